@@ -1,0 +1,29 @@
+"""Every dialect in this folder, found by being here."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+
+import dialects
+from dialects.dialect import Dialect
+
+
+@cache
+def all_dialects() -> Mapping[str, Dialect]:
+    """Return one instance of every dialect by venue, in alphabetical order."""
+    found: dict[str, Dialect] = {}
+    for module in pkgutil.iter_modules(dialects.__path__):
+        for item in vars(importlib.import_module(f"dialects.{module.name}")).values():
+            if isinstance(item, type) and issubclass(item, Dialect) and item.venue:
+                found[item.venue] = item()
+    return MappingProxyType(dict(sorted(found.items())))
+
+
+def dialect(venue: str) -> Dialect:
+    """Return a venue's dialect; KeyError names those there are."""
+    try:
+        return all_dialects()[venue]
+    except KeyError:
+        raise KeyError(f"no dialect for {venue!r}; there are {', '.join(all_dialects())}") from None

@@ -1,0 +1,78 @@
+"""Exact numbers between a venue's text and Avro's decimal(38,18): never through a float, never cut without a word."""
+
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+
+from schemas.errors import InvalidDatum
+
+PRECISION = 38
+SCALE = 18
+LARGEST = 10**PRECISION - 1
+_ZEROS = tuple(10**n for n in range(SCALE + 1))
+
+
+def unscaled(text: str) -> int:
+    """Return a decimal text as a count of 10⁻¹⁸: "1.5" → 1500000000000000000.
+
+    Raises InvalidDatum where the text is no number, has more than 18 decimals that are not zeros, or more than 38 digits in all.
+    """
+    whole, _, fraction = text.partition(".")
+    try:
+        value = int(whole + fraction) * _ZEROS[SCALE - len(fraction)] if text.isascii() else _slow(text)
+    except (ValueError, IndexError):
+        value = _slow(text)
+    else:
+        if len(fraction) > SCALE or (fraction and not fraction.isdigit()) or "_" in text or text != text.strip():
+            value = _slow(text)
+    if not -LARGEST <= value <= LARGEST:
+        raise InvalidDatum(f"{text!r} has more than {PRECISION} digits at {SCALE} decimals")
+    return value
+
+
+def _slow(text: str) -> int:
+    """Exponents and over-long fractions: rare, so by way of Decimal."""
+    try:
+        number = Decimal(text) if "_" not in text and text == text.strip() else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite():
+        raise InvalidDatum(f"{text!r} is not a decimal number")
+    sign, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)  # finite, by the line above
+    shift = exponent + SCALE
+    value = int("".join(map(str, digits)))
+    if shift > PRECISION and value:
+        raise InvalidDatum(f"{text!r} has more than {PRECISION} digits at {SCALE} decimals")
+    if shift >= 0:
+        value *= 10 ** min(shift, PRECISION)
+    else:
+        value, rest = divmod(value, 10 ** min(-shift, len(digits) + 1)) if value else (0, 0)
+        if rest:
+            raise InvalidDatum(f"{text!r} has more than {SCALE} decimals")
+    return -value if sign else value
+
+
+def to_bytes(value: int) -> bytes:
+    """Return a count of 10⁻¹⁸ as Avro writes it: two's complement, big-endian, shortest form."""
+    return value.to_bytes((value.bit_length() + 8) // 8, "big", signed=True)
+
+
+@lru_cache(maxsize=131_072)
+def encode(text: str) -> bytes:
+    """Return a decimal text as Avro's bytes; prices and sizes repeat, so the last 131,072 texts are remembered."""
+    return to_bytes(unscaled(text))
+
+
+def from_bytes(data: bytes) -> int:
+    """Return Avro's decimal bytes as a count of 10⁻¹⁸."""
+    return int.from_bytes(data, "big", signed=True)
+
+
+def decimal(value: int) -> Decimal:
+    """Return a count of 10⁻¹⁸ as a Decimal with 18 decimals, exactly."""
+    return Decimal(value).scaleb(-SCALE) if value < 10**28 else Decimal((value < 0, tuple(map(int, str(abs(value)))), -SCALE))
+
+
+def scale_of(text: str) -> int:
+    """Return how many decimals a venue wrote: "45283.50" → 2."""
+    return len(text.partition(".")[2])

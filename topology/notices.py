@@ -1,0 +1,58 @@
+"""What a producer says of its own connections: frames of kind `notice`, in order with the frames around them.
+
+Gap detection reads them: a hole after `closed` … `connected` is ours to explain by the reconnect; `silent` is a gap in itself.
+"""
+
+from typing import Any, Literal, TypedDict
+
+import orjson
+
+from schemas.errors import InvalidDatum
+
+Kind = Literal["connected", "confirmed", "refused", "silent", "resumed", "closed", "dropped"]
+
+
+class Notice(TypedDict):
+    """One remark on a connection.
+
+    connected: the socket is open; `previous` names the connection it replaces, if any.
+    confirmed, refused: the venue answered a subscription (`reason` in its words).
+    silent, resumed: a stream said nothing for longer than its limit (`since`: its last word), or speaks again.
+    closed: the connection ended; nothing follows on it. dropped: frames given up at the spill bound (`count`).
+    """
+
+    notice: Kind
+    streams: list[tuple[str, str]]
+    reason: str
+    previous: str | None
+    since: int | None
+    count: int
+
+
+def encode(
+    kind: Kind,
+    *,
+    streams: list[tuple[str, str]] | None = None,
+    reason: str = "",
+    previous: str | None = None,
+    since: int | None = None,
+    count: int = 0,
+) -> bytes:
+    """Return a notice as the payload of a frame. `streams` are (channel, symbol); `since` is in microseconds since 1970 UTC."""
+    return orjson.dumps(Notice(notice=kind, streams=streams or [], reason=reason, previous=previous, since=since, count=count))
+
+
+def decode(payload: bytes) -> Notice:
+    """Return a notice from a frame's payload; InvalidDatum where it is none."""
+    try:
+        document: Any = orjson.loads(payload)
+        return Notice(
+            notice=document["notice"],
+            streams=[(channel, symbol) for channel, symbol in document["streams"]],
+            reason=document["reason"],
+            previous=document["previous"],
+            since=document["since"],
+            count=document["count"],
+        )
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise InvalidDatum(f"not a notice: {error}") from error
