@@ -1,0 +1,84 @@
+"""Health of one stage over HTTP: /health (alive), /ready (doing its work), /metrics (Prometheus).
+
+The address is written to <state_dir>/stages/<stage>-<pid>.json, where the live view and `tidewire doctor` find it.
+"""
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from topology.settings import Settings
+
+
+class Health:
+    """Serve a stage's health while it runs. `ready` says why it is not ready, or nothing when it is."""
+
+    def __init__(self, settings: Settings, stage: str, ready: Callable[[], str] = lambda: "") -> None:
+        self.stage = stage
+        self.ready = ready
+        self._file = settings.state_dir / "stages" / f"{stage}-{os.getpid()}.json"
+        health = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.path == "/metrics":
+                    self._answer(HTTPStatus.OK, generate_latest(), CONTENT_TYPE_LATEST)
+                elif self.path == "/health":
+                    self._answer(HTTPStatus.OK, b'{"status":"alive"}', "application/json")
+                elif self.path == "/ready":
+                    reason = health.ready()
+                    status = HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK
+                    body = {"status": "waiting" if reason else "ready", "reason": reason}
+                    self._answer(status, json.dumps(body).encode(), "application/json")
+                else:
+                    self._answer(HTTPStatus.NOT_FOUND, b'{"paths":["/health","/ready","/metrics"]}', "application/json")
+
+            def _answer(self, status: HTTPStatus, body: bytes, kind: str) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class names it
+                """Say nothing: a scrape each second is no news."""
+
+        self._server = ThreadingHTTPServer((settings.health.host, settings.health.port), Handler)
+        self._server.daemon_threads = True
+
+    def __enter__(self) -> Self:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        host, port = self._server.server_address[:2]
+        text = json.dumps({"stage": self.stage, "pid": os.getpid(), "url": f"http://{host!s}:{port}"})
+        self._file.write_text(text)
+        threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._file.unlink(missing_ok=True)
+
+
+def running(state_dir: Path) -> list[dict[str, str | int]]:
+    """Return what runs under a state directory: stage, pid, url of each process that is alive; stale files are removed."""
+    found: list[dict[str, str | int]] = []
+    for path in sorted((state_dir / "stages").glob("*.json")):
+        try:
+            one = json.loads(path.read_text())
+            os.kill(one["pid"], 0)
+        except (ProcessLookupError, json.JSONDecodeError):
+            path.unlink(missing_ok=True)
+        except FileNotFoundError:
+            continue
+        else:
+            found.append(one)
+    return found

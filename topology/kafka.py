@@ -1,0 +1,147 @@
+"""Kafka through librdkafka: the one place that configures confluent-kafka."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import Producer as LibrdkafkaProducer
+
+from topology.errors import Fatal, Reject, Retry
+from topology.settings import Kafka
+
+PERMANENT = (
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError.RECORD_LIST_TOO_LARGE,
+    KafkaError.INVALID_RECORD,
+    KafkaError._INVALID_ARG,  # noqa: SLF001 - librdkafka's own codes are named so
+)
+
+
+def connection(kafka: Kafka) -> dict[str, Any]:
+    """Return what every librdkafka client needs to reach the brokers."""
+    config: dict[str, Any] = {"bootstrap.servers": kafka.brokers, "security.protocol": kafka.security_protocol}
+    if kafka.sasl_mechanism:
+        config |= {
+            "sasl.mechanism": kafka.sasl_mechanism,
+            "sasl.username": kafka.sasl_username,
+            "sasl.password": kafka.sasl_password.get_secret_value(),
+        }
+    if kafka.ssl_ca:
+        config["ssl.ca.location"] = kafka.ssl_ca
+    return config
+
+
+class Publisher:
+    """Publish messages in order, idempotently, keyed as Java clients key them (murmur2).
+
+    A message that can't be delivered is an error at the next `flush`: nothing published is ever forgotten silently.
+    """
+
+    def __init__(self, kafka: Kafka, **overrides: Any) -> None:
+        self._failed: list[KafkaError] = []
+        self._producer = LibrdkafkaProducer(
+            connection(kafka)
+            | {
+                "enable.idempotence": True,
+                "acks": "all",
+                "partitioner": "murmur2_random",
+                "compression.type": kafka.compression,
+                "linger.ms": kafka.linger_ms,
+                "batch.num.messages": 50_000,
+                "queue.buffering.max.messages": 500_000,
+                "queue.buffering.max.kbytes": 262_144,
+                "message.max.bytes": kafka.message_max_bytes,
+                "delivery.report.only.error": True,
+                "on_delivery": self._on_failure,
+                "delivery.timeout.ms": 120_000,
+                "reconnect.backoff.max.ms": 1_000,
+            }
+            | overrides
+        )
+        self._produce = self._producer.produce
+
+    def _on_failure(self, error: KafkaError, _message: Message) -> None:
+        if error is not None:
+            self._failed.append(error)
+
+    def publish(self, topic: str, key: bytes, value: bytes) -> None:
+        """Queue one message; waits while the queue is full (back-pressure), and raises as `check` does.
+
+        Raises Reject where the message can never be sent (too large).
+        """
+        while True:
+            try:
+                self._produce(topic, value, key)
+            except BufferError:
+                self._producer.poll(0.05)
+                self.check()
+            except KafkaException as error:
+                if error.args[0].code() in PERMANENT:
+                    raise Reject(f"Kafka cannot take it: {error.args[0].str()}") from error
+                raise
+            else:
+                return
+
+    def publish_many(self, topic: str, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        """Queue (key, value) pairs in order."""
+        for key, value in messages:
+            self.publish(topic, key, value)
+        self._producer.poll(0)
+
+    def check(self) -> None:
+        """Raise Retry (or Fatal) where a delivery has failed since the last check."""
+        self._producer.poll(0)
+        if self._failed:
+            failed, self._failed = self._failed, []
+            raise Retry(f"{len(failed)} messages were not delivered to Kafka: {failed[0].str()} (kafka.brokers)")
+
+    def flush(self, timeout: float = 120.0) -> None:
+        """Wait until everything queued is delivered; Retry where it is not within `timeout` seconds or a delivery failed."""
+        left = self._producer.flush(timeout)
+        self.check()
+        if left:
+            raise Retry(f"{left} messages still wait for Kafka after {timeout:.0f} s (kafka.brokers)")
+
+    def __len__(self) -> int:
+        """How many messages wait for delivery."""
+        return len(self._producer)
+
+
+def consumer(kafka: Kafka, group: str, **overrides: Any) -> Consumer:
+    """Return a consumer of a group, tuned for blocks (defaults stall at 200,000/s); offsets are committed by hand."""
+    return Consumer(
+        connection(kafka)
+        | {
+            "group.id": group,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "fetch.queue.backoff.ms": 10,
+            "fetch.wait.max.ms": 50,
+            "fetch.message.max.bytes": kafka.message_max_bytes,
+            "queued.max.messages.kbytes": 131_072,
+            "session.timeout.ms": 10_000,
+            "reconnect.backoff.max.ms": 1_000,
+            "message.max.bytes": kafka.message_max_bytes,
+        }
+        | {name.replace("_", "."): value for name, value in overrides.items()}
+    )
+
+
+def ensure_reachable(kafka: Kafka, timeout: float = 10.0) -> None:
+    """Raise Fatal, naming the setting, where no broker answers within `timeout` seconds."""
+    from confluent_kafka.admin import AdminClient
+
+    try:
+        AdminClient(connection(kafka)).list_topics(timeout=timeout)
+    except KafkaException as error:
+        raise Fatal(f"no Kafka broker answers at {kafka.brokers!r} (kafka.brokers): {error.args[0].str()}") from error
+
+
+def failure(message: Message) -> KafkaError | None:
+    """Return a consumed message's error, where it has one that is not the end of a partition."""
+    error: KafkaError | None = message.error()
+    if error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own codes are named so
+        return None
+    return error

@@ -1,0 +1,86 @@
+"""The schema registry, by Confluent's REST API (https://docs.confluent.io/platform/current/schema-registry/develop/api.html)."""
+
+import base64
+import json
+import threading
+import urllib.error
+import urllib.request
+from typing import Any
+
+from schemas.catalogue import Event, Schema
+from schemas.codec import Codec
+from topology import settings as tree
+from topology.errors import Fatal, Reject, Retry
+
+NOT_FOUND = 404
+INCOMPATIBLE = 409
+
+
+class Registry:
+    """Register schemas and look writers' schemas up; both are remembered, so a stage asks once per schema."""
+
+    def __init__(self, registry: tree.Registry, timeout: float = 10.0) -> None:
+        self._registry = registry
+        self._timeout = timeout
+        self._ids: dict[tuple[str, str], int] = {}
+        self._schemas: dict[int, Schema] = {}
+        self._lock = threading.Lock()
+
+    def register(self, topic: str, event: Event) -> int:
+        """Register an event's schema under a topic's value subject and return its id.
+
+        Raises Fatal where it is not compatible with a version before, Retry where the registry is away.
+        """
+        subject = f"{topic}-value"
+        with self._lock:
+            if (subject, event.name) not in self._ids:
+                answer = self._call("POST", f"/subjects/{subject}/versions", {"schema": json.dumps(event.schema)})
+                self._ids[subject, event.name] = int(answer["id"])
+            return self._ids[subject, event.name]
+
+    def codec(self, topic: str, event: Event) -> Codec:
+        """Return the codec which writes an event to a topic."""
+        return Codec(event, self.register(topic, event))
+
+    def writer_schema(self, schema_id: int) -> Schema:
+        """Return the schema of an id as it was registered; Reject where the registry does not know it."""
+        with self._lock:
+            if schema_id not in self._schemas:
+                try:
+                    answer = self._call("GET", f"/schemas/ids/{schema_id}")
+                except urllib.error.HTTPError as error:
+                    raise Reject(f"schema id {schema_id} is not in the registry") from error
+                self._schemas[schema_id] = json.loads(answer["schema"])
+            return self._schemas[schema_id]
+
+    def set_compatibility(self, level: str = "BACKWARD_TRANSITIVE") -> None:
+        """Set what every new version must be able to read."""
+        self._call("PUT", "/config", {"compatibility": level})
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        request = urllib.request.Request(  # noqa: S310 - the address is the operator's setting
+            self._registry.url.rstrip("/") + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/vnd.schemaregistry.v1+json"} | self._authorization(),
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=self._timeout) as answer:  # noqa: S310 - the same
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            text = error.read().decode(errors="replace")[:500]
+            if error.code == NOT_FOUND and method == "GET":
+                raise
+            if error.code == INCOMPATIBLE:
+                raise Fatal(f"{path}: the registry refuses this schema as incompatible with those before: {text}") from error
+            if error.code >= 500:
+                raise Retry(f"the registry answered {error.code} (registry.url): {text}") from error
+            raise Fatal(f"the registry answered {error.code} to {method} {path} (registry.url): {text}") from error
+        except (urllib.error.URLError, OSError, json.JSONDecodeError) as error:
+            raise Retry(f"no registry answers at {self._registry.url} (registry.url): {error}") from error
+
+    def _authorization(self) -> dict[str, str]:
+        if not self._registry.user:
+            return {}
+        pair = f"{self._registry.user}:{self._registry.password.get_secret_value()}"
+        return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}

@@ -1,0 +1,197 @@
+"""Every setting, in one frozen tree: environment (TIDEWIRE_KAFKA__BROKERS=…), then tidewire.toml, then the defaults here.
+
+An unknown key is refused, so a misspelt setting is an error at start and not a silent default.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from topology.errors import Fatal
+
+
+class Group(BaseModel):
+    """A branch of the tree."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Kafka(Group):
+    """The broker."""
+
+    brokers: str = Field("", description="host:port,host:port of the brokers; empty: the embedded broker.")
+    security_protocol: str = Field("PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.")
+    sasl_mechanism: str = Field("", description="SASL mechanism, as librdkafka names it (SCRAM-SHA-512 …).")
+    sasl_username: str = Field("", description="SASL user.")
+    sasl_password: SecretStr = Field(SecretStr(""), description="SASL password.")
+    ssl_ca: str = Field("", description="File with the CA that signed the brokers' certificates.")
+    replication_factor: int = Field(1, ge=1, description="Replicas of each topic created.")
+    partitions: int = Field(0, ge=0, description="Partitions of each topic created; 0: as its schema says.")
+    message_max_bytes: int = Field(16_000_000, ge=1_000_000, description="Largest message; a full book can exceed 5 MB.")
+    linger_ms: float = Field(2, ge=0, description="How long a producer waits to fill a batch; milliseconds.")
+    compression: str = Field("lz4", description="Compression of what we publish: none, lz4, zstd, snappy, gzip.")
+
+
+class Registry(Group):
+    """The schema registry (Confluent's API)."""
+
+    url: str = Field("", description="Base address of the registry's Confluent API; empty: the embedded one.")
+    user: str = Field("", description="Basic-auth user.")
+    password: SecretStr = Field(SecretStr(""), description="Basic-auth password.")
+
+
+class ClickHouse(Group):
+    """The ClickHouse server."""
+
+    url: str = Field("", description="http(s)://host:port of ClickHouse's HTTP interface; empty: the embedded engine.")
+    database: str = Field("tidewire", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Database of our tables.")
+    user: str = Field("default", description="User.")
+    password: SecretStr = Field(SecretStr(""), description="Password.")
+    cluster: str = Field("", description="Cluster name for ON CLUSTER and replicated engines; empty: one server.")
+    partition_by: Literal["month", "week", "day"] = Field("month", description="Span of one partition of a table.")
+    ttl_days: dict[str, int] = Field(
+        default_factory=lambda: {"frame": 3},
+        description="Days an event's rows are kept, by event name; an event left out is kept for ever.",
+    )
+
+
+class Sink(Group):
+    """How Kafka's messages become inserts."""
+
+    flush_rows: int = Field(100_000, ge=1, description="Rows that make a flush.")
+    flush_bytes: int = Field(64_000_000, ge=1_000, description="Bytes that make a flush.")
+    flush_seconds: float = Field(0.2, gt=0, description="Longest time a row waits for a flush; seconds.")
+    skip: tuple[str, ...] = Field((), description="Events that are not written to ClickHouse (frame, quote …).")
+    reject_share: float = Field(0.5, gt=0, le=1, description="Share of refused rows, of the last 1,000 or more, at which the sink stops.")
+
+
+class Venue(Group):
+    """One venue's subscriptions."""
+
+    symbols: tuple[str, ...] = Field((), description="Symbols in the venue's own spelling; empty: the dialect's default ones.")
+    channels: tuple[str, ...] = Field((), description="Channels (trade, book, quote …); empty: all the dialect has.")
+    websocket: str = Field("", description="Websocket base address; empty: the venue's own.")
+    rest: str = Field("", description="REST base address; empty: the venue's own.")
+    origin: Literal["live", "simulated"] = Field("live", description="What every event says of its origin.")
+
+
+class Producer(Group):
+    """The websocket feeds."""
+
+    backoff_first: float = Field(0.5, gt=0, description="First wait before connecting again; seconds; doubles with jitter.")
+    backoff_most: float = Field(30, gt=0, description="Longest wait before connecting again; seconds.")
+    confirm_seconds: float = Field(10, gt=0, description="A subscription not confirmed within this is asked again; seconds.")
+    rotate_before: float = Field(600, ge=0, description="Open the next connection this long before the venue's limit ends one; seconds.")
+    lifetime_seconds: float = Field(0, ge=0, description="Rotate connections after this time; 0: the venue's limit less rotate_before.")
+    silence_seconds: dict[str, float] = Field(default_factory=dict, description="Longest quiet time by channel; overrides the dialect's.")
+    spill_bytes: int = Field(2_000_000_000, ge=0, description="Most bytes of frames kept on disk while the broker is away, per producer.")
+    spill_when_full: Literal["drop", "stop"] = Field(
+        "drop", description="At that bound: drop new frames and say so (a gap), or stop the producer."
+    )
+    broker_patience: float = Field(2.0, gt=0, description="Frames go to disk when the broker has acknowledged none for this long; seconds.")
+    backfill: bool = Field(True, description="Ask the venue's REST API for missing trades and book snapshots.")
+
+
+class Processors(Group):
+    """The Faust stages."""
+
+    checkpoint_seconds: float = Field(1.0, gt=0, description="State is written and offsets acknowledged this often; seconds.")
+    reject_share: float = Field(0.5, gt=0, le=1, description="Share of refused frames, of the last 1,000 or more, at which a stage stops.")
+    session_timeout: float = Field(6.0, gt=0, description="A worker that was killed is missed after this; seconds.")
+    data_dir: str = Field("", description="Where Faust keeps its files; empty: under state_dir.")
+
+
+class Candles(Group):
+    """Candle building."""
+
+    grace_seconds: float = Field(2.0, ge=0, description="How far the watermark must pass a candle's end before it is final.")
+    idle_seconds: float = Field(5.0, gt=0, description="A candle whose market went quiet is final this long after its end and grace.")
+    provisional_seconds: float = Field(1.0, gt=0, description="How often an open candle is published.")
+
+
+class Gaps(Group):
+    """Gap detection."""
+
+    reorder_seconds: float = Field(1.0, ge=0, description="How long a missing sequence may still arrive before it is a gap.")
+
+
+class Books(Group):
+    """Book rebuilding."""
+
+    depth: int = Field(20, ge=1, description="Levels per side in a book_snapshot.")
+    every_seconds: float = Field(1.0, gt=0, description="How often each book is published.")
+
+
+class Health(Group):
+    """Health and metrics of each stage over HTTP."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 in a container.")
+    port: int = Field(0, ge=0, le=65535, description="Port of /health, /ready and /metrics; 0: any free one, written under state_dir.")
+
+
+class Log(Group):
+    """Logs."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level written.")
+    format: Literal["text", "json"] = Field("text", description="Lines for people or for machines.")
+
+
+def _state_dir() -> Path:
+    return Path.home() / ".local" / "state" / "tidewire"
+
+
+def _cache_dir() -> Path:
+    return Path.home() / ".cache" / "tidewire"
+
+
+class Settings(BaseSettings):
+    """The whole tree."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TIDEWIRE_", env_nested_delimiter="__", toml_file="tidewire.toml", extra="forbid", frozen=True
+    )
+
+    state_dir: Path = Field(default_factory=_state_dir, description="Everything kept between runs: broker, tables, spill files.")
+    cache_dir: Path = Field(default_factory=_cache_dir, description="Downloads, kept between checkouts.")
+    kafka: Kafka = Field(Kafka(), description="The broker.")
+    registry: Registry = Field(Registry(), description="The schema registry.")
+    clickhouse: ClickHouse = Field(ClickHouse(), description="ClickHouse.")
+    sink: Sink = Field(Sink(), description="The ClickHouse sink.")
+    venues: dict[str, Venue] = Field(default_factory=dict, description="Subscriptions by venue; empty: every dialect with its defaults.")
+    producer: Producer = Field(Producer(), description="The websocket feeds.")
+    processors: Processors = Field(Processors(), description="The Faust stages.")
+    candles: Candles = Field(Candles(), description="Candle building.")
+    gaps: Gaps = Field(Gaps(), description="Gap detection.")
+    books: Books = Field(Books(), description="Book rebuilding.")
+    health: Health = Field(Health(), description="Health endpoints.")
+    log: Log = Field(Log(), description="Logs.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - secrets do not live in .env files here
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then tidewire.toml in the working directory."""
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+
+def load() -> Settings:
+    """Return the settings; Fatal names each key that is wrong and what was wrong with it."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"  {'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
+        raise Fatal("settings are wrong (environment TIDEWIRE_… or tidewire.toml):\n" + "\n".join(lines)) from error
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings of this process, read once."""
+    return load()

@@ -1,0 +1,91 @@
+"""Create the topics and register the schemas: idempotent, and never less than what is there."""
+
+from collections.abc import Iterable, Mapping
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic, ResourceType
+
+from dialects.catalogue import all_dialects
+from schemas.catalogue import Event, topics
+from topology.errors import Fatal
+from topology.kafka import connection
+from topology.registry import Registry
+from topology.settings import Kafka
+
+DAY_MS = 86_400_000
+
+
+def all_topics(venues: Iterable[str] | None = None) -> Mapping[str, Event]:
+    """Return every topic with its event, for the given venues or every dialect there is."""
+    return topics(venues if venues is not None else tuple(all_dialects()))
+
+
+def config_of(event: Event, kafka: Kafka) -> dict[str, str]:
+    """Return the broker-side settings of an event's topic."""
+    return {
+        "retention.ms": str(event.topic.retention_days * DAY_MS),
+        "max.message.bytes": str(kafka.message_max_bytes),
+        "compression.type": "producer",
+        "cleanup.policy": "delete",
+        "segment.bytes": "268435456",
+    }
+
+
+def create(kafka: Kafka, wanted: Mapping[str, Event]) -> list[str]:
+    """Create what is missing and alter what differs; return what was changed, in words.
+
+    Partitions are only ever added: a key's events must not change partition unannounced, so that is said too.
+    """
+    admin = AdminClient(connection(kafka))
+    try:
+        there = admin.list_topics(timeout=15).topics
+    except KafkaException as error:
+        raise Fatal(f"no Kafka broker answers at {kafka.brokers!r} (kafka.brokers): {error.args[0].str()}") from error
+    changes: list[str] = []
+    new = [
+        NewTopic(name, kafka.partitions or event.topic.partitions, kafka.replication_factor, config=config_of(event, kafka))
+        for name, event in wanted.items()
+        if name not in there
+    ]
+    if new:
+        for name, future in admin.create_topics(new, request_timeout=30).items():
+            try:
+                future.result()
+                changes.append(f"created {name}")
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise Fatal(f"topic {name} could not be created: {error.args[0].str()}") from error
+    changes += _alter(admin, kafka, {name: event for name, event in wanted.items() if name in there})
+    for name, event in wanted.items():
+        count = kafka.partitions or event.topic.partitions
+        if name in there and len(there[name].partitions) < count:
+            admin.create_partitions([NewPartitions(name, count)])[name].result()
+            changes.append(f"{name}: {len(there[name].partitions)} → {count} partitions; keys may move to another one")
+    return changes
+
+
+def _alter(admin: AdminClient, kafka: Kafka, wanted: Mapping[str, Event]) -> list[str]:
+    if not wanted:
+        return []
+    resources = {name: ConfigResource(ResourceType.TOPIC, name) for name in wanted}
+    current = {resource.name: future.result() for resource, future in admin.describe_configs(list(resources.values())).items()}
+    changes: list[str] = []
+    alterations: list[ConfigResource] = []
+    for name, event in wanted.items():
+        differing = {
+            key: value for key, value in config_of(event, kafka).items() if key in current[name] and current[name][key].value != value
+        }
+        if differing:
+            entries = [ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in differing.items()]
+            alterations.append(ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries))
+            changes += [f"{name}: {key} {current[name][key].value} → {value}" for key, value in differing.items()]
+    if alterations:
+        for future in admin.incremental_alter_configs(alterations).values():
+            future.result()
+    return changes
+
+
+def register(registry: Registry, wanted: Mapping[str, Event]) -> dict[str, int]:
+    """Register every topic's schema; return the schema id by topic."""
+    registry.set_compatibility("BACKWARD_TRANSITIVE")
+    return {name: registry.register(name, event) for name, event in wanted.items()}
