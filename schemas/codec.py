@@ -7,13 +7,14 @@ Times are integers (microseconds); decimals are written from their bytes (schema
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, cast
 
 import fastavro
 
 from schemas.catalogue import Event, Schema
+from schemas.encoder import compile_encoder, counted, zigzag
 from schemas.errors import InvalidDatum
 
 MAGIC = 0
@@ -28,26 +29,18 @@ def schema_id(value: bytes) -> int:
 
 
 class Codec:
-    """Encode and decode one event under one schema id. `writer` is the schema the bytes were written with."""
+    """Encode and decode one event under one schema id. `writer` is the schema the bytes were written with, where it is not ours."""
 
     def __init__(self, event: Event, schema_id: int, writer: Schema | None = None) -> None:
         self.event = event
         self.schema_id = schema_id
         self.prefix = bytes([MAGIC]) + schema_id.to_bytes(4, "big")
         self.writer = writer or event.schema
-        self._write = _parsed(json.dumps(event.schema))
+        self.encode = compile_encoder(event.schema, self.prefix)
+        """Return the message value of a record; InvalidDatum where it does not fit the schema."""
+        self._header = header(self.writer)
         self._read = _parsed(json.dumps(_plain_times(self.writer)))
         self._reader = None if writer is None else _parsed(json.dumps(_plain_times(event.schema)))
-
-    def encode(self, record: Mapping[str, Any]) -> bytes:
-        """Return the message value of a record; InvalidDatum where it does not fit the schema."""
-        out = io.BytesIO()
-        out.write(self.prefix)
-        try:
-            fastavro.schemaless_writer(out, self._write, record)
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-            raise InvalidDatum(f"does not fit {self.event.name}: {error}") from error
-        return out.getvalue()
 
     def decode(self, value: bytes) -> dict[str, Any]:
         """Return a message value as a record; InvalidDatum where the bytes are not a datum of the writer's schema."""
@@ -63,11 +56,22 @@ class Codec:
 
     def container(self, values: Iterable[bytes]) -> bytes:
         """Return messages of this schema id as one Avro object container file, without decoding them."""
-        return container(self.writer, values)
+        return container(self._header, values)
 
 
-def container(writer: Schema, values: Iterable[bytes]) -> bytes:
-    """Return message values (wire format, all written with `writer`) as an Avro object container of one block.
+def header(writer: Schema) -> bytes:
+    """Return the head of an Avro object container for datums of a schema, up to the sync marker.
+
+    Docs and defaults are left out: a file's reader needs neither, and polars refuses fields with a default.
+    """
+    fields = [{"name": field["name"], "type": field["type"]} for field in writer["fields"]]
+    text = json.dumps({"type": "record", "name": writer["name"], "fields": fields}).encode()
+    pairs = ((b"avro.schema", text), (b"avro.codec", b"null"))
+    return b"".join((b"Obj\x01", zigzag(len(pairs)), *(counted(key) + counted(value) for key, value in pairs), zigzag(0)))
+
+
+def container(head: bytes, values: Iterable[bytes]) -> bytes:
+    """Return message values (wire format, all of the schema `head` was made for) as an Avro object container of one block.
 
     N datums behind one header are a valid file (https://avro.apache.org/docs/1.12.0/specification/#object-container-files),
     so a block of messages reaches polars or ClickHouse with no datum decoded here.
@@ -75,25 +79,7 @@ def container(writer: Schema, values: Iterable[bytes]) -> bytes:
     datums = [value[PREFIX:] for value in values]
     body = b"".join(datums)
     marker = os.urandom(16)
-    return b"".join((_header(json.dumps(writer)), marker, _long(len(datums)), _long(len(body)), body, marker))
-
-
-@cache
-def _header(writer: str) -> bytes:
-    text = writer.encode()
-    pairs = ((b"avro.schema", text), (b"avro.codec", b"null"))
-    body = b"".join(_long(len(key)) + key + _long(len(value)) + value for key, value in pairs)
-    return b"Obj\x01" + _long(len(pairs)) + body + _long(0)
-
-
-def _long(value: int) -> bytes:
-    number = (value << 1) ^ (value >> 63)
-    out = bytearray()
-    while number > 0x7F:
-        out.append((number & 0x7F) | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+    return b"".join((head, marker, zigzag(len(datums)), zigzag(len(body)), body, marker))
 
 
 @cache
