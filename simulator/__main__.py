@@ -1,0 +1,67 @@
+"""`python -m simulator`: serve a market until SIGTERM or SIGINT; the first line printed is JSON with the addresses."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+
+from simulator.instruments import VENUES, some_bases
+from simulator.server import Simulator, SimulatorSettings
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    defaults = SimulatorSettings()
+    parser = argparse.ArgumentParser(prog="simulator", description=__doc__)
+    parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--rate", type=float, default=defaults.rate, help="frames per second, all venues and streams")
+    parser.add_argument("--symbols", default="BTC,ETH", help="base currencies, or a number of them")
+    parser.add_argument("--venues", default=",".join(VENUES))
+    parser.add_argument("--speed", type=float, default=defaults.speed, help="market seconds per second")
+    parser.add_argument("--levels", type=int, default=defaults.levels, help="levels on each side of a book")
+    parser.add_argument("--trade-share", type=float, default=defaults.trade_share, help="share of steps that trade")
+    parser.add_argument("--start-us", type=int, default=None, help="first microsecond of the market; default now")
+    parser.add_argument("--history", type=int, default=defaults.history, help="book changes that can be undone")
+    parser.add_argument("--host", default=defaults.host)
+    parser.add_argument("--binance-port", type=int, default=0)
+    parser.add_argument("--kraken-port", type=int, default=0)
+    parser.add_argument("--control-port", type=int, default=0)
+    parser.add_argument("--paused", action="store_true", help="wait for POST /resume or /step at the control address")
+    return parser.parse_args(argv)
+
+
+def settings(given: argparse.Namespace) -> SimulatorSettings:
+    """Settings from the command line."""
+    symbols = str(given.symbols)
+    return SimulatorSettings(
+        seed=given.seed,
+        bases=some_bases(int(symbols)) if symbols.isdigit() else tuple(symbols.split(",")),
+        venues=tuple(given.venues.split(",")),
+        rate=given.rate,
+        speed=given.speed,
+        levels=given.levels,
+        trade_share=given.trade_share,
+        start_us=given.start_us,
+        history=given.history,
+        host=given.host,
+        binance_port=given.binance_port,
+        kraken_port=given.kraken_port,
+        control_port=given.control_port,
+    )
+
+
+async def serve(given: argparse.Namespace) -> None:
+    """Serve until told to stop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Simulator(settings(given), running=not given.paused) as simulator:
+        print(json.dumps(simulator.addresses), flush=True)
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(arguments()))

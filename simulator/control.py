@@ -1,0 +1,194 @@
+"""The control server: the truth as JSON, faults on request, and the clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, fields
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from simulator.candles import candles
+from simulator.faults import Fault
+from simulator.instruments import Instrument
+from simulator.wire import Connection
+
+if TYPE_CHECKING:
+    from simulator.server import Simulator
+
+MOST_TRADES = 100_000
+ASKED_FOR = frozenset(each.name for each in fields(Fault)) - {"number", "hits", "until", "held"}
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Control:
+    """Answers about, and orders to, one simulator. Prices and sizes are decimal text, times microseconds."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self.app = web.Application(middlewares=[explain])
+        router = self.app.router
+        router.add_get("/status", self._status)
+        router.add_get("/truth/trades", self._trades)
+        router.add_get("/truth/book", self._book)
+        router.add_get("/truth/candles", self._candles)
+        router.add_get("/truth/connections", self._connections)
+        router.add_get("/truth/faults", self._fault_log)
+        router.add_get("/faults", self._armed)
+        router.add_post("/faults", self._inject)
+        router.add_delete("/faults", self._clear)
+        router.add_delete("/faults/{number}", self._clear)
+        router.add_post("/pause", self._pause)
+        router.add_post("/resume", self._resume)
+        router.add_post("/step", self._step)
+
+    def _instrument(self, request: web.Request) -> Instrument:
+        """The instrument asked for, by its canonical or its wire symbol."""
+        venue, symbol = request.query["venue"], request.query["symbol"]
+        for (at, canonical), listing in self._simulator.market.listings.items():
+            if at == venue and symbol in (canonical, listing.instrument.wire_symbol):
+                return listing.instrument
+        raise KeyError(f"{symbol} at {venue}")
+
+    async def _status(self, _request: web.Request) -> web.Response:
+        simulator = self._simulator
+        return web.json_response(
+            {
+                "running": simulator.running,
+                "time": simulator.market.time_us,
+                "steps": simulator.market.steps,
+                "steps_per_second": simulator.market.settings.steps_per_second,
+                "made": simulator.made(),
+                "addresses": simulator.addresses,
+                "instruments": [
+                    {"venue": venue, "symbol": symbol, "wire_symbol": listing.instrument.wire_symbol}
+                    for (venue, symbol), listing in simulator.market.listings.items()
+                ],
+            }
+        )
+
+    async def _trades(self, request: web.Request) -> web.Response:
+        instrument = self._instrument(request)
+        from_id = int(request.query["from_id"]) if "from_id" in request.query else None
+        limit = min(int(request.query.get("limit", "1000")), MOST_TRADES)
+        tape = self._simulator.truth.tape(instrument.venue, instrument.symbol)
+        price, size = instrument.price_writer(), instrument.size_writer()
+        return web.json_response(
+            {
+                "first_trade_id": tape.first_trade_id,
+                "next_trade_id": tape.next_trade_id,
+                "trades": [
+                    {
+                        "trade_id": trade.trade_id,
+                        "price": price(trade.price),
+                        "size": size(trade.size),
+                        "taker_side": "buy" if trade.taker_buys else "sell",
+                        "time": trade.time_ns // 1000,
+                    }
+                    for trade in tape.trades(from_id, limit)
+                ],
+            }
+        )
+
+    async def _book(self, request: web.Request) -> web.Response:
+        instrument = self._instrument(request)
+        update_id = int(request.query["update_id"]) if "update_id" in request.query else None
+        depth = int(request.query.get("depth", "20"))
+        book = self._simulator.truth.book(instrument.venue, instrument.symbol, update_id)
+        price, size = instrument.price_writer(), instrument.size_writer()
+        return web.json_response(
+            {
+                "update_id": book.update_id,
+                "bids": [[price(at), size(amount)] for at, amount in book.bids.top(depth)],
+                "asks": [[price(at), size(amount)] for at, amount in book.asks.top(depth)],
+            }
+        )
+
+    async def _candles(self, request: web.Request) -> web.Response:
+        instrument = self._instrument(request)
+        trades = self._simulator.truth.tape(instrument.venue, instrument.symbol).trades()
+        made = candles(instrument, trades, request.query.get("interval", "1m"))
+        return web.json_response({"candles": [asdict(candle) for candle in made]}, dumps=dumps)
+
+    async def _connections(self, _request: web.Request) -> web.Response:
+        listed = [
+            describe(name, connection, connection.number in venue.connections)
+            for name, venue in self._simulator.venues.items()
+            for connection in (*venue.closed, *venue.connections.values())
+        ]
+        return web.json_response({"connections": listed})
+
+    async def _fault_log(self, _request: web.Request) -> web.Response:
+        return web.json_response({"faults": [asdict(line) for line in self._simulator.faults.log]})
+
+    async def _armed(self, _request: web.Request) -> web.Response:
+        return web.json_response({"armed": [describe_fault(fault) for fault in self._simulator.faults.armed()]})
+
+    async def _inject(self, request: web.Request) -> web.Response:
+        asked: dict[str, Any] = json.loads(await request.text())
+        unknown = sorted(set(asked) - ASKED_FOR)
+        if unknown:
+            raise ValueError(f"a fault has no {', '.join(unknown)}; it has {', '.join(sorted(ASKED_FOR))}")
+        return web.json_response(describe_fault(await self._simulator.inject(Fault(**asked))))
+
+    async def _clear(self, request: web.Request) -> web.Response:
+        number = request.match_info.get("number")
+        return web.json_response({"cleared": self._simulator.faults.clear(None if number is None else int(number))})
+
+    async def _pause(self, request: web.Request) -> web.Response:
+        await self._simulator.pause()
+        return await self._status(request)
+
+    async def _resume(self, request: web.Request) -> web.Response:
+        self._simulator.resume()
+        return await self._status(request)
+
+    async def _step(self, request: web.Request) -> web.Response:
+        await self._simulator.step(int(request.query.get("number", "1")))
+        return await self._status(request)
+
+
+@web.middleware
+async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Say in the body what was wrong with a request."""
+    try:
+        return await handler(request)
+    except KeyError as error:
+        return web.json_response({"error": f"not found: {error.args[0]}"}, status=404)
+    except (TypeError, ValueError) as error:
+        return web.json_response({"error": str(error)}, status=400)
+
+
+def describe(venue: str, connection: Connection, is_open: bool) -> dict[str, Any]:
+    """What one connection asked for and was sent."""
+    return {
+        "venue": venue,
+        "number": connection.number,
+        "open": is_open,
+        "frames": connection.frames,
+        "streams": list(connection.streams),
+        "sent": {key: asdict(sent) for key, sent in connection.sent.items()},
+    }
+
+
+def describe_fault(fault: Fault) -> dict[str, Any]:
+    """A fault as JSON."""
+    return {name: getattr(fault, name) for name in (*sorted(ASKED_FOR), "number", "hits")}
+
+
+def dumps(document: object) -> str:
+    """JSON with decimals as plain text."""
+    return json.dumps(document, default=plain)
+
+
+def plain(number: object) -> str:
+    """A Decimal without exponent.
+
+    Raises:
+        TypeError: not a Decimal.
+    """
+    if isinstance(number, Decimal):
+        return f"{number:f}"
+    raise TypeError(f"{type(number).__name__} has no JSON form")

@@ -1,0 +1,203 @@
+"""What every simulated venue does alike: take connections, hand messages to those subscribed, count, drop the slow."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from simulator.faults import Fault, FaultDesk, Injection
+from simulator.market import Step
+from simulator.truth import Truth
+from simulator.wire import Connection, Message, text_frame
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Venue(ABC):
+    """One exchange: its HTTP application and the websockets connected to it."""
+
+    name: str
+    shutdown_code = WSCloseCode.GOING_AWAY
+
+    def __init__(self, truth: Truth, desk: FaultDesk, clock: Callable[[], float]) -> None:
+        self.truth = truth
+        self.market = truth.market
+        self.desk = desk
+        self.clock = clock
+        self.made = 0
+        """Messages made, whether anybody was subscribed or not."""
+        self.connections: dict[int, Connection] = {}
+        self.closed: list[Connection] = []
+        self._numbers = 0
+        self._subscribers: dict[str, list[Connection]] = {}
+        self.listings = {listing.instrument.symbol: listing for (venue, _), listing in self.market.listings.items() if venue == self.name}
+        self.app = web.Application(middlewares=[self._gate])
+        self.add_routes(self.app.router)
+
+    @abstractmethod
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """Add the venue's paths."""
+
+    @abstractmethod
+    def on_step(self, step: Step) -> None:
+        """Make the messages of one market step at this venue."""
+
+    @abstractmethod
+    def on_time(self, time_us: int) -> None:
+        """Make what falls due by market time alone."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Make everything that would still come of the steps so far."""
+
+    @abstractmethod
+    def stranger(self, message: Message) -> Message:
+        """A message of a type that the venue's documentation does not know."""
+
+    @abstractmethod
+    def limited(self, fault: Fault) -> web.Response:
+        """The answer to one request too many."""
+
+    @abstractmethod
+    def announce_shutdown(self) -> None:
+        """Tell every connection that the server is about to go."""
+
+    @abstractmethod
+    async def hear(self, connection: Connection, text: str) -> None:
+        """Answer one text message of a client."""
+
+    @abstractmethod
+    def greet(self, connection: Connection) -> None:
+        """Say what the venue says first."""
+
+    @abstractmethod
+    async def beat(self) -> None:
+        """Keep the connections alive in the venue's way; runs until cancelled."""
+
+    @web.middleware
+    async def _gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        refused = self.desk.take(self.name, "refuse", None, "connection", self.market.time_us)
+        if refused is not None:
+            return web.Response(status=503, text="Service Unavailable")
+        if "Upgrade" not in request.headers:
+            fault = self.desk.take(self.name, "rate_limit", None, "rest", self.market.time_us)
+            if fault is not None:
+                return self.limited(fault)
+        return await handler(request)
+
+    async def serve(self, request: web.Request, variant: int, streams: list[str]) -> web.WebSocketResponse:
+        """Hold one websocket until it ends."""
+        socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=1 << 20)
+        await socket.prepare(request)
+        transport = request.transport
+        if not isinstance(transport, asyncio.Transport):
+            await socket.close()
+            return socket
+        self._numbers += 1
+        connection = Connection(self._numbers, socket, transport, variant)
+        connection.last_write = connection.last_pong = self.clock()
+        self.connections[connection.number] = connection
+        self.greet(connection)
+        for stream in streams:
+            self.subscribe(connection, stream)
+        try:
+            async for received in socket:
+                if received.type is WSMsgType.TEXT:
+                    await self.hear(connection, received.data)
+                elif received.type is WSMsgType.PING:
+                    await socket.pong(received.data)
+                elif received.type is WSMsgType.PONG:
+                    connection.last_pong = self.clock()
+        finally:
+            self.forget(connection)
+        return socket
+
+    def subscribe(self, connection: Connection, stream: str, keep: int = 0) -> None:
+        """Let a connection hear a stream from the next message on."""
+        if stream not in connection.streams:
+            connection.streams[stream] = keep
+            self._subscribers.setdefault(stream, []).append(connection)
+
+    def unsubscribe(self, connection: Connection, stream: str) -> bool:
+        """End that; returns whether it was subscribed."""
+        if stream not in connection.streams:
+            return False
+        del connection.streams[stream]
+        self._subscribers[stream].remove(connection)
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        """Take a connection that has ended out of every list."""
+        if self.connections.pop(connection.number, None) is not None:
+            for stream in list(connection.streams):
+                self.unsubscribe(connection, stream)
+            self.closed.append(connection)
+
+    def subscribers(self, stream: str) -> list[Connection] | None:
+        """Who hears a stream; None when nobody does, so that nothing need be written."""
+        return self._subscribers.get(stream) or None
+
+    def deliver(self, message: Message, connections: list[Connection]) -> None:
+        """Send a message, or what the armed faults make of it."""
+        if not self.desk.waits(self.name):
+            self._send(message, connections)
+            return
+        for delivery in self.desk.plan(self.name, message, list(connections), self.stranger):
+            self._send(delivery.message, delivery.connections, delivery.shift_us, delivery.edit)
+
+    def _send(
+        self,
+        message: Message,
+        connections: list[Connection],
+        shift_us: int = 0,
+        edit: Callable[[str], str] | None = None,
+    ) -> None:
+        encoded: dict[int, bytes] = {}
+        for connection in connections:
+            frame = encoded.get(connection.variant)
+            if frame is None:
+                text = message.render(connection.variant, shift_us)
+                frame = encoded[connection.variant] = text_frame(text if edit is None else edit(text))
+            connection.enqueue(frame)
+            connection.note(message)
+
+    def flush(self) -> None:
+        """Write what waits for each connection."""
+        for connection in self.connections.values():
+            if connection.flush():
+                connection.last_write = self.clock()
+
+    def release(self) -> None:
+        """Send what a fault holds back."""
+        for delivery in self.desk.release(self.name):
+            alive = [each for each in delivery.connections if each.number in self.connections]
+            self._send(delivery.message, alive)
+
+    async def disconnect(self, fault: Fault) -> None:
+        """End one connection or all, and log what each had been sent last."""
+        for connection in list(self.connections.values()):
+            if fault.connection in (None, connection.number):
+                self._log_end(fault.number, "disconnect", connection)
+                connection.flush()
+                self.forget(connection)
+                if fault.abrupt:
+                    connection.transport.abort()
+                else:
+                    await connection.socket.close(code=self.shutdown_code)
+
+    def drop_slow(self, limit_bytes: int) -> None:
+        """End the connections that leave more than a limit untaken, as an exchange does."""
+        for connection in list(self.connections.values()):
+            if connection.backlog() > limit_bytes:
+                self._log_end(0, "slow_client", connection)
+                self.forget(connection)
+                connection.transport.abort()
+
+    def _log_end(self, number: int, kind: str, connection: Connection) -> None:
+        last_sent: dict[str, object] = {key: sent.last for key, sent in connection.sent.items()}
+        line = Injection(number, kind, self.name, None, None, None, None, 0, self.market.time_us, [connection.number])
+        line.detail["last_sent"] = last_sent
+        self.desk.log.append(line)
