@@ -1,6 +1,6 @@
 """Exact numbers between a venue's text and Avro's decimal(38,18): never through a float, never cut without a word."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from functools import lru_cache
 
 from schemas.errors import InvalidDatum
@@ -8,6 +8,7 @@ from schemas.errors import InvalidDatum
 PRECISION = 38
 SCALE = 18
 LARGEST = 10**PRECISION - 1
+_EXACT = Context(prec=PRECISION + 2)
 _ZEROS = tuple(10**n for n in range(SCALE + 1))
 
 
@@ -70,7 +71,7 @@ def from_bytes(data: bytes) -> int:
 
 def decimal(value: int) -> Decimal:
     """Return a count of 10⁻¹⁸ as a Decimal with 18 decimals, exactly."""
-    return Decimal(value).scaleb(-SCALE) if value < 10**28 else Decimal((value < 0, tuple(map(int, str(abs(value)))), -SCALE))
+    return Decimal(value).scaleb(-SCALE, _EXACT)
 
 
 def scale_of(text: str) -> int:
