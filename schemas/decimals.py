@@ -33,7 +33,7 @@ def unscaled(text: str) -> int:
 def _slow(text: str) -> int:
     """Exponents and over-long fractions: rare, so by way of Decimal."""
     try:
-        number = Decimal(text) if "_" not in text and text == text.strip() else None
+        number = Decimal(text) if text.isascii() and "_" not in text and text == text.strip() else None
     except InvalidOperation:
         number = None
     if number is None or not number.is_finite():

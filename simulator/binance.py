@@ -106,11 +106,11 @@ class Binance(Venue):
             self.deliver(writer.depth(channel, changes, time_us), hearers)
 
     def stranger(self, message: Message) -> Message:
-        """An undocumented event."""
+        """Return an undocumented event."""
         return self._writers[message.symbol].stranger(message)
 
     def announce_shutdown(self) -> None:
-        """The `serverShutdown` event, wrapped as `!serverShutdown` on combined connections."""
+        """Return the `serverShutdown` event, wrapped as `!serverShutdown` on combined connections."""
         for connection in self.connections.values():
             moment = stamp(self.market.time_us, connection.variant)
             connection.say(wrap("!serverShutdown", f'{{"e":"serverShutdown","E":{moment}}}', connection.variant))
@@ -270,7 +270,7 @@ def wants_microseconds(request: web.Request) -> bool:
 
 
 def body(text: str) -> web.Response:
-    """A good answer, with the weight header every answer has."""
+    """Return a good answer, with the weight header every answer has."""
     return web.Response(text=text, content_type="application/json", headers={"X-MBX-USED-WEIGHT-1M": "1"})
 
 

@@ -30,7 +30,7 @@ class Writer:
         self.far_price = instrument.first_price * 20
 
     def trade(self, trade: Trade) -> Message:
-        """A `<symbol>@trade` event."""
+        """Write a `<symbol>@trade` event."""
         stream = f"{self.lower}@trade"
         symbol, price, size = self.wire_symbol, self.price(trade.price), self.size(trade.size)
         trade_id, time_us = trade.trade_id, trade.time_ns // 1000
@@ -47,7 +47,7 @@ class Writer:
         return Message(self.symbol, "trade", trade_id, trade_id, time_us, render)
 
     def depth(self, channel: str, changes: list[Change], time_us: int) -> Message:
-        """A `<symbol>@depth` or `<symbol>@depth@100ms` event: the last size of each price changed in a window."""
+        """Write a `<symbol>@depth` or `<symbol>@depth@100ms` event: the last size of each price changed in a window."""
         bids = {change.price: change.size for change in changes if change.bid}
         asks = {change.price: change.size for change in changes if not change.bid}
         first, last = changes[0].update_id, changes[-1].update_id
@@ -71,7 +71,7 @@ class Writer:
         return Message(self.symbol, channel, first, last, time_us, with_giant(0), giant=with_giant)
 
     def book_ticker(self, update_id: int, quote: tuple[int, int, int, int], time_us: int) -> Message:
-        """A `<symbol>@bookTicker` event, which carries no time."""
+        """Write a `<symbol>@bookTicker` event, which carries no time."""
         bid, bid_size, ask, ask_size = quote
         text = (
             f'{{"u":{update_id},"s":"{self.wire_symbol}","b":"{self.price(bid)}","B":"{self.size(bid_size)}",'
@@ -81,13 +81,13 @@ class Writer:
         return Message(self.symbol, "bookTicker", update_id, update_id, time_us, lambda variant, _: wrap(stream, text, variant))
 
     def stranger(self, message: Message) -> Message:
-        """An event of a type which is not documented."""
+        """Write an event of a type which is not documented."""
         text = f'{{"e":"somethingNew","E":{message.time_us // 1000},"s":"{self.wire_symbol}","x":1}}'
         stream = f"{self.lower}@somethingNew"
         return Message(self.symbol, "somethingNew", 0, 0, message.time_us, lambda variant, _: wrap(stream, text, variant))
 
     def snapshot(self, update_id: int, bids: list[tuple[int, int]], asks: list[tuple[int, int]], extra_levels: int) -> str:
-        """The body of `GET /api/v3/depth`, with extra asks far above the market if a fault wants them."""
+        """Write the body of `GET /api/v3/depth`, with extra asks far above the market if a fault wants them."""
         extra = [(self.far_price + place, 1) for place in range(extra_levels)]
         return f'{{"lastUpdateId":{update_id},"bids":[{self.levels(bids)}],"asks":[{self.levels([*asks, *extra])}]}}'
 
@@ -108,12 +108,12 @@ class Writer:
 
 
 def stamp(time_us: int, variant: int) -> int:
-    """The time in the unit which the connection asked for."""
+    """Write the time in the unit which the connection asked for."""
     return time_us if variant & MICROSECONDS else time_us // 1000
 
 
 def wrap(stream: str, text: str, variant: int) -> str:
-    """The event as the connection's form wants it."""
+    """Write the event as the connection's form wants it."""
     return f'{{"stream":"{stream}","data":{text}}}' if variant & COMBINED else text
 
 

@@ -33,18 +33,18 @@ class Side:
         return before
 
     def best(self) -> int:
-        """The best price in ticks."""
+        """Return the best price in ticks."""
         return self.keys[-1] * self.sign
 
     def top(self, depth: int) -> list[tuple[int, int]]:
-        """The best `depth` levels, best first: (price, size)."""
+        """Return the best `depth` levels, best first: (price, size)."""
         sizes = self.sizes
         if self.sign > 0:
             return [(key, sizes[key]) for key in self.keys[: -depth - 1 : -1]]
         return [(-key, sizes[-key]) for key in self.keys[: -depth - 1 : -1]]
 
     def copy(self) -> Side:
-        """An independent copy."""
+        """Return an independent copy."""
         other = Side(self.sign)
         other.keys = self.keys.copy()
         other.sizes = self.sizes.copy()
@@ -62,7 +62,7 @@ class Book:
         self.update_id = update_id
 
     def side(self, bid: bool) -> Side:
-        """The bids or the asks."""
+        """Return the bids or the asks."""
         return self.bids if bid else self.asks
 
     def quote(self) -> tuple[int, int, int, int]:
@@ -71,7 +71,7 @@ class Book:
         return bid, self.bids.sizes[bid], ask, self.asks.sizes[ask]
 
     def copy(self) -> Book:
-        """An independent copy."""
+        """Return an independent copy."""
         other = Book(self.update_id)
         other.bids = self.bids.copy()
         other.asks = self.asks.copy()

@@ -45,7 +45,7 @@ class Control:
         router.add_post("/step", self._step)
 
     def _instrument(self, request: web.Request) -> Instrument:
-        """The instrument asked for, by its canonical or its wire symbol."""
+        """Return the instrument asked for, by its canonical or its wire symbol."""
         venue, symbol = request.query["venue"], request.query["symbol"]
         for (at, canonical), listing in self._simulator.market.listings.items():
             if at == venue and symbol in (canonical, listing.instrument.wire_symbol):
@@ -162,7 +162,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def describe(venue: str, connection: Connection, is_open: bool) -> dict[str, Any]:
-    """What one connection asked for and was sent."""
+    """Return what one connection asked for and was sent."""
     return {
         "venue": venue,
         "number": connection.number,
@@ -174,7 +174,7 @@ def describe(venue: str, connection: Connection, is_open: bool) -> dict[str, Any
 
 
 def describe_fault(fault: Fault) -> dict[str, Any]:
-    """A fault as JSON."""
+    """Return a fault as JSON."""
     return {name: getattr(fault, name) for name in (*sorted(ASKED_FOR), "number", "hits")}
 
 
@@ -184,7 +184,7 @@ def dumps(document: object) -> str:
 
 
 def plain(number: object) -> str:
-    """A Decimal without exponent.
+    """Return a Decimal without exponent.
 
     Raises:
         TypeError: not a Decimal.

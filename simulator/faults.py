@@ -110,12 +110,12 @@ class Delivery(NamedTuple):
 
 
 def cut(text: str) -> str:
-    """The first half: JSON that never ends."""
+    """Return the first half: JSON that never ends."""
     return text[: len(text) // 2]
 
 
 def spoil_checksum(text: str) -> str:
-    """The same message with another checksum."""
+    """Return the same message with another checksum."""
     return _CHECKSUM.sub(lambda found: f'"checksum":{int(found[1]) ^ 1}', text, count=1)
 
 
@@ -130,7 +130,7 @@ class FaultDesk:
         self.log: list[Injection] = []
 
     def arm(self, fault: Fault) -> Fault:
-        """Number a fault and let it wait for what it matches.
+        """Return number a fault and let it wait for what it matches.
 
         Raises:
             ValueError: no such kind.
@@ -176,7 +176,7 @@ class FaultDesk:
         connections: list[Connection],
         stranger: Callable[[Message], Message],
     ) -> list[Delivery]:
-        """What to send instead of one message; `stranger` makes a message of a type no client knows."""
+        """Return what to send instead of one message; `stranger` makes a message of a type no client knows."""
         for fault in self._armed.get(venue, []):
             hit = [each for each in connections if fault.connection in (None, each.number)]
             if hit and fault.hits_message(message) and not self._over(fault, message):

@@ -76,7 +76,7 @@ def decimal_writer(decimals: int, text_decimals: int | None = None) -> Callable[
 
 
 def instrument(venue: str, base: str) -> Instrument:
-    """The instrument of `base` at `venue`; a base outside the catalogue starts at a price of 100."""
+    """Return the instrument of `base` at `venue`; a base outside the catalogue starts at a price of 100."""
     price, binance_price, binance_size, kraken_price = CATALOGUE.get(base, ("100", 3, 3, 3))
     price_decimals, size_decimals = (binance_price, binance_size) if venue == BINANCE else (kraken_price, KRAKEN_QUANTITY_DECIMALS)
     # A level holds about 20,000 of the quote currency, whatever a coin costs.
@@ -106,6 +106,6 @@ def instruments(venues: tuple[str, ...], bases: tuple[str, ...]) -> list[Instrum
 
 
 def some_bases(number: int) -> tuple[str, ...]:
-    """The first `number` bases of the catalogue, continued by made-up ones (`SIM11`, ...)."""
+    """Return the first `number` bases of the catalogue, continued by made-up ones (`SIM11`, ...)."""
     known = tuple(CATALOGUE)
     return known[:number] + tuple(f"SIM{index}" for index in range(len(known) + 1, number + 1))

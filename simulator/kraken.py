@@ -81,16 +81,16 @@ class Kraken(Venue):
         """Nothing is kept back."""
 
     def stranger(self, message: Message) -> Message:
-        """A message of an undocumented channel."""
+        """Return a message of an undocumented channel."""
         return self._writers[message.symbol].stranger(message)
 
     def announce_shutdown(self) -> None:
-        """The `status` channel says maintenance."""
+        """Return the `status` channel says maintenance."""
         for connection in self.connections.values():
             connection.say(self._status(connection, "maintenance"))
 
     def greet(self, connection: Connection) -> None:
-        """The `status` message which is the first of every connection."""
+        """Return the `status` message which is the first of every connection."""
         connection.say(self._status(connection, "online"))
 
     def _status(self, connection: Connection, system: str) -> str:

@@ -10,7 +10,7 @@ from simulator.market import Change
 
 
 def edge(side: Side, depth: int) -> int | None:
-    """The key of the worst level inside the depth; None while the side is shorter, when everything is inside."""
+    """Return the key of the worst level inside the depth; None while the side is shorter, when everything is inside."""
     return side.keys[-depth] if len(side.keys) >= depth else None
 
 
@@ -34,7 +34,7 @@ class DepthWindow:
         self._worst = (edge(book.asks, depth), edge(book.bids, depth))
 
     def advance(self, changes: list[Change]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-        """The bids and asks to announce after `changes` have been applied to the book: (price, size), 0 removes."""
+        """Return the bids and asks to announce after `changes` have been applied to the book: (price, size), 0 removes."""
         book = self._book
         worst_asks, worst_bids = self._worst
         self._worst = (edge(book.asks, self.depth), edge(book.bids, self.depth))
@@ -44,7 +44,7 @@ class DepthWindow:
 
 
 def announce(side: Side, before: int | None, now: int | None, touched: list[int]) -> list[tuple[int, int]]:
-    """What one side's subscribers must be told; `before` and `now` are the keys of the worst level inside."""
+    """Return what one side's subscribers must be told; `before` and `now` are the keys of the worst level inside."""
     told: dict[int, int] = {}
     for price in touched:
         size = side.sizes.get(price, 0)
@@ -70,7 +70,7 @@ class ChecksumCache:
         self._value = 0
 
     def value(self) -> int:
-        """The checksum now."""
+        """Return the checksum now."""
         book = self._book
         if self._update_id != book.update_id:
             self._value = checksum(book.asks.top(CHECKSUM_LEVELS), book.bids.top(CHECKSUM_LEVELS))

@@ -40,7 +40,7 @@ def timestamp(time_us: int) -> str:
 
 
 def order_type(trade_id: int) -> str:
-    """A trade's taker order type; a third of them are market orders."""
+    """Write a trade's taker order type; a third of them are market orders."""
     return "limit" if trade_id % 3 else "market"
 
 
@@ -56,7 +56,7 @@ class Writer:
         """A price which the market never reaches."""
 
     def trades(self, trades: list[Trade], snapshot: bool, time_us: int) -> Message:
-        """A `trade` message: all fills of one order, or the snapshot of the last ones."""
+        """Write a `trade` message: all fills of one order, or the snapshot of the last ones."""
 
         def render(_variant: int, shift_us: int) -> str:
             rows = ",".join([self._trade(trade, shift_us) for trade in trades])
@@ -82,7 +82,7 @@ class Writer:
         snapshot: bool,
         time_us: int,
     ) -> Message:
-        """A `book` message; `ids` are the update ids of the truth, which are not on the wire."""
+        """Write a `book` message; `ids` are the update ids of the truth, which are not on the wire."""
 
         def with_giant(levels: int) -> Callable[[int, int], str]:
             # In a snapshot the extra asks lie beyond the depth asked for; in an update they remove what is not there.
@@ -107,7 +107,7 @@ class Writer:
         return ",".join([f'{{"price":{price(at)},"qty":{size(amount)}}}' for at, amount in levels])
 
     def ticker(self, day: Day, book: Book, snapshot: bool, time_us: int) -> Message:
-        """A `ticker` message."""
+        """Write a `ticker` message."""
         bid, bid_size, ask, ask_size = book.quote()
         price, size = self.price, self.size
         vwap = day.notional // day.volume if day.volume else day.last
@@ -126,12 +126,12 @@ class Writer:
         return Message(self.symbol, "ticker", book.update_id, book.update_id, time_us, render, snapshot)
 
     def stranger(self, message: Message) -> Message:
-        """A message of a channel which is not documented."""
+        """Write a message of a channel which is not documented."""
         text = f'{{"channel":"something_new","type":"update","data":[{{"symbol":"{self.symbol}","x":1}}]}}'
         return Message(self.symbol, "something_new", 0, 0, message.time_us, lambda _variant, _shift: text)
 
     def pair(self) -> str:
-        """The pair's entry of the `instrument` channel."""
+        """Write the pair's entry of the `instrument` channel."""
         instrument = self.instrument
         tick, lot = self.price(1), self.size(1)
         return (
@@ -161,15 +161,15 @@ class Day:
 
 
 def envelope(channel: str, snapshot: bool, data: str) -> str:
-    """The outer object of every channel message."""
+    """Write the outer object of every channel message."""
     return f'{{"channel":"{channel}","type":"{"snapshot" if snapshot else "update"}","data":{data}}}'
 
 
 def signed(number: int, writer: Callable[[int], str]) -> str:
-    """A number that may be below zero."""
+    """Write a number that may be below zero."""
     return f"-{writer(-number)}" if number < 0 else writer(number)
 
 
 def hundredths(number: int) -> str:
-    """A whole number of hundredths."""
+    """Write a whole number of hundredths."""
     return f"{number // 100}.{number % 100:02d}"

@@ -22,12 +22,12 @@ X_ASSETS = frozenset({"XBT", "XDG", "ETH", "LTC", "XRP"})
 
 
 def alternate_name(instrument: Instrument) -> str:
-    """The pair's short REST name: `XBTUSD`."""
+    """Return the pair's short REST name: `XBTUSD`."""
     return OLD_ASSETS.get(instrument.base, instrument.base) + instrument.quote
 
 
 def pair_name(instrument: Instrument) -> str:
-    """The pair's full REST name: `XXBTZUSD`, but `SOLUSD`."""
+    """Return the pair's full REST name: `XXBTZUSD`, but `SOLUSD`."""
     base = OLD_ASSETS.get(instrument.base, instrument.base)
     return f"X{base}Z{instrument.quote}" if base in X_ASSETS else alternate_name(instrument)
 
@@ -111,10 +111,10 @@ def asset_pair(instrument: Instrument) -> str:
 
 
 def answer(result: str) -> web.Response:
-    """A good answer."""
+    """Return a good answer."""
     return web.Response(text=f'{{"error":[],"result":{result}}}', content_type="application/json")
 
 
 def failure(text: str) -> web.Response:
-    """An error, with status 200."""
+    """Return an error, with status 200."""
     return web.json_response({"error": [text]})

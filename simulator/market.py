@@ -172,7 +172,7 @@ class Market:
         self.time_us = settings.start_us
 
     def listing(self, venue: str, symbol: str) -> Listing:
-        """The listing of a canonical symbol.
+        """Return the listing of a canonical symbol.
 
         Raises:
             KeyError: no such instrument.

@@ -27,6 +27,7 @@ LONGEST_CATCH_UP_SECONDS = 0.05
 """Time spent on market steps before the loop serves its sockets again."""
 BACKLOG_BYTES = 4 << 20
 """With the clock moved by hand, the market waits while a client leaves more than this untaken."""
+LONGEST_DRAIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +203,14 @@ class Simulator:
             venue.flush()
 
     async def _drain(self, limit: int) -> None:
+        """Wait until no client leaves more than `limit` bytes untaken; end those that do not move for long."""
+        deadline = self._clock() + LONGEST_DRAIN_SECONDS
+        # A transport tells nobody that its buffer has emptied, hence the polling.
         while any(each.backlog() > limit for venue in self.venues.values() for each in venue.connections.values()):
-            await asyncio.sleep(0.001)
+            if self._clock() > deadline:
+                for venue in self.venues.values():
+                    venue.drop_slow(limit)
+            await asyncio.sleep(0.001)  # noqa: ASYNC110
         await asyncio.sleep(0)
 
     async def _run(self) -> None:

@@ -41,10 +41,8 @@ class Tape:
     def trades(self, from_id: int | None = None, limit: int | None = None) -> list[Trade]:
         """Trades from an id on, oldest first; without an id the newest `limit` of them."""
         count = len(self)
-        if from_id is None:
-            start = 0 if limit is None else max(0, count - limit)
-        else:
-            start = min(max(0, from_id - self.first_trade_id), count)
+        newest = 0 if limit is None else max(0, count - limit)
+        start = newest if from_id is None else min(max(0, from_id - self.first_trade_id), count)
         stop = count if limit is None else min(count, start + limit)
         return [
             Trade(
@@ -58,7 +56,7 @@ class Tape:
         ]
 
     def first_id_after(self, time_ns: int) -> int:
-        """The id of the first trade strictly later than a time in nanoseconds."""
+        """Return the id of the first trade strictly later than a time in nanoseconds."""
         return self.first_trade_id + bisect_left(self._times_ns, time_ns + 1)
 
 
@@ -80,7 +78,7 @@ class History:
             self.first_update_id = self.changes[0].update_id
 
     def book_at(self, update_id: int) -> Book:
-        """The whole book as it was once `update_id` had been applied.
+        """Return the whole book as it was once `update_id` had been applied.
 
         Raises:
             KeyError: that update id is not made yet, or is older than the bound remembers.
@@ -113,7 +111,7 @@ class Truth:
         self.histories[key].add(step.changes)
 
     def tape(self, venue: str, symbol: str) -> Tape:
-        """The tape of a canonical symbol.
+        """Return the tape of a canonical symbol.
 
         Raises:
             KeyError: no such instrument.
@@ -121,7 +119,7 @@ class Truth:
         return self.tapes[venue, symbol]
 
     def book(self, venue: str, symbol: str, update_id: int | None = None) -> Book:
-        """The book now, or at an update id.
+        """Return the book now, or at an update id.
 
         Raises:
             KeyError: no such instrument, or an update id that is not remembered.

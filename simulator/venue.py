@@ -55,11 +55,11 @@ class Venue(ABC):
 
     @abstractmethod
     def stranger(self, message: Message) -> Message:
-        """A message of a type that the venue's documentation does not know."""
+        """Return a message of a type that the venue's documentation does not know."""
 
     @abstractmethod
     def limited(self, fault: Fault) -> web.Response:
-        """The answer to one request too many."""
+        """Return the answer to one request too many."""
 
     @abstractmethod
     def announce_shutdown(self) -> None:

@@ -12,7 +12,7 @@ SMALL, MEDIUM = 126, 65_536
 
 
 def text_frame(text: str) -> bytes:
-    """A whole unmasked websocket text frame (RFC 6455, section 5.2)."""
+    """Return a whole unmasked websocket text frame (RFC 6455, section 5.2)."""
     payload = text.encode()
     length = len(payload)
     if length < SMALL:
