@@ -1,0 +1,123 @@
+"""The Faust application of a stage: settings that hold under rebalances, and a run that ends with the right exit code."""
+
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import faust
+from mode import CrashingSupervisor
+
+from processors.transport import Loss
+
+SESSION_SECONDS: Final = 8.0
+"""After a kill -9 the group stands still this long. Faust's default is 60."""
+HEARTBEAT_SECONDS: Final = 2.5
+REBALANCE_SECONDS: Final = 20.0
+"""How long the group waits for a member to come back to a rebalance; an agent blocking its loop longer is dropped from it."""
+COMMIT_SECONDS: Final = 1.0
+PARTITION_FETCH_BYTES: Final = 1024 * 1024
+"""Bytes of one partition in one fetch: the size of a batch under load. A larger single record is still fetched."""
+BUFFERED_BATCHES: Final = 8
+"""Batches waiting for an agent, over all partitions. With 1 MiB each, and 16 MiB read ahead in the consumer thread, a
+stage that stands still holds about 24 MiB of record bytes (some three times that as Python objects)."""
+
+
+class Application(faust.App):
+    """A Faust app that says how its topics are delivered; set these before it starts.
+
+    `batched_topics`: each partition's fetched records are one event. All others come one by one.
+    `holed_topics`: compacted or written in transactions, so missing offsets are no loss there.
+    `on_loss`: told of records that were owed and are gone; None stops the stage with Fatal.
+    """
+
+    batched_topics: set[str]
+    holed_topics: set[str]
+    on_loss: Callable[[Loss], None] | None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.batched_topics = set()
+        self.holed_topics = set()
+        self.on_loss = None
+        super().__init__(*args, **options)
+
+    def batches(self, *names: str) -> faust.TopicT:
+        """Return the topic of these names with each partition's fetched records as one event, a `Batch` of raw bytes."""
+        self.batched_topics |= set(names)
+        return self.topic(*names, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+
+def create_app(
+    name: str,
+    *,
+    broker: str,
+    data_dir: Path,
+    batched_topics: Iterable[str] = (),
+    holed_topics: Iterable[str] = (),
+    on_loss: Callable[[Loss], None] | None = None,
+    replication_factor: int = 1,
+    table_partitions: int = 8,
+    store: str = "memory://",
+    standby_replicas: int = 0,
+    web_port: int | None = None,
+    buffered_batches: int = BUFFERED_BATCHES,
+    **settings: Any,
+) -> Application:
+    """Make a stage's app: consumer group `name`, at `broker` ("host:port", several joined by commas).
+
+    `table_partitions` must equal the partition count of the topic whose agent writes the tables. The web server runs only
+    with a `web_port`. Further `settings` are Faust's own and win over those chosen here.
+    """
+    hosts = ";".join(f"tidewire://{address.strip()}" for address in broker.split(","))
+    chosen: dict[str, Any] = {
+        "broker": hosts,
+        "datadir": str(data_dir),
+        "store": store,
+        "key_serializer": "raw",
+        "value_serializer": "raw",
+        "topic_partitions": table_partitions,
+        "topic_replication_factor": replication_factor,
+        "table_standby_replicas": standby_replicas,
+        "broker_session_timeout": SESSION_SECONDS,
+        "broker_heartbeat_interval": HEARTBEAT_SECONDS,
+        "broker_rebalance_timeout": REBALANCE_SECONDS,
+        "broker_commit_interval": COMMIT_SECONDS,
+        "consumer_max_fetch_size": PARTITION_FETCH_BYTES,
+        "consumer_auto_offset_reset": "earliest",
+        "stream_buffer_maxsize": buffered_batches,
+        # A stage acknowledges in checkpoints: a rebalance that waited for them would hang. What is held is read again.
+        "stream_wait_empty": False,
+        "stream_recovery_delay": 0.0,
+        "processing_guarantee": "at_least_once",
+        # Restarting an agent in place would leave the batch it died on unacknowledged for ever; the process starts over.
+        "agent_supervisor": CrashingSupervisor,
+        "worker_redirect_stdouts": False,
+        "web_enabled": web_port is not None,
+        "autodiscover": False,
+    }
+    if web_port is not None:
+        chosen |= {"web_port": web_port, "web_bind": "127.0.0.1"}
+    app = Application(name, **(chosen | settings))
+    app.batched_topics |= set(batched_topics)
+    app.holed_topics |= set(holed_topics)
+    app.on_loss = on_loss
+    return app
+
+
+class _StageWorker(faust.Worker):
+    """A worker that leaves logging and the terminal as they are."""
+
+    def _setup_logging(self) -> None:
+        """Keep the handlers the process has set up."""
+
+
+def run(app: faust.App, *, log_level: int = logging.INFO) -> None:
+    """Run a stage until SIGTERM or SIGINT, then commit and leave the group.
+
+    Raises:
+        SystemExit: always; code 0 after a signal, 1 after a crash.
+
+    """
+    worker = _StageWorker(app, quiet=True, loglevel=log_level, redirect_stdouts=False)
+    worker.spinner = None
+    worker.execute_from_commandline()

@@ -1,0 +1,54 @@
+"""Faust's transport of Tidewire: an agent gets all fetched records of one partition as one event.
+
+How to write an agent:
+
+    app = create_app("count_trades", broker="127.0.0.1:9092", data_dir=path, table_partitions=8)
+    counts = app.Table("counts", key_type=bytes, partitions=8)     # values are JSON; value_type=bytes: bytes
+
+    @app.agent(app.batches("trades"))
+    async def count(stream):
+        async for event in stream.noack().events():
+            batch = event.value                # records of ONE partition: .key .value .offset .timestamp
+            applied, count = counts.get(key(batch.partition), (0, 0))
+            fresh = [record.value for record in batch if record.offset >= applied]
+            try:
+                await write(counts, key(batch.partition), [batch.end, count + len(fresh)], batch.partition,
+                            generation=batch.generation)
+            except Revoked:
+                continue                       # the next owner reads these records again
+            event.ack()                        # now, or later, or many at once: see below
+
+    run(app)                                   # processors/application.py; leaves with SystemExit
+
+- `stream.noack()`: an event counts as done when `event.ack()` is called, in any order and however late. Offsets are
+  committed up to the first batch of the partition that is not acknowledged. Without `noack()` an event is acknowledged when
+  the loop asks for the next one.
+- Holding many events until a checkpoint: call `batch.clear()` when its records are used up; `first`, `end`, `topic`,
+  `partition` and `generation` stay.
+- When partitions move, every worker gives up all of its partitions. Connect to `app.on_partitions_revoked` to make a last
+  checkpoint (what is acknowledged when its receivers return is committed before the partition is given up), then drop all
+  state held in memory for those partitions, acknowledging nothing more: what was not acknowledged is read again, by
+  whoever owns the partition next. `app.on_before_shutdown` is the place for the last checkpoint on SIGTERM.
+- Delivery is at least once, in order per partition, with nothing passed over. Keep `batch.end` inside each table value
+  and skip what was applied (as above), and emit absolute values: then it is effectively once.
+- An exception in an agent ends the process with exit code 1; started again, it reads again from the last commit.
+- Topics not named through `app.batches` or `app.batched_topics` come one record at a time, as in plain Faust.
+"""
+
+from typing import ClassVar
+
+from faust.transport.drivers import aiokafka as driver
+
+from processors.transport.batch import Batch, Cause, Loss, Record
+from processors.transport.consumer import Consumer
+from processors.transport.writing import Revoked, write, write_many
+
+
+class Transport(driver.Transport):
+    """Faust's aiokafka transport with our consumer; `tidewire://host:port`, several joined by semicolons."""
+
+    Consumer: ClassVar[type[Consumer]] = Consumer
+    driver_version = f"{driver.Transport.driver_version}, batched"
+
+
+__all__ = ["Batch", "Cause", "Consumer", "Loss", "Record", "Revoked", "Transport", "write", "write_many"]

@@ -1,0 +1,84 @@
+"""One partition's fetched records as one value, and what went missing, as data."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+
+class Record(Protocol):
+    """One record as aiokafka unpacks it in C: nothing is copied or wrapped a second time in Python."""
+
+    @property
+    def offset(self) -> int:
+        """Its offset in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """Kafka's own timestamp, milliseconds since 1970."""
+
+    @property
+    def timestamp_type(self) -> int:
+        """0: set by the producer; 1: set by the broker on append."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The key's bytes; None where the producer gave none."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The value's bytes; None is a tombstone."""
+
+    @property
+    def headers(self) -> list[tuple[str, bytes | None]]:
+        """The headers in the order they were written."""
+
+
+class Batch(list[Record]):
+    """The records of one partition, in order, that one fetch brought: the value of one event.
+
+    `first` and `end` (exclusive) are the offsets it covers; in a topic without holes `end - first == len(batch)`.
+    They stay when the list is emptied with `clear()`, which frees the records' memory while the event
+    still waits for its acknowledgement.
+    `generation` is the consumer group's generation it was fetched in: hand it to `write`.
+    """
+
+    __slots__ = ("end", "first", "generation", "partition", "topic")
+
+    def __init__(self, records: Iterable[Record], *, topic: str, partition: int, first: int, end: int, generation: int) -> None:
+        super().__init__(records)
+        self.topic = topic
+        self.partition = partition
+        self.first = first
+        self.end = end
+        self.generation = generation
+
+    def __repr__(self) -> str:
+        return f"<Batch {self.topic}[{self.partition}] {self.first}..{self.end}>"
+
+
+class Cause(Enum):
+    """Why records that were owed can not be had."""
+
+    RETENTION = "retention"
+    """The log's start has moved past them: deleted before they were read."""
+    TRUNCATION = "truncation"
+    """The log ends before them: the topic was made anew, or an unclean election cut it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Offsets `first` to `end` (exclusive) of a partition, owed to the agents and gone.
+
+    After a truncation `end` equals `first`, because what the cut-off part held is unknown; delivery starts over at the
+    start of the log.
+    """
+
+    topic: str
+    partition: int
+    first: int
+    end: int
+    cause: Cause
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}]: offsets {self.first}..{self.end} lost to {self.cause.value}"
