@@ -45,7 +45,7 @@ class Messages:
             except (InvalidDatum, Reject) as error:
                 yield error
 
-    def rows(self, values: Sequence[bytes], names: Sequence[str]) -> Iterator[tuple[Any, ...] | InvalidDatum | Reject]:
+    def rows(self, values: Sequence[bytes | None], names: Sequence[str]) -> Iterator[tuple[Any, ...] | InvalidDatum | Reject]:
         """Yield each message's fields `names` as a tuple, or why it has none, in order; by columns where the block is large.
 
         Times are integers in microseconds, enums text. A datum that breaks a block of columns is found one by one.
@@ -55,7 +55,7 @@ class Messages:
             try:
                 codec = self.codec(number)
                 if len(block) >= COLUMNS_FROM and codec.writer["fields"] == self.event.schema["fields"]:
-                    yield from _columns(codec, block, names)
+                    yield from _columns(codec, [value for value in block if value is not None], names)
                     continue
             except (InvalidDatum, Reject, polars.exceptions.PolarsError):
                 """One datum spoils the block: say which, below."""

@@ -1,0 +1,224 @@
+"""What every processor shares: batches in, events out, state kept in checkpoints, so that a crash repeats work but never loses any.
+
+A checkpoint, in this order: (1) the state of each partition is dumped as it is now, (2) everything published so far is
+delivered, (3) the dump is in the changelog, (4) the batches that made it are acknowledged. Killed between two steps, the
+next owner starts from an older state or reads batches again; a state knows the last offset it has applied and passes over
+the rest, and every event has an identity, so what is published twice is the same event.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from prometheus_client import Counter
+
+from processors.application import create_app, run
+from processors.transport import Batch, Loss, Revoked, write_many
+from schemas.catalogue import event as event_of
+from schemas.codec import Codec
+from topology import metrics
+from topology.clock import now
+from topology.dead_letters import DeadLetters
+from topology.health import Health
+from topology.kafka import Publisher, ensure_reachable
+from topology.log import configure, logger
+from topology.registry import Registry
+from topology.settings import Settings
+from topology.topics import all_topics, create
+
+TABLE_SETTINGS = {"segment.ms": "60000", "segment.bytes": "16777216", "min.cleanable.dirty.ratio": "0.1", "max.message.bytes": "16000000"}
+"""A changelog is compacted within minutes, so that recovery reads little more than one value per key."""
+
+
+class Output:
+    """Where a stage's work goes: events to their topics, refused messages to dead_letters. Nothing is delivered before `flush`."""
+
+    def __init__(self, settings: Settings, registry: Registry, stage: str) -> None:
+        self.stage = stage
+        self._registry = registry
+        self._publisher = Publisher(settings.kafka)
+        self._letters = DeadLetters(self._publisher, registry, stage, now, settings.processors.reject_share)
+        self._ways: dict[str, tuple[str, Codec, tuple[str, ...], Counter]] = {}
+        self._keys: dict[tuple[Any, ...], bytes] = {}
+
+    def _way(self, name: str) -> tuple[str, Codec, tuple[str, ...], Counter]:
+        event = event_of(name)
+        topic = event.topic.of()
+        self._ways[name] = (topic, self._registry.codec(topic, event), event.topic.key, metrics.events_out.labels(self.stage, topic))
+        return self._ways[name]
+
+    def publish(self, name: str, record: Mapping[str, Any]) -> None:
+        """Queue one event by its name; InvalidDatum where the record does not fit its schema."""
+        topic, codec, key, count = self._ways.get(name) or self._way(name)
+        parts = tuple([record[part] for part in key])
+        encoded = self._keys.get(parts)
+        if encoded is None:
+            encoded = self._keys[parts] = "|".join(parts).encode()
+        self._publisher.publish(topic, encoded, codec.encode(record))
+        count.inc()
+
+    def refuse(self, batch: Batch, offset: int, reason: str) -> None:
+        """Send one message of a batch to dead_letters."""
+        record = batch[offset - batch.first]
+        if record.offset != offset:
+            record = next(one for one in batch if one.offset == offset)
+        self._letters.send(batch.topic, batch.partition, offset, record.key, record.value, reason)
+
+    def watch(self, read: int) -> None:
+        """Count messages read; Fatal where too large a share of them was refused."""
+        self._letters.watch(read)
+        self._publisher.check()
+
+    def flush(self) -> None:
+        """Wait until all that was queued is delivered; Retry where it is not."""
+        self._publisher.flush()
+
+
+class Work(Protocol):
+    """The work of a stage on one source partition."""
+
+    def apply(self, batch: Batch, output: Output) -> int | None:
+        """Do a batch; return the receipt time of its last event (microseconds), for the latency metric, where it has one."""
+
+    def tick(self, now: int, output: Output) -> None:
+        """Do what time alone asks for; called about once per checkpoint. `now` in microseconds."""
+
+    def dump(self) -> Mapping[str, bytes | None]:
+        """Return the state's entries that changed since the last dump, by name; None deletes one."""
+
+
+Begin = Callable[[str, int, Mapping[str, bytes]], Work]
+"""Make the work of (topic, partition) from its saved entries."""
+
+
+@dataclass(slots=True)
+class Held:
+    """One partition in hand: its work, and the events read but not yet acknowledged."""
+
+    work: Work
+    generation: int
+    events: list[Any] = field(default_factory=list)
+    end: int = 0
+
+
+class Stage:
+    """One processor as a Faust app. `topics` are its sources; `begin` makes the work of a partition."""
+
+    def __init__(self, settings: Settings, name: str, topics: tuple[str, ...], begin: Begin) -> None:
+        self.settings = settings
+        self.name = name
+        self.log = logger()
+        self._begin = begin
+        self._held: dict[tuple[str, int], Held] = {}
+        self._checkpointing = asyncio.Lock()
+        self._counts = {topic: metrics.events_in.labels(name, topic) for topic in topics}
+        self._latency = metrics.latency.labels(name)
+        self.registry = Registry(settings.registry)
+        self.output = Output(settings, self.registry, name)
+        partitions = settings.kafka.partitions or event_of("trade").topic.partitions
+        data_dir = Path(settings.processors.data_dir or settings.state_dir / "faust")
+        self.app = create_app(
+            f"tidewire.{name}",
+            broker=settings.kafka.brokers,
+            data_dir=data_dir,
+            replication_factor=settings.kafka.replication_factor,
+            table_partitions=partitions,
+            on_loss=self._on_loss,
+            broker_session_timeout=settings.processors.session_timeout,
+        )
+        self.app.conf.producer_max_request_size = settings.kafka.message_max_bytes
+        self.table = self.app.Table(
+            "state",
+            partitions=partitions,
+            key_type=bytes,
+            value_type=bytes,
+            extra_topic_configs=TABLE_SETTINGS,
+        )
+        self.app.agent(self.app.batches(*topics), name=name)(self._read)
+        self.app.task(self._keep_checkpoints)
+        self.app.on_partitions_revoked.connect(self._give_up)
+        self.app.on_before_shutdown.connect(self._leave)
+
+    def _on_loss(self, loss: Loss) -> None:
+        self.log.error("Records were deleted before they were read.", loss=str(loss), setting="retention_days of the event's schema")
+
+    async def _read(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            batch: Batch = event.value
+            held = self._take(batch)
+            held.events.append(event)
+            held.end = batch.end
+            received_at = held.work.apply(batch, self.output)
+            self._counts[batch.topic].inc(len(batch))
+            if received_at is not None:
+                self._latency.observe((now() - received_at) / 1_000_000)
+            self.output.watch(len(batch))
+            batch.clear()
+            await asyncio.sleep(0)
+
+    def _take(self, batch: Batch) -> Held:
+        place = (batch.topic, batch.partition)
+        held = self._held.get(place)
+        if held is None or held.generation != batch.generation:
+            held = self._held[place] = Held(self._begin(*place, dict(self._entries(*place))), batch.generation)
+        return held
+
+    def _entries(self, topic: str, partition: int) -> Iterator[tuple[str, bytes]]:
+        head = f"{topic}|{partition}|".encode()
+        for key, value in list(self.table.items()):
+            if key.startswith(head):
+                yield key[len(head) :].decode(), value
+
+    async def _keep_checkpoints(self) -> None:
+        while not self.app.should_stop:
+            await asyncio.sleep(self.settings.processors.checkpoint_seconds)
+            time = now()
+            for held in list(self._held.values()):
+                held.work.tick(time, self.output)
+            await self.checkpoint()
+
+    async def checkpoint(self) -> None:
+        """Keep what has been done up to now; see the head of this file for the order and why."""
+        async with self._checkpointing:
+            dumps: dict[tuple[str, int], tuple[Held, Mapping[str, bytes | None], list[Any]]] = {}
+            for place, held in self._held.items():
+                if held.events:
+                    events, held.events = held.events, []
+                    dumps[place] = (held, held.work.dump(), events)
+            if not dumps:
+                return
+            await asyncio.to_thread(self.output.flush)
+            for (topic, partition), (held, entries, events) in dumps.items():
+                named = {f"{topic}|{partition}|{name}".encode(): value for name, value in entries.items()}
+                try:
+                    await write_many(self.table, named, partition, generation=held.generation)
+                except Revoked:
+                    continue  # the next owner reads these batches again
+                for event in events:
+                    event.ack()
+
+    async def _give_up(self, *_arguments: Any, **_named: Any) -> None:
+        await self.checkpoint()
+        self._held.clear()
+
+    async def _leave(self, *_arguments: Any, **_named: Any) -> None:
+        await self.checkpoint()
+
+
+def main(name: str, topics_of: Callable[[Settings], tuple[str, ...]], begin_of: Callable[[Settings, Registry], Begin]) -> None:
+    """Run a processor as its own process until SIGTERM or SIGINT."""
+    from topology.settings import settings as read
+
+    settings = read()
+    configure(settings.log, name)
+    logging.getLogger("faust").setLevel(logging.WARNING)
+    logging.getLogger("mode").setLevel(logging.WARNING)
+    ensure_reachable(settings.kafka)
+    create(settings.kafka, all_topics())
+    registry = Registry(settings.registry)
+    stage = Stage(settings, name, topics_of(settings), begin_of(settings, registry))
+    with Health(settings, name, ready=lambda: "" if stage.app.rebalancing is False else "waiting for its partitions"):
+        run(stage.app)
