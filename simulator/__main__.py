@@ -33,7 +33,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def settings(given: argparse.Namespace) -> SimulatorSettings:
-    """Return settings from the command line."""
+    """Read settings from the command line."""
     symbols = str(given.symbols)
     return SimulatorSettings(
         seed=given.seed,

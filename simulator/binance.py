@@ -1,6 +1,6 @@
-"""Binance spot on loopback: market streams and the public REST paths a market data client uses.
+"""Binance spot on loopback.
 
-Sources: binance/binance-spot-api-docs, web-socket-streams.md and rest-api.md (limits, error texts, payloads).
+Source: binance/binance-spot-api-docs, web-socket-streams.md (paths, methods, limits, error texts).
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import Any
 
 from aiohttp import WSCloseCode, web
 
-from simulator.binance_frames import COMBINED, MICROSECONDS, Writer, exchange_symbol, stamp, wrap
-from simulator.faults import Fault, FaultDesk
+from simulator.binance_frames import COMBINED, MICROSECONDS, Writer, stamp, wrap
+from simulator.binance_rest import BinanceRest, failure
+from simulator.fault_desk import FaultDesk
+from simulator.faults import Fault
 from simulator.instruments import BINANCE
-from simulator.market import Change, Listing, Step
+from simulator.market import Change, Step
 from simulator.truth import Truth
 from simulator.venue import Venue
 from simulator.wire import Connection, Message
@@ -33,10 +35,10 @@ class Binance(Venue):
     name = BINANCE
 
     def __init__(self, truth: Truth, desk: FaultDesk, clock: Callable[[], float], ping_seconds: float = 20.0) -> None:
+        self._rest = BinanceRest(truth, desk)
         super().__init__(truth, desk, clock)
         self._ping_seconds = ping_seconds
         self._writers = {symbol: Writer(listing.instrument) for symbol, listing in self.listings.items()}
-        self._by_wire = {listing.instrument.wire_symbol: listing for listing in self.listings.values()}
         self._fast: dict[str, list[Change]] = {symbol: [] for symbol in self.listings}
         self._slow: dict[str, list[Change]] = {symbol: [] for symbol in self.listings}
         self._fast_end = self.market.time_us // FAST_US * FAST_US + FAST_US
@@ -48,12 +50,7 @@ class Binance(Venue):
         router.add_get("/ws", self._open)
         router.add_get("/ws/{streams:.+}", self._open)
         router.add_get("/stream", self._open)
-        router.add_get("/api/v3/ping", self._rest_ping)
-        router.add_get("/api/v3/time", self._rest_time)
-        router.add_get("/api/v3/exchangeInfo", self._rest_exchange_info)
-        router.add_get("/api/v3/depth", self._rest_depth)
-        router.add_get("/api/v3/trades", self._rest_trades)
-        router.add_get("/api/v3/historicalTrades", self._rest_trades)
+        self._rest.add_routes(router)
 
     def on_step(self, step: Step) -> None:
         """Trades and the best quote at once; book changes wait for their window."""
@@ -110,7 +107,7 @@ class Binance(Venue):
         return self._writers[message.symbol].stranger(message)
 
     def announce_shutdown(self) -> None:
-        """Return the `serverShutdown` event, wrapped as `!serverShutdown` on combined connections."""
+        """Send the `serverShutdown` event, wrapped as `!serverShutdown` on combined connections."""
         for connection in self.connections.values():
             moment = stamp(self.market.time_us, connection.variant)
             connection.say(wrap("!serverShutdown", f'{{"e":"serverShutdown","E":{moment}}}', connection.variant))
@@ -194,60 +191,6 @@ class Binance(Venue):
         )
         return failure(-1003, text, status, {"Retry-After": str(fault.retry_after)})
 
-    async def _rest_ping(self, _request: web.Request) -> web.Response:
-        return body("{}")
-
-    async def _rest_time(self, request: web.Request) -> web.Response:
-        unit = MICROSECONDS if wants_microseconds(request) else 0
-        return body(f'{{"serverTime":{stamp(self.market.time_us, unit)}}}')
-
-    async def _rest_exchange_info(self, request: web.Request) -> web.Response:
-        listings = list(self._by_wire.values())
-        if "symbol" in request.query:
-            found = self._by_wire.get(request.query["symbol"])
-            if found is None:
-                return failure(-1121, "Invalid symbol.")
-            listings = [found]
-        symbols = ",".join(exchange_symbol(listing.instrument) for listing in listings)
-        return body(
-            f'{{"timezone":"UTC","serverTime":{self.market.time_us // 1000},"rateLimits":[],"exchangeFilters":[],"symbols":[{symbols}]}}'
-        )
-
-    def _asked(self, request: web.Request, default: int, largest: int) -> tuple[Listing, int] | web.Response:
-        symbol = request.query.get("symbol", "")
-        if not symbol:
-            return failure(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
-        listing = self._by_wire.get(symbol)
-        if listing is None:
-            return failure(-1121, "Invalid symbol.")
-        limit = request.query.get("limit", str(default))
-        if not limit.isdigit() or int(limit) == 0:
-            return failure(-1100, "Illegal characters found in parameter 'limit'; legal range is '^[0-9]{1,20}$'.")
-        return listing, min(int(limit), largest)
-
-    async def _rest_depth(self, request: web.Request) -> web.Response:
-        asked = self._asked(request, 100, 5000)
-        if isinstance(asked, web.Response):
-            return asked
-        listing, limit = asked
-        symbol, book = listing.instrument.symbol, listing.book
-        giant = self.desk.take(self.name, "giant", symbol, "snapshot", self.market.time_us)
-        extra = 0 if giant is None else giant.levels
-        return body(self._writers[symbol].snapshot(book.update_id, book.bids.top(limit), book.asks.top(limit), extra))
-
-    async def _rest_trades(self, request: web.Request) -> web.Response:
-        asked = self._asked(request, 500, 1000)
-        if isinstance(asked, web.Response):
-            return asked
-        listing, limit = asked
-        symbol = listing.instrument.symbol
-        from_id = request.query.get("fromId") if request.path.endswith("historicalTrades") else None
-        if from_id is not None and not from_id.isdigit():
-            return failure(-1100, "Illegal characters found in parameter 'fromId'; legal range is '^[0-9]{1,20}$'.")
-        trades = self.truth.tape(self.name, symbol).trades(None if from_id is None else int(from_id), limit)
-        writer, unit = self._writers[symbol], wants_microseconds(request)
-        return body(f"[{','.join(writer.rest_trade(trade, unit) for trade in trades)}]")
-
 
 def set_or_get_property(connection: Connection, method: str, params: Any, number: Any) -> dict[str, Any]:
     """SET_PROPERTY and GET_PROPERTY; `combined` is the only property."""
@@ -262,18 +205,3 @@ def set_or_get_property(connection: Connection, method: str, params: Any, number
         return {"code": 1, "msg": "Invalid value type: expected Boolean"}
     connection.variant = (connection.variant & ~COMBINED) | (COMBINED if params[1] else 0)
     return {"result": None, "id": number}
-
-
-def wants_microseconds(request: web.Request) -> bool:
-    """Whether the header X-MBX-TIME-UNIT asks for microseconds."""
-    return request.headers.get("X-MBX-TIME-UNIT", "").upper() == "MICROSECOND"
-
-
-def body(text: str) -> web.Response:
-    """Return a good answer, with the weight header every answer has."""
-    return web.Response(text=text, content_type="application/json", headers={"X-MBX-USED-WEIGHT-1M": "1"})
-
-
-def failure(code: int, message: str, status: int = 400, headers: dict[str, str] | None = None) -> web.Response:
-    """Binance's error body."""
-    return web.json_response({"code": code, "msg": message}, status=status, headers=headers)

@@ -184,7 +184,7 @@ def dumps(document: object) -> str:
 
 
 def plain(number: object) -> str:
-    """Return a Decimal without exponent.
+    """Write a Decimal without exponent.
 
     Raises:
         TypeError: not a Decimal.

@@ -13,7 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
-from simulator.faults import Fault, FaultDesk
+from simulator.fault_desk import FaultDesk
+from simulator.faults import Fault
 from simulator.instruments import KRAKEN
 from simulator.kraken_book import ChecksumCache, DepthWindow
 from simulator.kraken_frames import Day, Writer, envelope, timestamp
@@ -85,12 +86,12 @@ class Kraken(Venue):
         return self._writers[message.symbol].stranger(message)
 
     def announce_shutdown(self) -> None:
-        """Return the `status` channel says maintenance."""
+        """Say maintenance on the `status` channel."""
         for connection in self.connections.values():
             connection.say(self._status(connection, "maintenance"))
 
     def greet(self, connection: Connection) -> None:
-        """Return the `status` message which is the first of every connection."""
+        """Send the `status` message which is the first of every connection."""
         connection.say(self._status(connection, "online"))
 
     def _status(self, connection: Connection, system: str) -> str:

@@ -27,7 +27,7 @@ def frames_per_step(instruments: list[Instrument], settings: MarketSettings) -> 
 
 
 def steps_per_second(instruments: list[Instrument], settings: MarketSettings, frames_per_second: float) -> float:
-    """Return steps a second for about that many frames a second over all venues and streams.
+    """Return how many steps a second give about that many frames a second over all venues and streams.
 
     Streams counted: Binance `trade`, `depth@100ms`, `bookTicker`; Kraken `trade`, `book` of depth 100, `ticker` (bbo).
     """

@@ -13,7 +13,8 @@ from aiohttp import web
 
 from simulator.binance import Binance
 from simulator.control import Control
-from simulator.faults import AT_ONCE_KINDS, Fault, FaultDesk
+from simulator.fault_desk import FaultDesk
+from simulator.faults import AT_ONCE_KINDS, Fault
 from simulator.instruments import BINANCE, KRAKEN, VENUES, instruments
 from simulator.kraken import Kraken
 from simulator.market import MANUAL_START_US, Market, MarketSettings
@@ -210,7 +211,7 @@ class Simulator:
             if self._clock() > deadline:
                 for venue in self.venues.values():
                     venue.drop_slow(limit)
-            await asyncio.sleep(0.001)  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
         await asyncio.sleep(0)
 
     async def _run(self) -> None:

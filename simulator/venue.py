@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from simulator.faults import Fault, FaultDesk, Injection
+from simulator.fault_desk import FaultDesk
+from simulator.faults import Fault, Injection
 from simulator.market import Step
 from simulator.truth import Truth
 from simulator.wire import Connection, Message, text_frame

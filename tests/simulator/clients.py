@@ -1,0 +1,178 @@
+"""Plain clients which follow each venue's published procedure, written without the simulator's own code."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+
+from simulator.server import Simulator
+
+Levels = list[list[str]]
+
+
+class Listener:
+    """A websocket whose text messages are read up to a reply that can only come after them."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, venue: str) -> None:
+        self.socket = socket
+        self._venue = venue
+        self._asked = 0
+        self._kept: list[str] = []
+
+    async def settle(self) -> None:
+        """Wait until the venue has dealt with everything asked so far, and keep what it said for `texts`."""
+        self._kept = await self.texts()
+
+    async def ask(self, request: dict[str, Any]) -> None:
+        """Send a request."""
+        await self.socket.send_str(json.dumps(request))
+
+    async def next(self) -> str:
+        """Read one text message."""
+        received = await self.socket.receive(timeout=20)
+        assert received.type is aiohttp.WSMsgType.TEXT, received
+        return str(received.data)
+
+    async def texts(self) -> list[str]:
+        """Read everything sent so far."""
+        self._asked += 1
+        number = 900_000 + self._asked
+        if self._venue == "binance":
+            await self.ask({"method": "LIST_SUBSCRIPTIONS", "id": number})
+            marker = f'"id":{number}}}'
+        else:
+            await self.ask({"method": "ping", "req_id": number})
+            marker = f'"req_id":{number}}}'
+        seen, self._kept = self._kept, []
+        while not (text := await self.next()).endswith(marker):
+            seen.append(text)
+        return seen
+
+
+@asynccontextmanager
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client session."""
+    async with aiohttp.ClientSession() as opened:
+        yield opened
+
+
+async def listen(client: aiohttp.ClientSession, simulator: Simulator, venue: str, path: str = "") -> Listener:
+    """Open a websocket."""
+    return Listener(await client.ws_connect(simulator.addresses[f"{venue}_ws"] + path, max_msg_size=0), venue)
+
+
+async def binance(client: aiohttp.ClientSession, simulator: Simulator, *streams: str) -> Listener:
+    """Open a combined Binance stream."""
+    listener = await listen(client, simulator, "binance", "/stream?streams=" + "/".join(streams))
+    await listener.settle()
+    return listener
+
+
+async def kraken(client: aiohttp.ClientSession, simulator: Simulator, *channels: dict[str, Any]) -> Listener:
+    """Open a Kraken websocket with subscriptions."""
+    listener = await listen(client, simulator, "kraken")
+    for channel in channels:
+        await listener.ask({"method": "subscribe", "params": channel})
+    await listener.settle()
+    return listener
+
+
+async def get(client: aiohttp.ClientSession, simulator: Simulator, server: str, path: str) -> Any:
+    """GET a JSON document, numbers that are not whole as Decimal."""
+    async with client.get(simulator.addresses[server] + path) as response:
+        return json.loads(await response.text(), parse_float=Decimal)
+
+
+def truth(simulator: Simulator, venue: str, symbol: str, depth: int) -> tuple[Levels, Levels]:
+    """The true bids and asks as the wire's texts."""
+    instrument = simulator.market.listing(venue, symbol).instrument
+    price, size = instrument.price_writer(), instrument.size_writer()
+    book = simulator.truth.book(venue, symbol)
+    return (
+        [[price(at), size(amount)] for at, amount in book.bids.top(depth)],
+        [[price(at), size(amount)] for at, amount in book.asks.top(depth)],
+    )
+
+
+class BinanceBook:
+    """Binance's "How to manage a local order book correctly", step by step."""
+
+    def __init__(self) -> None:
+        self.update_id = 0
+        self.bids: dict[Decimal, str] = {}
+        self.asks: dict[Decimal, str] = {}
+        self.missed: list[tuple[int, int]] = []
+        """(expected U, seen U) of each hole."""
+
+    def start(self, snapshot: dict[str, Any]) -> None:
+        """Take the snapshot."""
+        self.update_id = snapshot["lastUpdateId"]
+        self.bids = {Decimal(price): size for price, size in snapshot["bids"]}
+        self.asks = {Decimal(price): size for price, size in snapshot["asks"]}
+
+    def apply(self, event: dict[str, Any]) -> None:
+        """Apply one event, or note that some were missed."""
+        if event["u"] <= self.update_id:
+            return
+        if event["U"] > self.update_id + 1:
+            self.missed.append((self.update_id + 1, event["U"]))
+        for side, levels in ((self.bids, event["b"]), (self.asks, event["a"])):
+            for price, size in levels:
+                if Decimal(size) == 0:
+                    side.pop(Decimal(price), None)
+                else:
+                    side[Decimal(price)] = size
+        self.update_id = event["u"]
+
+    def top(self, depth: int) -> tuple[Levels, Levels]:
+        """Best levels first, as the wire's texts."""
+        bids = [[f"{price:.8f}", self.bids[price]] for price in sorted(self.bids, reverse=True)[:depth]]
+        asks = [[f"{price:.8f}", self.asks[price]] for price in sorted(self.asks)[:depth]]
+        return bids, asks
+
+
+class KrakenBook:
+    """Kraken's book rules: apply all, cut to the depth, then verify the checksum. Numbers stay text."""
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.bids: dict[Decimal, tuple[str, str]] = {}
+        self.asks: dict[Decimal, tuple[str, str]] = {}
+        self.messages = 0
+        self.mismatches = 0
+
+    def apply(self, text: str) -> None:
+        """Apply a `book` message."""
+        message = json.loads(text, parse_float=str)
+        data = message["data"][0]
+        if message["type"] == "snapshot":
+            self.bids, self.asks = {}, {}
+        for side, levels in ((self.bids, data["bids"]), (self.asks, data["asks"])):
+            for level in levels:
+                price = Decimal(level["price"])
+                if Decimal(level["qty"]) == 0:
+                    side.pop(price, None)
+                else:
+                    side[price] = (level["price"], level["qty"])
+        self.bids = {price: self.bids[price] for price in sorted(self.bids, reverse=True)[: self.depth]}
+        self.asks = {price: self.asks[price] for price in sorted(self.asks)[: self.depth]}
+        self.messages += 1
+        self.mismatches += self.checksum() != data["checksum"]
+
+    def checksum(self) -> int:
+        """CRC32 as the guide describes it: without the dot, without leading zeros."""
+        digits = ""
+        for side in (self.asks, self.bids):
+            for price, size in list(side.values())[:10]:
+                digits += price.replace(".", "").lstrip("0") + size.replace(".", "").lstrip("0")
+        return zlib.crc32(digits.encode())
+
+    def top(self) -> tuple[Levels, Levels]:
+        """Best levels first, as the wire's texts."""
+        return [list(level) for level in self.bids.values()], [list(level) for level in self.asks.values()]
