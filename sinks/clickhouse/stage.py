@@ -1,0 +1,219 @@
+"""Kafka to ClickHouse: read, gather, insert, and only then commit.
+
+One thread reads and gathers; one flush at a time is inserted by others, a table each. Offsets of a flush are committed when all its
+rows are in or their dead letters delivered. What was in but not committed when a process died is read and inserted again, and the
+tables keep one row of each identity.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from schemas.catalogue import Event
+from sinks.clickhouse.batch import Batch, Message, Place
+from sinks.clickhouse.ddl import table_name
+from sinks.clickhouse.writer import Writer
+from topology.dead_letters import DeadLetters
+from topology.errors import Fatal, Retry
+from topology.kafka import Publisher, failure
+from topology.log import logger
+from topology.metrics import events_in, events_out, retries
+from topology.settings import Sink
+
+STAGE = "sinks.clickhouse"
+CHUNK = 10_000
+PATIENCE = 0.5
+"""Seconds a full batch waits for the flush before it until partitions are paused: pausing throws away what was fetched ahead."""
+FAREWELL = 10.0
+"""Seconds the last flush may take when partitions or the process are given up."""
+LONGEST_WAIT = 30.0
+
+Refused = list[tuple[Message, str]]
+T = TypeVar("T")
+
+
+def persist(call: Callable[[], T], what: str, stop: threading.Event, say: Callable[[str], None] | None = None) -> T:
+    """Return what `call` returns, trying again while it raises Retry: after its own time, then twice as long, up to 30 s.
+
+    `say` gets the reason of each wait and "" at the end. Raises the Retry when `stop` is set.
+    """
+    for attempt in itertools.count():
+        try:
+            result = call()
+        except Retry as error:
+            if say:
+                say(str(error))
+            retries.labels(STAGE, what).inc()
+            logger().warning("waiting", what=what, attempt=attempt + 1, reason=str(error))
+            if stop.wait(min(error.after * 2 ** min(attempt, 10), LONGEST_WAIT)):
+                raise
+        else:
+            if attempt:
+                if say:
+                    say("")
+                logger().info("going on", what=what, attempts=attempt + 1)
+            return result
+    raise AssertionError
+
+
+class Stage:
+    """The sink's loop over the given topics. `waiting` says why it waits, or nothing."""
+
+    def __init__(
+        self,
+        consumer: Any,
+        writer: Writer,
+        publisher: Publisher,
+        dead_letters: DeadLetters,
+        topics: Mapping[str, Event],
+        limits: Sink,
+        stop: threading.Event,
+        monotonic: Callable[[], float] = time.monotonic,
+        threads: int = 4,
+    ) -> None:
+        self.waiting = ""
+        self._consumer = consumer
+        self._writer = writer
+        self._publisher = publisher
+        self._dead_letters = dead_letters
+        self._topics = topics
+        self._limits = limits
+        self._stop = stop
+        self._monotonic = monotonic
+        self._tables = ThreadPoolExecutor(threads, "table")
+        self._numbers = itertools.count()
+        self._pending = Batch()
+        self._since = 0.0
+        self._flush: tuple[Batch, list[Future[Refused]]] | None = None
+        self._paused = False
+
+    def run(self) -> None:
+        """Work until `stop` is set, then flush what is gathered. Raises Fatal, and Retry where it was stopped while it waited."""
+        self._consumer.subscribe(list(self._topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+        try:
+            while not self._stop.is_set():
+                self._turn()
+            self._finish(FAREWELL)
+            self._begin()
+            self._finish(FAREWELL)
+        finally:
+            self._stop.set()
+            self._tables.shutdown(wait=True, cancel_futures=True)
+            self._consumer.close()
+
+    def _turn(self) -> None:
+        self._finish(0)
+        if self._due() and self._flush is None:
+            self._begin()
+        elif self._full():
+            self._finish(PATIENCE)
+            self._hold(self._flush is not None)
+        self._read()
+
+    def _read(self) -> None:
+        if self._paused:
+            messages = self._consumer.consume(1, 0.1)
+        else:
+            left = self._since + self._limits.flush_seconds - self._monotonic() if self._pending.rows else 0.1
+            messages = self._consumer.consume(CHUNK, min(max(left, 0.001), 0.05))
+        if not messages:
+            return
+        if not self._pending.rows:
+            self._since = self._monotonic()
+        self._pending.add(messages if not any(map(failure, messages)) else self._sound(messages))
+
+    def _sound(self, messages: Iterable[Any]) -> Iterable[Message]:
+        for message in messages:
+            error = failure(message)
+            if error is None:
+                yield message
+            elif error.fatal() or error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
+                raise Fatal(f"Kafka refuses {message.topic()}: {error.str()} (kafka.*)")
+            else:
+                retries.labels(STAGE, "kafka").inc()
+                logger().warning("Kafka says", topic=message.topic(), reason=error.str())
+
+    def _full(self) -> bool:
+        return self._pending.rows >= self._limits.flush_rows or self._pending.size >= self._limits.flush_bytes
+
+    def _due(self) -> bool:
+        late = self._monotonic() >= self._since + self._limits.flush_seconds
+        return self._full() or (self._pending.rows > 0 and late)
+
+    def _hold(self, hold: bool) -> None:
+        """Pause while the flush before waits for ClickHouse: polling goes on, so the group keeps us."""
+        if hold != self._paused:
+            self._paused = hold
+            partitions = self._consumer.assignment()
+            (self._consumer.pause if hold else self._consumer.resume)(partitions)
+
+    def _begin(self) -> None:
+        batch, self._pending = self._pending, Batch()
+        number = next(self._numbers)
+        inserts = [self._tables.submit(self._insert, *group, messages, number) for group, messages in batch.groups.items()]
+        self._flush = batch, inserts
+
+    def _insert(self, topic: str, prefix: bytes, messages: list[Message], number: int) -> Refused:
+        return persist(lambda: self._writer.insert(topic, prefix, messages, number), table_name(self._topics[topic]), self._stop, self._say)
+
+    def _say(self, reason: str) -> None:
+        self.waiting = reason
+
+    def _finish(self, timeout: float) -> None:
+        """End the flush under way where all its inserts are done within `timeout` seconds: dead letters, commit, counts."""
+        if self._flush is None:
+            return
+        batch, inserts = self._flush
+        if wait(inserts, timeout).not_done:
+            return
+        refused = [*batch.refused]
+        for ((topic, _), messages), one in zip(batch.groups.items(), inserts, strict=True):
+            rejects = one.result()
+            refused += rejects
+            events_in.labels(STAGE, topic).inc(len(messages))
+            events_out.labels(STAGE, table_name(self._topics[topic])).inc(len(messages) - len(rejects))
+        if refused:
+            persist(lambda: self._bury(refused), "dead_letters", self._stop, self._say)
+        self._dead_letters.watch(batch.rows)
+        self._commit(batch.offsets)
+        self._flush = None
+        self._hold(False)
+
+    def _bury(self, refused: Refused) -> None:
+        for message, reason in refused:
+            self._dead_letters.send(message.topic(), message.partition(), message.offset(), message.key(), message.value(), reason)
+        self._publisher.flush()
+
+    def _commit(self, offsets: Mapping[Place, int]) -> None:
+        if not offsets:
+            return
+        try:
+            self._consumer.commit(offsets=[TopicPartition(*place, offset) for place, offset in offsets.items()], asynchronous=False)
+        except KafkaException as error:
+            # The rows are in: whoever reads them again, for the commit of the next flush or after a rebalance, changes nothing.
+            retries.labels(STAGE, "commit").inc()
+            logger().warning("offsets not committed", reason=error.args[0].str())
+
+    def _assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        consumer.incremental_assign(partitions)
+        if self._paused:
+            consumer.pause(partitions)
+
+    def _revoked(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
+        self._finish(FAREWELL)
+        self._leave(partitions)
+
+    def _lost(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
+        self._leave(partitions)
+
+    def _leave(self, partitions: list[TopicPartition]) -> None:
+        places = [(one.topic, one.partition) for one in partitions]
+        self._pending.forget(places)
+        if self._flush is not None:
+            for place in places:
+                self._flush[0].offsets.pop(place, None)

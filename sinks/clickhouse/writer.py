@@ -1,0 +1,128 @@
+"""Message bytes into tables: one insert a group, no datum decoded here; ClickHouse reads the Avro."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+import urllib3.exceptions
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from schemas.catalogue import Event
+from schemas.codec import PREFIX, container, header
+from sinks.clickhouse import ddl
+from sinks.clickhouse.batch import Message
+from sinks.clickhouse.bisect import insert_all
+from sinks.clickhouse.columns import unfit
+from sinks.clickhouse.reactions import reaction
+from topology.errors import Reject
+from topology.metrics import insert_seconds
+from topology.registry import Registry
+from topology.settings import ClickHouse
+
+SETTINGS = {
+    "async_insert": 0,  # an answer must mean that the rows are in, for offsets are committed on it
+    "input_format_null_as_default": 0,  # a null where none may be is an error, not a zero
+    "input_format_avro_allow_missing_fields": 1,  # fields younger than the message take their column's default
+    "max_insert_threads": 1,  # one insert, one part a partition
+    "min_insert_block_size_rows": 100_000_000,  # all rows of an insert are parsed before the first is in
+    "min_insert_block_size_bytes": 4_000_000_000,
+    "max_partitions_per_insert_block": 0,  # a backfill may span more months than the default of 100
+    "distributed_foreground_insert": 1,  # on a cluster too, an answer means that the rows are in
+}
+T = TypeVar("T")
+LEAST_REFUSED = 1_000
+"""So many rows of one insert may be refused whatever its size; see insert_all."""
+
+
+def connect(settings: ClickHouse) -> Any:
+    """Return a client of the server at clickhouse.url; Retry where none answers, Fatal where it refuses the user."""
+    address = urlsplit(settings.url)
+    try:
+        return clickhouse_connect.get_client(
+            host=address.hostname or "localhost",
+            port=address.port or (8443 if address.scheme == "https" else 8123),
+            secure=address.scheme == "https",
+            username=settings.user,
+            password=settings.password.get_secret_value(),
+            autogenerate_session_id=False,
+            connect_timeout=5,
+            send_receive_timeout=60,
+        )
+    except (ClickHouseError, OSError, urllib3.exceptions.HTTPError) as error:
+        raise reaction(error) from error
+
+
+class Writer:
+    """Insert groups of messages; may be called from several threads, each of which gets a client of its own."""
+
+    def __init__(
+        self,
+        settings: ClickHouse,
+        registry: Registry,
+        topics: Mapping[str, Event],
+        reject_share: float,
+        client: Callable[[], Any],
+    ) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._topics = topics
+        self._reject_share = reject_share
+        self._connect = client
+        self._run = os.urandom(8).hex()
+        self._threads = threading.local()
+        self._heads: dict[tuple[str, bytes], bytes] = {}
+
+    def prepare(self) -> tuple[str, ...]:
+        """Create and check the tables of all topics; return the statements that changed one. Raises Retry and Fatal."""
+        return self._asked(partial(ddl.prepare, self._client(), self._settings, self._events()))
+
+    def insert(self, topic: str, prefix: bytes, messages: Sequence[Message], flush: int) -> list[tuple[Message, str]]:
+        """Insert messages of one topic and schema; return the refused with the reason, all others are in.
+
+        `prefix` is the 5 bytes which lead every message, `flush` a number that a repetition of this call shares and no other has:
+        the server forgets an insert it has seen under that number. Raises Retry and Fatal.
+        """
+        try:
+            head = self._head(topic, prefix)
+        except Reject as error:
+            return [(message, str(error)) for message in messages]
+        table = f"{self._settings.database}.{ddl.table_name(self._topics[topic])}"
+        most = max(LEAST_REFUSED, int(len(messages) * self._reject_share))
+        return insert_all(messages, partial(self._block, table, head, f"{self._run}/{flush}/{topic}/{prefix.hex()}"), most)
+
+    def _block(self, table: str, head: bytes, token: str, messages: Sequence[Message]) -> None:
+        first = messages[0]
+        settings = SETTINGS | {"insert_deduplication_token": f"{token}/{first.partition()}/{first.offset()}/{len(messages)}"}
+        body = container(head, [message.value() or b"" for message in messages])
+        with insert_seconds.labels(table).time():
+            self._asked(partial(self._client().raw_insert, table, insert_block=body, fmt="Avro", settings=settings))
+
+    def _head(self, topic: str, prefix: bytes) -> bytes:
+        """Return the Avro header of a schema id; Reject where the registry does not know it or it is no schema of this topic."""
+        if (topic, prefix) not in self._heads:
+            event = self._topics[topic]
+            schema_id = int.from_bytes(prefix[1:PREFIX], "big")
+            schema = self._registry.writer_schema(schema_id)
+            if reason := unfit(event.schema, schema):
+                raise Reject(f"schema id {schema_id} does not fit {topic}: {reason}")
+            self._asked(partial(ddl.extend, self._client(), self._settings, event, schema))
+            self._heads[topic, prefix] = header(schema)
+        return self._heads[topic, prefix]
+
+    def _client(self) -> Any:
+        if not hasattr(self._threads, "client"):
+            self._threads.client = self._connect()
+        return self._threads.client
+
+    def _events(self) -> list[Event]:
+        return list({event.name: event for event in self._topics.values()}.values())
+
+    def _asked(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except (ClickHouseError, OSError, urllib3.exceptions.HTTPError) as error:
+            raise reaction(error) from error
