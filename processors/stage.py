@@ -8,7 +8,8 @@ the rest, and every event has an identity, so what is published twice is the sam
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -51,14 +52,34 @@ class Output:
         return self._ways[name]
 
     def publish(self, name: str, record: Mapping[str, Any]) -> None:
-        """Queue one event by its name; InvalidDatum where the record does not fit its schema."""
+        """Queue one event by its name; InvalidDatum where the record does not fit its schema, Reject where Kafka can't take it."""
         topic, codec, key, count = self._ways.get(name) or self._way(name)
-        parts = tuple([record[part] for part in key])
+        self._publisher.publish(topic, self._key(key, record), codec.encode(record))
+        count.inc()
+
+    def publish_many(self, made: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Queue events given as (name, record), in order; raises as `publish` does, with those before it queued."""
+        counts: defaultdict[str, int] = defaultdict(int)
+        ways, key_of = self._ways, self._key
+
+        def messages() -> Iterator[tuple[str, bytes, bytes]]:
+            for name, record in made:
+                topic, codec, key, _ = ways.get(name) or self._way(name)
+                counts[name] += 1
+                yield topic, key_of(key, record), codec.encode(record)
+
+        try:
+            self._publisher.publish_many(messages())
+        finally:
+            for name, count in counts.items():
+                ways[name][3].inc(count)
+
+    def _key(self, names: tuple[str, ...], record: Mapping[str, Any]) -> bytes:
+        parts = tuple([record[name] for name in names])
         encoded = self._keys.get(parts)
         if encoded is None:
             encoded = self._keys[parts] = "|".join(parts).encode()
-        self._publisher.publish(topic, encoded, codec.encode(record))
-        count.inc()
+        return encoded
 
     def refuse(self, batch: Batch, offset: int, reason: str) -> None:
         """Send one message of a batch to dead_letters."""

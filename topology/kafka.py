@@ -1,6 +1,6 @@
 """Kafka through librdkafka: the one place that configures confluent-kafka."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
@@ -82,10 +82,14 @@ class Publisher:
             else:
                 return
 
-    def publish_many(self, topic: str, messages: Sequence[tuple[bytes, bytes]]) -> None:
-        """Queue (key, value) pairs in order."""
-        for key, value in messages:
-            self.publish(topic, key, value)
+    def publish_many(self, messages: Iterable[tuple[str, bytes, bytes]]) -> None:
+        """Queue (topic, key, value) in order, as `publish` does but without its cost per message."""
+        produce = self._produce
+        for topic, key, value in messages:
+            try:
+                produce(topic, value, key)
+            except (BufferError, KafkaException):
+                self.publish(topic, key, value)
         self._producer.poll(0)
 
     def check(self) -> None:

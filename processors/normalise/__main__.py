@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dialects.catalogue import all_dialects
 from dialects.dialect import Frame, Made
 from processors.messages import Messages
-from processors.normalise.core import Normaliser
+from processors.normalise.core import Normaliser, Refused
 from processors.stage import Begin, Output, main
 from processors.transport import Batch
 from schemas.catalogue import event
@@ -27,15 +27,23 @@ class Normalise:
 
     def apply(self, batch: Batch, output: Output) -> int | None:
         """Publish the events of a batch of frames."""
-        for made in self._core.apply(self._frames(batch)):
-            if isinstance(made, Made):
-                try:
-                    output.publish(made.event, made.record)
-                except (InvalidDatum, Reject) as error:
-                    output.refuse(batch, self._core.applied, str(error))
+        made = self._core.apply(self._frames(batch))
+        while True:
+            try:
+                output.publish_many(self._kept(made, batch, output))
+            except (InvalidDatum, Reject) as error:
+                output.refuse(batch, self._core.applied, str(error))
             else:
-                output.refuse(batch, made.offset, made.reason)
+                break
         return self._last
+
+    @staticmethod
+    def _kept(made: Iterator[Made | Refused], batch: Batch, output: Output) -> Iterator[Made]:
+        for one in made:
+            if isinstance(one, Refused):
+                output.refuse(batch, one.offset, one.reason)
+            else:
+                yield one
 
     def _frames(self, batch: Batch) -> Iterator[tuple[int, Frame | Exception]]:
         rows = self._messages.rows([record.value for record in batch], FIELDS)
