@@ -1,0 +1,66 @@
+"""Recorded frames: the excerpts in tests/recordings, and the full recordings where they are at hand.
+
+An excerpt's first line says from where and when it is and under which licence; each further line is one frame:
+received_at (microseconds), kind, request, payload, and `refused` (part of the reason) where no event may be made of it.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cramjam
+import pytest
+
+from dialects.dialect import Frame
+
+EXCERPTS = Path(__file__).parents[1] / "recordings"
+FULL = Path(os.environ.get("TIDEWIRE_RECORDINGS") or Path(__file__).parents[3] / "shared" / "recordings")
+needs_full = pytest.mark.skipif(not FULL.is_dir(), reason="the full recordings are not here: TIDEWIRE_RECORDINGS names their folder")
+
+
+class Recorded(NamedTuple):
+    """A frame and the reason for which it must be refused, if it must."""
+
+    frame: Frame
+    refused: str | None
+
+
+def excerpts(venue: str) -> list[Path]:
+    """Return the excerpts of a venue."""
+    return sorted(EXCERPTS.glob(f"{venue}*.jsonl"))
+
+
+def read_excerpt(path: Path) -> list[Recorded]:
+    """Return the frames of an excerpt, on a connection named after it."""
+    _, *lines = path.read_text().splitlines()
+    venue = path.stem.split("_")[0]
+    return [_recorded(venue, path.stem, place, json.loads(line)) for place, line in enumerate(lines, 1)]
+
+
+def _recorded(venue: str, connection_id: str, place: int, line: dict[str, Any]) -> Recorded:
+    payload, kind = line["payload"].encode(), line["kind"]
+    origin = "rest" if kind == "reply" else "live"
+    frame = Frame(venue, origin, connection_id, place, line["received_at"], kind, line["request"], payload)
+    return Recorded(frame, line.get("refused"))
+
+
+def full_cryptofeed(name: str) -> Iterator[tuple[int, str | None, str]]:
+    """Yield (received_at, address, text) of a session recorded by cryptofeed; the address is None for what came on the socket."""
+    text = bytes(cramjam.zstd.decompress((FULL / "cryptofeed" / name).read_bytes())).decode()
+    for line in text.splitlines():
+        pushed = re.match(r"(\d+\.\d+): (.*)$", line)
+        reply = re.match(r"(https?://\S+) -> (\d+\.\d+): (.*)$", line)
+        if pushed:
+            yield int(float(pushed[1]) * 1e6), None, pushed[2]
+        elif reply:
+            yield int(float(reply[2]) * 1e6), reply[1], reply[3]
+
+
+def frame(venue: str, payload: bytes | str, request: str | None = None) -> Frame:
+    """Return a frame with a payload; a reply where a request is given."""
+    data = payload.encode() if isinstance(payload, str) else payload
+    kind, origin = ("message", "live") if request is None else ("reply", "rest")
+    return Frame(venue, origin, f"{venue}-1", 7, 1_700_000_000_000_000, kind, request, data)
