@@ -1,0 +1,11 @@
+"""Outside → raw topics: one process a venue, and back again for what a gap says is missing."""
+
+from topology.flow import Stage
+
+STAGE = Stage(
+    "producers",
+    reads=("gap",),
+    writes=("frame", "gap", "dead_letter"),
+    outside="exchanges",
+    per_venue=True,
+)

@@ -1,0 +1,253 @@
+"""One connection to a venue: its streams asked for and confirmed, each frame published, what went silent asked for again."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+
+from dialects.dialect import Dialect, Endpoints, Stream, Subscription
+from producers.backoff import Backoff
+from producers.frames import Frames
+from producers.rest import Rest
+from producers.subscriptions import Subscriptions
+from producers.websocket import Socket, connect
+from topology.errors import Reject
+from topology.log import logger
+from topology.metrics import connections, control_frames, silences
+
+TICK_SECONDS = 0.1
+SLACK = 1.1
+"""Messages are sent this much slower than allowed: the network may bunch them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every connection of a venue shares. `clock` is monotonic seconds, `now` microseconds since 1970 UTC."""
+
+    dialect: Dialect
+    endpoints: Endpoints
+    frames: Callable[[], Frames]
+    rest: Rest
+    silence: Mapping[str, float]
+    confirm_seconds: float
+    backoff: Callable[[], Backoff]
+    snapshots: bool
+    clock: Callable[[], float]
+    now: Callable[[], int]
+
+
+class Connection:
+    """Open with `open`, then it lives by itself until `ended`. `wants` holds why it should be replaced, if it should."""
+
+    def __init__(self, around: Surroundings, streams: tuple[Stream, ...]) -> None:
+        self.streams = streams
+        self.frames = around.frames()
+        self.subscriptions = Subscriptions(streams, around.silence, around.confirm_seconds)
+        self.ready = asyncio.Event()
+        """Set once every stream is confirmed or refused."""
+        self.ended = asyncio.Event()
+        self.reason = ""
+        self.replace = asyncio.Event()
+        self.wants = ""
+        self.hopeless: list[Stream] = []
+        self.failure: BaseException | None = None
+        """What went wrong in ourselves; nothing can be done about it but stop."""
+        self._around = around
+        self._dialect = around.dialect
+        self._heard = self.subscriptions.heard
+        self._asked: dict[int, tuple[Stream, ...]] = {}
+        self._request_id = 0
+        self._previous: str | None = None
+        self._outgoing: deque[tuple[bytes, int | None, tuple[Stream, ...]]] = deque()
+        self._to_send = asyncio.Event()
+        self._socket: Socket | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._snapshotless = {one for one in streams if around.snapshots and around.dialect.snapshot_request(one) is not None}
+        self._snapshotting: set[Stream] = set()
+
+    @property
+    def id(self) -> str:
+        """Its id in every frame."""
+        return self.frames.connection_id
+
+    async def open(self, previous: str | None) -> None:
+        """Connect and begin to subscribe; `previous` is the connection it replaces. Raises Retry where it can't."""
+        around = self._around
+        url = self._dialect.url(around.endpoints, self.streams)
+        self._previous = previous
+        await connect(url, self._on_connected, self._on_frame, self._on_end, around.now)
+
+    def _on_connected(self, socket: Socket) -> None:
+        self._socket = socket
+        self.frames.notice("connected", self._around.now(), streams=_pairs(self.streams), previous=self._previous)
+        connections.labels(self._dialect.venue).inc()
+        self._subscribe(self.streams)
+        named = {stream for one in self._outgoing for stream in one[2]}
+        self._confirm(tuple(stream for stream in self.streams if stream not in named))
+        self._start(self._send())
+        self._start(self._watch())
+
+    def _on_frame(self, payload: bytes, received_at: int) -> None:
+        self.frames.message(payload, received_at)
+        heard = self._dialect.hear(payload, self._asked)
+        stream = heard.stream
+        if stream is not None:
+            self._heard[stream] = received_at
+            if self._snapshotless and stream in self._snapshotless and self.subscriptions.is_confirmed(stream):
+                self.snapshot(stream)
+            return
+        control_frames.labels(self._dialect.venue).inc()
+        if heard.answer is not None and self._socket is not None:
+            self._socket.send(heard.answer)
+        if heard.confirmed:
+            self._confirm(heard.confirmed)
+        for refused, words in heard.refused:
+            self._refuse(refused, words)
+        if heard.closing:
+            self._want("the venue is about to close it")
+
+    def _on_end(self, reason: str) -> None:
+        self.reason = self.reason or reason
+        self.frames.notice("closed", self._around.now(), streams=_pairs(self.streams), reason=self.reason)
+        connections.labels(self._dialect.venue).dec()
+        for task in self._tasks:
+            task.cancel()
+        self.ended.set()
+
+    async def close(self, reason: str) -> None:
+        """Close it, publishing what still comes in; nothing follows its `closed` notice."""
+        self.reason = self.reason or reason
+        for task in self._tasks:
+            task.cancel()
+        if self._socket is not None:
+            await self._socket.close(self.reason)
+
+    def resync(self, stream: Stream) -> None:
+        """Begin a stream's book anew: its snapshot over REST, or this one stream given up and asked for again."""
+        if self._dialect.snapshot_request(stream) is not None:
+            self.snapshot(stream)
+        else:
+            self._resubscribe((stream,))
+
+    def snapshot(self, stream: Stream) -> None:
+        """Fetch a book's snapshot and publish it among this connection's frames; one at a time for a stream."""
+        self._snapshotless.discard(stream)
+        if stream not in self._snapshotting and not self.ended.is_set():
+            self._snapshotting.add(stream)
+            self._start(self._fetch(stream))
+
+    async def _fetch(self, stream: Stream) -> None:
+        try:
+            request = self._dialect.snapshot_request(stream)
+            if request is not None:
+                body, received_at = await self._around.rest.get_patiently(request, self._around.backoff().wait)
+                self.frames.reply(body, request.text, received_at)
+        except Reject as error:
+            logger().error("no snapshot of a book", venue=self._dialect.venue, symbol=stream.symbol, reason=str(error))
+            self.frames.notice("refused", self._around.now(), streams=_pairs((stream,)), reason=str(error))
+        finally:
+            self._snapshotting.discard(stream)
+
+    def _subscribe(self, streams: tuple[Stream, ...]) -> None:
+        self._queue(self._dialect.subscribe(streams, self._request_id + 1), await_answer=True)
+
+    def _resubscribe(self, streams: tuple[Stream, ...]) -> None:
+        self._queue(self._dialect.unsubscribe(streams, self._request_id + 1), await_answer=False)
+        self._subscribe(streams)
+
+    def _queue(self, subscriptions: list[Subscription], *, await_answer: bool) -> None:
+        for one in subscriptions:
+            self._request_id += 1
+            self._outgoing.append((one.message, self._request_id if await_answer else None, one.streams))
+        self._to_send.set()
+
+    async def _send(self) -> None:
+        """Send what is queued, no faster than the venue allows, and pings in between."""
+        limits = self._dialect.limits
+        spacing = SLACK / limits.messages_per_second if limits.messages_per_second else 0
+        ping_at = self._around.clock() + limits.ping_every
+        while True:
+            if not self._outgoing:
+                self._to_send.clear()
+                try:
+                    async with asyncio.timeout(max(0.0, ping_at - self._around.clock()) if limits.ping_every else None):
+                        await self._to_send.wait()
+                except TimeoutError:
+                    ping_at = self._around.clock() + limits.ping_every
+                    self._request_id += 1
+                    ping = self._dialect.ping(self._request_id)
+                    if ping is not None:
+                        self._outgoing.append((ping, None, ()))
+                continue
+            message, request_id, streams = self._outgoing.popleft()
+            if request_id is not None:
+                self._asked[request_id] = streams
+                self.subscriptions.ask(streams, self._around.clock())
+            if self._socket is not None:
+                self._socket.send(message)
+            await asyncio.sleep(spacing)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            found = self.subscriptions.check(self._around.clock())
+            if found.unconfirmed:
+                logger().warning(
+                    "subscriptions are not confirmed and asked for again", venue=self._dialect.venue, streams=found.unconfirmed
+                )
+                self._subscribe(tuple(found.unconfirmed))
+            for stream in found.silent:
+                self._notice_silence(stream)
+            if found.silent:
+                self._resubscribe(tuple(found.silent))
+            for stream in found.resumed:
+                logger().info("a silent stream speaks again", venue=self._dialect.venue, stream=stream)
+                self.frames.notice("resumed", self._around.now(), streams=_pairs((stream,)))
+            if found.hopeless:
+                self.hopeless = found.hopeless
+                self._want(f"no word from {', '.join(f'{one.channel} {one.symbol}' for one in found.hopeless[:5])}")
+
+    def _notice_silence(self, stream: Stream) -> None:
+        since = self._heard.get(stream)
+        logger().warning("a stream is silent and asked for again", venue=self._dialect.venue, stream=stream, since=since)
+        silences.labels(self._dialect.venue, stream.channel).inc()
+        limit = f"longer than {self._around.silence[stream.channel]:g} s"
+        self.frames.notice("silent", self._around.now(), streams=_pairs((stream,)), since=since, reason=limit)
+
+    def _confirm(self, streams: tuple[Stream, ...]) -> None:
+        fresh = self.subscriptions.confirm(streams, self._around.clock())
+        if fresh:
+            self.frames.notice("confirmed", self._around.now(), streams=_pairs(fresh))
+        self._settle()
+
+    def _refuse(self, stream: Stream | None, words: str) -> None:
+        if stream is not None and not self.subscriptions.refuse(stream):
+            return
+        logger().error("the venue refuses a subscription", venue=self._dialect.venue, stream=stream, reason=words)
+        self.frames.notice("refused", self._around.now(), streams=_pairs((stream,) if stream else ()), reason=words)
+        self._settle()
+
+    def _settle(self) -> None:
+        waiting = self.subscriptions.waiting()
+        self._asked = {number: asked for number, asked in self._asked.items() if not waiting.isdisjoint(asked)}
+        if not waiting:
+            self.ready.set()
+
+    def _want(self, reason: str) -> None:
+        self.wants = reason
+        self.replace.set()
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failure = error
+            self.ended.set()
+
+
+def _pairs(streams: tuple[Stream, ...] | list[Stream]) -> list[tuple[str, str]]:
+    return [(stream.channel, stream.symbol) for stream in streams]

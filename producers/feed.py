@@ -1,0 +1,196 @@
+"""The one loop of every venue: a connection that is there, one to follow it before it must go, and another when it broke."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dialects.dialect import Stream
+from producers.backoff import Backoff
+from producers.connection import Connection
+from topology.errors import Retry
+from topology.log import logger
+from topology.metrics import reconnects, retries, rotations
+
+OVERLAP_SECONDS = 1.0
+"""Both connections deliver for this long after the new one is confirmed: the old may lag behind it."""
+LIFETIME_JITTER = 0.1
+"""Connections opened together are rotated apart, by up to this share of their lifetime."""
+FIRST_PATIENCE = 60.0
+LAST_PATIENCE = 3600.0
+"""A stream that a new connection did not mend costs another one only after this many seconds, doubling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Times in seconds; `lifetime` 0: for ever. `random` gives numbers in [0, 1), `clock` monotonic seconds."""
+
+    lifetime: float
+    confirm_seconds: float
+    backoff: Callable[[], Backoff]
+    random: Callable[[], float]
+    clock: Callable[[], float]
+    overlap: float = OVERLAP_SECONDS
+
+
+Connect = Callable[[tuple[Stream, ...]], Connection]
+
+
+class Feed:
+    """Keep one set of streams flowing until `close`. `connect` makes a connection that is not yet open."""
+
+    def __init__(
+        self, venue: str, streams: tuple[Stream, ...], connect: Callable[[tuple[Stream, ...]], Connection], policy: Policy
+    ) -> None:
+        self.streams = streams
+        self._venue = venue
+        self._connect = connect
+        self._policy = policy
+        self._backoff = policy.backoff()
+        self._connections: list[Connection] = []
+        self._despair: dict[Stream, tuple[float, float]] = {}
+        self._trouble = "connecting"
+        self._closing = False
+
+    def status(self) -> str:
+        """Return why the feed is not ready, or nothing when every stream is confirmed (or refused)."""
+        if not self._connections:
+            return f"{self._venue}: {self._trouble}"
+        if not any(one.ready.is_set() for one in self._connections):
+            waiting = sorted(self._connections[-1].subscriptions.waiting())
+            return f"{self._venue}: {len(waiting)} of {len(self.streams)} streams not confirmed yet"
+        return ""
+
+    def connection(self, connection_id: str | None, stream: Stream) -> Connection | None:
+        """Return the open connection of that id, where this feed carries the stream; without an id, the newest."""
+        if stream not in self.streams:
+            return None
+        found = [one for one in self._connections if connection_id in {None, one.id}]
+        return found[-1] if found else None
+
+    async def run(self) -> None:
+        """Connect and stay connected; returns after `close`. Raises what broke in ourselves, never what broke outside."""
+        previous: str | None = None
+        while not self._closing:
+            current = await self._open(previous)
+            while current is not None and not self._closing:
+                previous = current.id
+                current = await self._follow(current)
+
+    async def close(self, reason: str) -> None:
+        """End every connection; each one's last frame is its `closed` notice."""
+        self._closing = True
+        await asyncio.gather(*(one.close(reason) for one in self._connections))
+
+    async def _open(self, previous: str | None) -> Connection | None:
+        """Try until a connection is open; None when closing."""
+        while not self._closing:
+            connection = await self._try(previous)
+            if connection is not None:
+                return connection
+            seconds = self._backoff.wait()
+            self._trouble = f"{self._trouble} (attempt {self._backoff.failures}, next within {seconds:.1f} s)"
+            logger().warning("cannot connect", venue=self._venue, reason=self._trouble)
+            retries.labels("producers", "connect").inc()
+            await asyncio.sleep(seconds)
+        return None
+
+    async def _try(self, previous: str | None) -> Connection | None:
+        connection = self._connect(self.streams)
+        try:
+            await connection.open(previous)
+        except Retry as error:
+            self._trouble = str(error)
+            return None
+        if self._closing:
+            await connection.close("the producer stops")
+            return None
+        self._connections.append(connection)
+        logger().info("connected", venue=self._venue, connection=connection.id, streams=len(self.streams), previous=previous)
+        return connection
+
+    async def _follow(self, current: Connection) -> Connection | None:
+        """Live with a connection; return the one that has taken over, or None where it ended and nothing had."""
+        opened_at = self._policy.clock()
+        lifetime = self._policy.lifetime * (1 - LIFETIME_JITTER * self._policy.random())
+        while True:
+            left = max(0.0, opened_at + lifetime - self._policy.clock()) if lifetime else None
+            await _first(current.ended, current.replace, timeout=left)
+            if current.ended.is_set():
+                await self._wait_out(current, opened_at)
+                return None
+            due = lifetime and self._policy.clock() >= opened_at + lifetime
+            reason, hopeless = current.wants or "its lifetime is over", current.hopeless
+            current.replace.clear()
+            current.wants, current.hopeless = "", []
+            if not due and hopeless and not self._worth_it(hopeless):
+                continue
+            successor = await self._succeed(current, reason)
+            if successor is not None:
+                return successor
+
+    async def _succeed(self, current: Connection, reason: str) -> Connection | None:
+        """Open the next connection, see it confirmed beside the old, then close the old. None where it could not be."""
+        logger().info("opening the next connection", venue=self._venue, replaces=current.id, reason=reason)
+        successor = await self._try(current.id)
+        if successor is not None:
+            await _first(successor.ready, successor.ended, timeout=3 * self._policy.confirm_seconds)
+            if successor.ready.is_set() and not successor.ended.is_set():
+                await _first(successor.ended, current.ended, timeout=self._policy.overlap)
+                await current.close(reason)
+                self._forget(current)
+                rotations.labels(self._venue).inc()
+                return successor
+            await successor.close("it was not confirmed")
+            self._forget(successor)
+            self._trouble = "the next connection was not confirmed"
+        seconds = self._backoff.wait()
+        logger().warning(
+            "the next connection failed; the old one goes on", venue=self._venue, reason=self._trouble, again_in=round(seconds, 1)
+        )
+        await _first(current.ended, timeout=seconds)
+        current.wants = current.wants or reason
+        current.replace.set()
+        return None
+
+    async def _wait_out(self, current: Connection, opened_at: float) -> None:
+        """Wait before connecting again."""
+        self._forget(current)
+        if self._closing:
+            return
+        lasted = self._policy.clock() - opened_at
+        self._trouble = current.reason
+        self._backoff.succeeded(lasted)
+        seconds = self._backoff.wait()
+        reconnects.labels(self._venue).inc()
+        logger().warning("connection ended", venue=self._venue, connection=current.id, reason=current.reason, again_in=round(seconds, 2))
+        await asyncio.sleep(seconds)
+
+    def _worth_it(self, hopeless: list[Stream]) -> bool:
+        """Whether a new connection may help these streams: not where the last one did not, until its patience is over."""
+        at = self._policy.clock()
+        worth = False
+        for stream in hopeless:
+            not_before, patience = self._despair.get(stream, (at, FIRST_PATIENCE / 2))
+            if at >= not_before:
+                worth = True
+                patience = min(2 * patience, LAST_PATIENCE)
+                self._despair[stream] = (at + patience, patience)
+        if not worth:
+            logger().warning("streams stay silent; a new connection did not help", venue=self._venue, streams=hopeless)
+        return worth
+
+    def _forget(self, connection: Connection) -> None:
+        if connection in self._connections:
+            self._connections.remove(connection)
+        if connection.failure is not None:
+            raise connection.failure
+
+
+async def _first(*events: asyncio.Event, timeout: float | None) -> None:
+    """Wait until one of the events is set, or the time is over."""
+    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

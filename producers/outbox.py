@@ -1,0 +1,228 @@
+"""From the sockets to Kafka, without ever waiting for it: everything put is kept until the broker has acknowledged it.
+
+Two ways, one order. Usually a message goes straight to librdkafka. When the oldest has gone unacknowledged for longer than
+`producer.broker_patience`, all that waits is copied to disk and new messages go to disk only; what is on disk is then handed
+to librdkafka again, oldest first, a window at a time, and when the disk is read to its end messages go straight again.
+librdkafka keeps its own queue all the while (it never gives up), so nothing is sent twice and nothing is overtaken.
+
+A kill -9 loses what was received and neither acknowledged nor on disk: at most the patience and what the broker was about
+to acknowledge. Downstream sees it as a hole of the connection, and it is backfilled as any hole. Leftover files are sent first.
+"""
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Literal
+
+from confluent_kafka import KafkaError
+
+from producers.segments import Segment
+from producers.spill import Spill
+from topology.errors import Fatal, Reject
+from topology.kafka import PERMANENT, Publisher
+from topology.log import logger
+from topology.metrics import dropped_frames, events_out, spilled_bytes
+
+TICK_SECONDS = 0.01
+SYNC_SECONDS = 1.0
+MOST_WAITING = 50_000
+MOST_WAITING_BYTES = 64 * 1024 * 1024
+"""Messages and bytes with librdkafka and not acknowledged; beyond, they go to disk. librdkafka's own bounds are far above."""
+
+Waiting = tuple[int, float, bytes, Segment | None]
+"""Number in order of arrival, when it was handed to librdkafka (monotonic seconds), the value, and its place on disk if any."""
+Refused = Callable[[bytes, bytes, str], None]
+"""Told of a message that Kafka will never take: key, value, reason."""
+
+
+class Outbox:
+    """Deliver messages to one topic. Lives in one event loop; `run` must run beside whoever puts.
+
+    `publisher` is given the overrides of librdkafka's settings and makes the publisher; `clock` is monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        publisher: Callable[[dict[str, Any]], Publisher],
+        topic: str,
+        venue: str,
+        spill: Spill,
+        *,
+        patience: float,
+        when_full: Literal["drop", "stop"],
+        refused: Refused,
+        clock: Callable[[], float],
+    ) -> None:
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done, with Fatal, when nothing can be delivered until a person acts."""
+        self._topic = topic
+        self._venue = venue
+        self._spill = spill
+        self._patience = patience
+        self._when_full = when_full
+        self._refused = refused
+        self._clock = clock
+        self._now = clock()
+        self._spilling = spill.unread
+        self._full = False
+        self._waiting: dict[bytes, deque[Waiting]] = {}
+        self._count = 0
+        self._bytes = 0
+        self._numbers = itertools.count()
+        self._delivered_count = 0
+        self._synced_at = self._now
+        overrides = {"on_delivery": self._delivered, "delivery.report.only.error": False, "delivery.timeout.ms": 0}
+        self._publisher = publisher(overrides)
+        if self._spilling:
+            logger().info("frames of a producer that ended are on disk and are sent first", bytes=spill.bytes)
+
+    @property
+    def spilling(self) -> bool:
+        """Whether new messages go to disk."""
+        return self._spilling
+
+    @property
+    def undelivered(self) -> int:
+        """How many messages are with librdkafka and not acknowledged."""
+        return self._count
+
+    def put(self, key: bytes, value: bytes) -> bool:
+        """Take a message; never waits. False where it had to be given up: no room, or Kafka never takes it (then `refused` knows)."""
+        if not self._spilling:
+            if self._count < MOST_WAITING and self._bytes < MOST_WAITING_BYTES:
+                return self._hand_over(key, value, None)
+            self._begin_spilling("librdkafka's queue is full")
+        return self._to_disk(key, value)
+
+    def tick(self) -> None:
+        """Serve deliveries, notice a broker that is away, replay what is on disk."""
+        self._now = self._clock()
+        self._publisher.check()
+        if not self._spilling and self._away():
+            self._begin_spilling("the broker acknowledges nothing")
+        if self._spilling:
+            self._replay()
+            self._spill.tidy()
+        elif self._spill.bytes:
+            self._spill.tidy()
+        spilled_bytes.labels(self._venue).set(self._spill.bytes)
+        events_out.labels("producers", self._topic).inc(self._delivered_count)
+        self._delivered_count = 0
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self.tick()
+            if self._spilling and self._now - self._synced_at >= SYNC_SECONDS:
+                self._synced_at = self._now
+                await asyncio.to_thread(self._spill.sync)
+
+    async def close(self, timeout: float) -> bool:
+        """Deliver everything, or leave it on disk after `timeout` seconds for the next start; True where all was delivered."""
+        until = self._clock() + timeout
+        while (self._count or self._spill.unread) and self._clock() < until and not self.failure.done():
+            self.tick()
+            await asyncio.sleep(TICK_SECONDS)
+        self.tick()
+        left = self._count
+        if left:
+            self._copy_waiting()
+            lost = sum(place is None for queue in self._waiting.values() for *_, place in queue)
+            dropped_frames.labels(self._venue).inc(lost)
+            logger().warning("frames stay on disk for the next start", bytes=self._spill.bytes, undelivered=left, lost=lost)
+        complete = not left and not self._spill.unread
+        self._spill.close()
+        return complete
+
+    def _hand_over(self, key: bytes, value: bytes, segment: Segment | None) -> bool:
+        try:
+            self._publisher.publish(self._topic, key, value)
+        except Reject as error:
+            self._give_up(key, value, segment, str(error))
+            return False
+        queue = self._waiting.get(key)
+        if queue is None:
+            queue = self._waiting[key] = deque()
+        queue.append((next(self._numbers), self._now, value, segment))
+        self._count += 1
+        self._bytes += len(value)
+        return True
+
+    def _delivered(self, error: KafkaError | None, message: Any) -> None:
+        """Take the oldest message of a key off: one key is one partition, and a partition's reports come in order."""
+        if self.failure.done():
+            return
+        key = message.key()
+        if error is not None and error.code() not in PERMANENT:
+            text = f"Kafka gives messages of {self._topic} back: {error.str()} (kafka.brokers; does the topic exist?)"
+            self.failure.set_exception(Fatal(text))
+            return
+        queue = self._waiting[key]
+        _, _, value, segment = queue.popleft()
+        if not queue:
+            del self._waiting[key]
+        self._count -= 1
+        self._bytes -= len(value)
+        if error is not None:
+            self._give_up(key, value, segment, error.str())
+            return
+        self._delivered_count += 1
+        if segment is not None:
+            self._spill.delivered(segment)
+
+    def _give_up(self, key: bytes, value: bytes, segment: Segment | None, reason: str) -> None:
+        if segment is not None:
+            self._spill.delivered(segment)
+        dropped_frames.labels(self._venue).inc()
+        self._refused(key, value, reason)
+
+    def _away(self) -> bool:
+        return any(self._now - queue[0][1] > self._patience for queue in self._waiting.values())
+
+    def _begin_spilling(self, why: str) -> None:
+        logger().warning("frames go to disk", why=why, undelivered=self._count, topic=self._topic)
+        self._spilling = True
+        self._copy_waiting()
+
+    def _copy_waiting(self) -> None:
+        """Copy what librdkafka holds and the disk does not to the disk, in order of arrival."""
+        if self._spill.unread:
+            return
+        ordered = sorted((number, key, value) for key, queue in self._waiting.items() for number, _, value, place in queue if place is None)
+        segment = self._append([(key, value) for _, key, value in ordered], handed_over=True) if ordered else None
+        if segment is not None:
+            for key, queue in self._waiting.items():
+                self._waiting[key] = deque((number, at, value, place or segment) for number, at, value, place in queue)
+
+    def _to_disk(self, key: bytes, value: bytes) -> bool:
+        if self._append([(key, value)]) is not None:
+            self._full = False
+            return True
+        dropped_frames.labels(self._venue).inc()
+        if not self._full:
+            self._full = True
+            logger().error("no room on disk for frames (producer.spill_bytes)", bytes=self._spill.bytes, then=self._when_full)
+        if self._when_full == "stop" and not self.failure.done():
+            self.failure.set_exception(Fatal(f"the broker is away and {self._spill.bytes} bytes wait on disk (producer.spill_bytes)"))
+        return False
+
+    def _append(self, messages: list[tuple[bytes, bytes]], *, handed_over: bool = False) -> Segment | None:
+        try:
+            return self._spill.append(messages, handed_over=handed_over)
+        except OSError as error:
+            logger().error("the disk refuses frames", error=str(error))
+            return None
+
+    def _replay(self) -> None:
+        while self._count < MOST_WAITING and self._bytes < MOST_WAITING_BYTES and not self._away():
+            batch = self._spill.read()
+            for segment, key, value in batch:
+                self._hand_over(key, value, segment)
+            if not self._spill.unread:
+                self._spilling = False
+                logger().info("frames on disk are read; they go straight to Kafka again", topic=self._topic)
+                return
+            if self._clock() - self._now > TICK_SECONDS:
+                return

@@ -1,0 +1,119 @@
+"""A venue's public REST API: GET only, within its limits, and still when it says so."""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from dialects.dialect import Request
+from topology.errors import Reject, Retry
+from topology.log import logger
+from topology.metrics import retries
+
+MOST_BYTES = 64 * 1024 * 1024
+TIMEOUT_SECONDS = 30.0
+SHARE = 0.8
+"""Share of the venue's allowance that we use: others behind the same address (a person, another tool) need some."""
+LIMITED = (b"EAPI:Rate limit exceeded", b"EGeneral:Too many requests", b"EService:Throttled")
+"""Kraken refuses with status 200 and these words (https://docs.kraken.com/api/docs/guides/spot-rest-ratelimits)."""
+NOT_OURS = (418, 429)
+"""Too many requests; Binance bans with 418 those who go on (rest-api.md, "IP Limits")."""
+
+
+class Allowance:
+    """A bucket of request weight: half a minute's worth at most, refilled evenly. Pure: times in monotonic seconds."""
+
+    def __init__(self, weight_per_minute: float, at: float) -> None:
+        self._rate = weight_per_minute * SHARE / 60
+        self._most = max(weight_per_minute * SHARE / 2, 1)
+        self._left = self._most
+        self._at = at
+        self._blocked_until = at
+
+    def wait(self, weight: float, at: float) -> float:
+        """Take `weight` and return 0, or return the seconds to wait before asking again (nothing is then taken)."""
+        if at < self._blocked_until:
+            return self._blocked_until - at
+        if self._rate == 0:
+            return 0
+        self._left = min(self._most, self._left + (at - self._at) * self._rate)
+        self._at = at
+        needed = min(weight, self._most)
+        if self._left < needed:
+            return (needed - self._left) / self._rate
+        self._left -= weight
+        return 0
+
+    def block(self, seconds: float, at: float) -> None:
+        """Let nobody ask for so long: the venue said so."""
+        self._blocked_until = max(self._blocked_until, at + seconds)
+
+
+class Rest:
+    """A venue's REST base address. `clock` is monotonic seconds, `now` microseconds since 1970 UTC."""
+
+    def __init__(
+        self, base: str, headers: Mapping[str, str], weight_per_minute: int, clock: Callable[[], float], now: Callable[[], int]
+    ) -> None:
+        self._base = base
+        self._headers = headers
+        self._allowance = Allowance(weight_per_minute, clock())
+        self._clock = clock
+        self._now = now
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(), limit=4)
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+        self._session = aiohttp.ClientSession(headers=self._headers, connector=connector, timeout=timeout)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._session.close()
+
+    async def get(self, request: Request) -> tuple[bytes, int]:
+        """Return the body, verbatim, and when it was whole; waits for its turn first.
+
+        Raises Retry (with the venue's Retry-After) where asking later may help, Reject with the venue's words where not.
+        """
+        async with self._turn:
+            while (seconds := self._allowance.wait(request.weight, self._clock())) > 0:  # noqa: ASYNC110 - it is time that is awaited
+                await asyncio.sleep(seconds)
+        try:
+            async with self._session.request(request.method, self._base + request.path) as answer:
+                body = await answer.content.read(MOST_BYTES + 1)
+                while len(body) <= MOST_BYTES and (more := await answer.content.read(MOST_BYTES + 1 - len(body))):
+                    body += more
+                received_at = self._now()
+                status, after = answer.status, answer.headers.get("Retry-After", "")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Retry(f"{self._base}: {error or type(error).__name__}") from error
+        if status in NOT_OURS or any(words in body[:200] for words in LIMITED):
+            seconds = float(after) if after.replace(".", "", 1).isdigit() else 60.0
+            self._allowance.block(seconds, self._clock())
+            raise Retry(f"{self._base}: too many requests (status {status}); it asks for {seconds:.0f} s", seconds)
+        if status >= 500:
+            raise Retry(f"{self._base}{request.path} answered {status}: {_words(body)}")
+        if status != 200:
+            raise Reject(f"{self._base}{request.path} answered {status}: {_words(body)}")
+        if len(body) > MOST_BYTES:
+            raise Reject(f"{self._base}{request.path} is larger than {MOST_BYTES} bytes")
+        return body, received_at
+
+    async def get_patiently(self, request: Request, wait: Callable[[], float]) -> tuple[bytes, int]:
+        """Ask until there is an answer, waiting `wait()` seconds, or as long as the venue says, in between; Reject as `get`."""
+        while True:
+            try:
+                return await self.get(request)
+            except Retry as error:
+                seconds = max(wait(), error.after)
+                retries.labels("producers", "rest").inc()
+                logger().warning("a REST request is tried again", request=request.text, reason=str(error), seconds=round(seconds, 1))
+                await asyncio.sleep(seconds)
+
+
+def _words(body: bytes) -> str:
+    return body[:200].decode(errors="replace")

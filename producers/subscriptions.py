@@ -1,0 +1,119 @@
+"""What one connection asked for, what the venue confirmed, and which stream has gone silent. Pure: times are passed in."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dialects.dialect import Stream
+
+MOST_ASKS = 2
+
+
+@dataclass(slots=True)
+class Watch:
+    """What is known of one stream. Times are of a monotonic clock, in seconds."""
+
+    asked_at: float | None = None
+    asks: int = 0
+    confirmed: bool = False
+    refused: bool = False
+    alive_at: float = 0.0
+    seen: int | None = None
+    silent: bool = False
+    despaired_at: float | None = None
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a check found: to be asked again, newly silent, speaking again, and beyond what this connection can mend."""
+
+    unconfirmed: list[Stream] = field(default_factory=list)
+    silent: list[Stream] = field(default_factory=list)
+    resumed: list[Stream] = field(default_factory=list)
+    hopeless: list[Stream] = field(default_factory=list)
+
+
+class Subscriptions:
+    """Follow the streams of one connection. `silence` is the longest quiet time by channel, in seconds; none: quiet for ever."""
+
+    def __init__(self, streams: Sequence[Stream], silence: Mapping[str, float], confirm_seconds: float) -> None:
+        self._watches = {stream: Watch() for stream in streams}
+        self._silence = silence
+        self._confirm_seconds = confirm_seconds
+        self.heard: dict[Stream, int] = {}
+        """Stream → when its last frame came (microseconds since 1970 UTC); the hot path writes here and nowhere else."""
+
+    def ask(self, streams: Iterable[Stream], at: float) -> None:
+        """Note that a subscription has been sent."""
+        for watch in self._watched(streams):
+            watch.asked_at, watch.asks = at, watch.asks + 1
+
+    def confirm(self, streams: Iterable[Stream], at: float) -> list[Stream]:
+        """Note the venue's acknowledgement; return the streams for which it is the first."""
+        fresh = [stream for stream in streams if stream in self._watches and not self._watches[stream].confirmed]
+        for watch in self._watched(fresh):
+            watch.confirmed, watch.refused, watch.alive_at = True, False, at
+        return fresh
+
+    def refuse(self, stream: Stream) -> bool:
+        """Note the venue's refusal; False where the stream is confirmed already or not ours (it then changes nothing)."""
+        watch = self._watches.get(stream)
+        if watch is None or watch.confirmed:
+            return False
+        watch.refused = True
+        return True
+
+    def is_confirmed(self, stream: Stream) -> bool:
+        """Whether the venue has acknowledged it."""
+        return stream in self._watches and self._watches[stream].confirmed
+
+    def waiting(self) -> set[Stream]:
+        """Return the streams neither confirmed nor refused."""
+        return {stream for stream, watch in self._watches.items() if not watch.confirmed and not watch.refused}
+
+    def silences(self) -> list[Stream]:
+        """Return the streams that are silent now."""
+        return [stream for stream, watch in self._watches.items() if watch.silent]
+
+    def check(self, at: float) -> Findings:
+        """Look at every stream. A stream is named once when it falls silent, then hopeless after each further limit."""
+        found = Findings()
+        for stream, watch in self._watches.items():
+            if watch.refused:
+                continue
+            if not watch.confirmed:
+                if watch.asked_at is not None and at - watch.asked_at >= self._confirm_seconds:
+                    self._unanswered(stream, watch, at, found)
+                continue
+            heard = self.heard.get(stream)
+            if heard != watch.seen:
+                watch.seen, watch.alive_at = heard, at
+                if watch.silent:
+                    watch.silent, watch.despaired_at = False, None
+                    found.resumed.append(stream)
+                continue
+            limit = self._silence.get(stream.channel)
+            quiet = at - watch.alive_at
+            if limit is None or quiet < limit:
+                continue
+            if not watch.silent:
+                watch.silent = True
+                found.silent.append(stream)
+            elif quiet >= 2 * limit:
+                _despair(stream, watch, at, limit, found)
+        return found
+
+    def _unanswered(self, stream: Stream, watch: Watch, at: float, found: Findings) -> None:
+        if watch.asks < MOST_ASKS:
+            watch.asked_at = None
+            found.unconfirmed.append(stream)
+        else:
+            _despair(stream, watch, at, self._confirm_seconds, found)
+
+    def _watched(self, streams: Iterable[Stream]) -> list[Watch]:
+        return [self._watches[stream] for stream in streams if stream in self._watches]
+
+
+def _despair(stream: Stream, watch: Watch, at: float, every: float, found: Findings) -> None:
+    if watch.despaired_at is None or at - watch.despaired_at >= every:
+        watch.despaired_at = at
+        found.hopeless.append(stream)
