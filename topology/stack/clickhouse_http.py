@@ -25,19 +25,12 @@ from typing import TYPE_CHECKING
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from topology.stack.clickhouse_protocol import (
-    READ_METHODS,
-    ClickHouseError,
-    Request,
-    choose_encoding,
-    decode_body,
-    describe_error,
-    encode_body,
-    read_form,
-)
+from topology.stack.clickhouse_encodings import Encoder, choose_encoding, decode_body
+from topology.stack.clickhouse_errors import ClickHouseError, describe_error, underway_error
+from topology.stack.clickhouse_protocol import READ_METHODS, Pieces, Request, read_form
 
 if TYPE_CHECKING:
     from topology.stack.clickhouse_engine import Engine
@@ -45,6 +38,7 @@ if TYPE_CHECKING:
 USERS = frozenset({"default", "reader"})
 THREADS = 16
 SECONDS_TO_FINISH = 10
+MEDIA_TYPE = "text/plain; charset=UTF-8"
 SECONDS_KEPT_ALIVE = 3600  # a client that reuses a connection just as the server drops it cannot repeat an insert
 
 
@@ -95,12 +89,30 @@ class Server:
             headers["X-ClickHouse-Exception-Code"] = str(code)
             return PlainTextResponse(text, status, headers)
         headers |= answer.headers(query_id)
-        content = answer.body
-        encoding = choose_encoding(http.headers.get("accept-encoding", ""), http.query_params)
-        if encoding and content:
-            content = encode_body(content, encoding)
+        encoding = choose_encoding(http.headers.get("accept-encoding", ""), http.query_params) if answer.body else None
+        if encoding is not None:
             headers["Content-Encoding"] = encoding
-        return Response(content, 200, headers, media_type="text/plain; charset=UTF-8")
+        encoder = Encoder(encoding)
+        content = encoder.piece(answer.body)
+        if answer.stream is None:
+            return Response(content + encoder.end(), 200, headers, media_type=MEDIA_TYPE)
+        tag = uuid.uuid4().hex[:16]
+        headers["X-ClickHouse-Exception-Tag"] = tag
+        return StreamingResponse(self._pieces(content, answer.stream, encoder, tag), 200, headers, media_type=MEDIA_TYPE)
+
+    async def _pieces(self, first: bytes, stream: Pieces, encoder: Encoder, tag: str) -> AsyncIterator[bytes]:
+        loop = asyncio.get_running_loop()
+        try:
+            yield first
+            while (piece := await loop.run_in_executor(self._threads, stream.next)) is not None:
+                yield encoder.piece(piece)
+        except RuntimeError as error:
+            _, _, text = describe_error(str(error), self._engine.version)
+            yield encoder.piece(underway_error(text, tag))
+        finally:
+            # Also when the client has gone: not awaited, since this task may be cancelled already.
+            self._threads.submit(stream.close)
+        yield encoder.end()
 
 
 def _read_request(http: HttpRequest, body: bytes, query_id: str) -> Request:
@@ -174,7 +186,9 @@ def main() -> None:
     from topology.stack.clickhouse_engine import Engine  # after TMPDIR is set, which chdb reads when it loads
 
     server = Server(Engine(str(folder)))
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # uvicorn raises the signal once more when it has shut down; that end is an orderly one.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     _Uvicorn(
         uvicorn.Config(
             server.application,

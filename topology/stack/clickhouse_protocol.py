@@ -1,13 +1,12 @@
-"""ClickHouse's HTTP protocol in pure functions: the parameters, the bodies' encodings, the errors' statuses."""
+"""ClickHouse's HTTP protocol in pure functions: what a request says, what an answer says."""
 
 import json
 import re
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
-import cramjam
+from topology.stack.clickhouse_errors import ClickHouseError
 
 TRANSPORT = frozenset({
     "query", "database", "default_format", "user", "password", "session_id", "session_timeout", "session_check",
@@ -18,15 +17,6 @@ TRANSPORT = frozenset({
 """URL parameters that are the server's own business; every other one is a setting or, as param_NAME, a value."""
 
 READ_METHODS = frozenset({"GET", "HEAD"})
-
-
-class ClickHouseError(Exception):
-    """An error as ClickHouse tells it: code, text, symbolic name."""
-
-    def __init__(self, code: int, name: str, text: str) -> None:
-        super().__init__(f"Code: {code}. DB::Exception: {text}. ({name})")
-        self.code = code
-        self.name = name
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +33,11 @@ class Request:
     default_format: str
 
     @property
+    def waits_for_end(self) -> bool:
+        """Whether the client wants the answer as a whole, its errors and summary in the headers."""
+        return self.parameters.get("wait_end_of_query") == "1"
+
+    @property
     def settings(self) -> dict[str, str]:
         """Settings in the URL."""
         return {
@@ -57,14 +52,28 @@ class Request:
         return {name.removeprefix("param_"): value for name, value in self.parameters.items() if name.startswith("param_")}
 
 
+class Pieces(Protocol):
+    """The rest of an answer that is sent while it is found."""
+
+    def next(self) -> bytes | None:
+        """Give the next piece, None at the end. Raises RuntimeError when the query fails underway."""
+        ...
+
+    def close(self) -> None:
+        """Give up the rest."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A statement's outcome."""
 
     body: bytes = b""
+    """The whole answer, or the first piece of `stream`."""
     format: str | None = None
     """None when the statement answers with no rows."""
     summary: Mapping[str, int] = field(default_factory=dict)
+    stream: Pieces | None = None
 
     def headers(self, query_id: str) -> dict[str, str]:
         """X-ClickHouse-* headers; the summary's numbers are strings, as ClickHouse sends them."""
@@ -75,105 +84,6 @@ class Answer:
         if self.format is not None:
             headers["X-ClickHouse-Format"] = self.format
         return headers
-
-
-def _zlib_members(body: bytes) -> bytes:
-    parts = []
-    while body:
-        member = zlib.decompressobj()
-        parts.append(member.decompress(body))
-        if not member.eof:
-            raise ValueError("the deflate stream breaks off")
-        body = member.unused_data
-    return b"".join(parts)
-
-
-def _through(decompress: Callable[[bytes], Any]) -> Callable[[bytes], bytes]:
-    return lambda body: bytes(decompress(body))
-
-
-# Each of these reads every frame of a body: clients send several, and the first alone is a silent loss.
-# br is left out, since its decoder stops after the first stream without a word.
-_DECODERS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": _through(cramjam.gzip.decompress),
-    "lz4": _through(cramjam.lz4.decompress),
-    "zstd": _through(cramjam.zstd.decompress),
-    "deflate": _zlib_members,
-}
-_ENCODERS: dict[str, Callable[[bytes], bytes]] = {
-    "lz4": _through(cramjam.lz4.compress),
-    "zstd": lambda body: bytes(cramjam.zstd.compress(body, 1)),
-    "gzip": lambda body: bytes(cramjam.gzip.compress(body, 1)),
-    "br": lambda body: bytes(cramjam.brotli.compress(body, 1)),
-    "deflate": zlib.compress,
-}
-
-
-def decode_body(body: bytes, encoding: str) -> bytes:
-    """Undo a request's Content-Encoding, all frames of it. Raises ClickHouseError for an unknown or broken one."""
-    if not body or encoding in {"", "identity"}:
-        return body
-    decoder = _DECODERS.get(encoding)
-    if decoder is None:
-        known = ", ".join(_DECODERS)
-        raise ClickHouseError(48, "NOT_IMPLEMENTED", f"Content-Encoding {encoding} is not read here, only {known}")
-    try:
-        return decoder(body)
-    except (cramjam.DecompressionError, ValueError, zlib.error) as error:
-        raise ClickHouseError(354, "CANNOT_DECOMPRESS", f"Cannot decompress the {encoding} body: {error}") from error
-
-
-def choose_encoding(accepted: str, parameters: Mapping[str, str]) -> str | None:
-    """Choose the response's Content-Encoding: the quickest the client takes, if it set enable_http_compression=1."""
-    if parameters.get("enable_http_compression") != "1":
-        return None
-    offers = {offer.split(";")[0].strip() for offer in accepted.split(",")}
-    return next((encoding for encoding in _ENCODERS if encoding in offers), None)
-
-
-def encode_body(body: bytes, encoding: str) -> bytes:
-    """Apply a response's Content-Encoding."""
-    return _ENCODERS[encoding](body)
-
-
-_STATUS_BY_NAME = {
-    # ClickHouse: src/Server/HTTP/exceptionCodeToHTTPStatus.cpp
-    401: ("REQUIRED_PASSWORD",),
-    403: ("UNKNOWN_USER", "WRONG_PASSWORD", "AUTHENTICATION_FAILED", "SET_NON_GRANTED_ROLE"),
-    400: (
-        "BAD_ARGUMENTS", "CANNOT_COMPILE_REGEXP", "CANNOT_PARSE_TEXT", "CANNOT_PARSE_ESCAPE_SEQUENCE",
-        "CANNOT_PARSE_QUOTED_STRING", "CANNOT_PARSE_DATE", "CANNOT_PARSE_DATETIME", "CANNOT_PARSE_NUMBER",
-        "CANNOT_PARSE_DOMAIN_VALUE_FROM_STRING", "CANNOT_PARSE_IPV4", "CANNOT_PARSE_IPV6", "CANNOT_PARSE_UUID",
-        "CANNOT_PARSE_INPUT_ASSERTION_FAILED", "DUPLICATE_COLUMN", "ILLEGAL_COLUMN", "ILLEGAL_TYPE_OF_ARGUMENT",
-        "THERE_IS_NO_COLUMN", "UNKNOWN_ELEMENT_IN_AST", "UNKNOWN_TYPE_OF_AST_NODE", "TOO_DEEP_AST", "TOO_BIG_AST",
-        "UNEXPECTED_AST_STRUCTURE", "SYNTAX_ERROR", "INCORRECT_DATA", "TYPE_MISMATCH",
-        "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE", "BAD_QUERY_PARAMETER", "CANNOT_DECOMPRESS",
-    ),
-    404: (
-        "UNKNOWN_TABLE", "UNKNOWN_FUNCTION", "UNKNOWN_IDENTIFIER", "UNKNOWN_TYPE", "UNKNOWN_STORAGE",
-        "UNKNOWN_DATABASE", "UNKNOWN_SETTING", "UNKNOWN_DIRECTION_OF_SORTING", "UNKNOWN_AGGREGATE_FUNCTION",
-        "UNKNOWN_FORMAT", "UNKNOWN_DATABASE_ENGINE", "UNKNOWN_TYPE_OF_QUERY", "SESSION_NOT_FOUND",
-    ),
-    413: ("QUERY_IS_TOO_LARGE",),
-    501: ("NOT_IMPLEMENTED",),
-    503: ("SOCKET_TIMEOUT", "CANNOT_OPEN_FILE"),
-    411: ("HTTP_LENGTH_REQUIRED",),
-    408: ("TIMEOUT_EXCEEDED",),
-}  # fmt: skip
-_STATUS = {name: status for status, names in _STATUS_BY_NAME.items() for name in names}
-_CODE = re.compile(r"Code: (\d+)")
-_NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)")
-
-
-def describe_error(text: str, version: str) -> tuple[int, int, str]:
-    """HTTP status, ClickHouse's code and the body for an error text of the engine."""
-    start = text.find("Code: ")
-    text = text[start:] if start >= 0 else f"Code: 1001. DB::Exception: {text} (STD_EXCEPTION)"
-    found = _CODE.search(text)
-    names = _NAME.findall(text)
-    if f"(version {version}" not in text:
-        text = f"{text} (version {version})"
-    return _STATUS.get(names[-1] if names else "", 500), int(found.group(1)) if found else 1001, text + "\n"
 
 
 def read_form(body: bytes, content_type: str) -> tuple[dict[str, str], bytes]:

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from topology.stack.clickhouse_protocol import ClickHouseError
+from topology.stack.clickhouse_errors import ClickHouseError
+from topology.stack.clickhouse_sql import quote_name
 
 DEFAULT_TIMEOUT_SECONDS = 60.0  # ClickHouse's default_session_timeout
 
@@ -33,8 +34,7 @@ class Session:
     def enter(self, database: str) -> None:
         """Use a database named in the URL; the same one again must not undo a USE said in between."""
         if database != self.database:
-            quoted = database.replace("\\", "\\\\").replace("`", "\\`")
-            self.connection.query(f"USE `{quoted}`", "TabSeparated")
+            self.connection.query(f"USE {quote_name(database)}", "TabSeparated")
             self.database = database
 
 

@@ -107,3 +107,13 @@ def read_statement(text: bytes) -> Statement:
     if statement.first_word == "INSERT" and not is_select:
         statement.data_at = len(text)
     return statement
+
+
+def quote_name(name: str) -> str:
+    """Put an identifier in backquotes."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def quote_text(text: str) -> str:
+    """Write a string literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
