@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, fields
@@ -59,6 +60,7 @@ class Control:
                 "running": simulator.running,
                 "time": simulator.market.time_us,
                 "steps": simulator.market.steps,
+                "owed_steps": int(simulator.owed_steps),
                 "steps_per_second": simulator.market.settings.steps_per_second,
                 "made": simulator.made(),
                 "addresses": simulator.addresses,
@@ -108,8 +110,10 @@ class Control:
 
     async def _candles(self, request: web.Request) -> web.Response:
         instrument = self._instrument(request)
-        trades = self._simulator.truth.tape(instrument.venue, instrument.symbol).trades()
-        made = candles(instrument, trades, request.query.get("interval", "1m"))
+        interval = request.query.get("interval", "1m")
+        tape = self._simulator.truth.tape(instrument.venue, instrument.symbol)
+        # A long tape takes seconds, in which the market must go on.
+        made = await asyncio.to_thread(lambda: candles(instrument, tape.trades(), interval))
         return web.json_response({"candles": [asdict(candle) for candle in made]}, dumps=dumps)
 
     async def _connections(self, _request: web.Request) -> web.Response:

@@ -79,6 +79,7 @@ class Listing:
                     break
                 side.put(price, self._size())
                 price -= side.sign * self._gap()
+        self.quote = self.book.quote()
 
     def _size(self) -> int:
         return 1 + int(-log(1.0 - self._random.random()) * self.instrument.typical_size)
@@ -88,15 +89,14 @@ class Listing:
 
     def step(self, number: int, time_us: int) -> Step:
         """Let one order arrive."""
-        book = self.book
-        before = book.quote()
         trades: list[Trade] = []
         changes: list[Change] = []
         if self._random.random() < self._settings.trade_share:
             self._trade(time_us, trades, changes)
         else:
             self._requote(changes)
-        return Step(number, time_us, self, trades, changes, book.quote() != before)
+        before, self.quote = self.quote, self.book.quote()
+        return Step(number, time_us, self, trades, changes, self.quote != before)
 
     def _put(self, side: Side, price: int, size: int, changes: list[Change]) -> None:
         self.book.update_id += 1

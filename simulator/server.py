@@ -96,6 +96,8 @@ class Simulator:
         if KRAKEN in self.settings.venues:
             self.venues[KRAKEN] = Kraken(self.truth, self.faults, clock, self.settings.heartbeat_seconds)
         self.running = running
+        self.owed_steps = 0.0
+        """In the running mode, steps which the clock asks for and the machine has not managed yet."""
         self.addresses: dict[str, str] = {}
         self._runners: list[web.AppRunner] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -216,22 +218,21 @@ class Simulator:
 
     async def _run(self) -> None:
         """Follow the clock while running: as many steps as market time has passed."""
-        owed = 0.0
         last = self._clock()
         while True:
             await asyncio.sleep(TICK_SECONDS)
             now = self._clock()
             passed, last = now - last, now
             if not self.running:
-                owed = 0.0
+                self.owed_steps = 0.0
                 continue
-            owed += passed * self.settings.speed * self.market.settings.steps_per_second
+            self.owed_steps += passed * self.settings.speed * self.market.settings.steps_per_second
             async with self._moving:
                 until = now + LONGEST_CATCH_UP_SECONDS
-                while owed >= 1 and self.running:
-                    for _ in range(min(int(owed), STEPS_BETWEEN_FLUSHES)):
+                while self.owed_steps >= 1 and self.running:
+                    for _ in range(min(int(self.owed_steps), STEPS_BETWEEN_FLUSHES)):
                         self._advance()
-                        owed -= 1
+                        self.owed_steps -= 1
                     if self._clock() >= until:
                         break
                 self._flush()

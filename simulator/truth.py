@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from dataclasses import dataclass, field
 
 from simulator.book import Book
 from simulator.market import Change, Listing, Market, Step, Trade
@@ -60,22 +59,27 @@ class Tape:
         return self.first_trade_id + bisect_left(self._times_ns, time_ns + 1)
 
 
-@dataclass(slots=True)
 class History:
-    """The last changes of one book, enough to undo them: one entry per update id, without holes."""
+    """The last changes of one book in compact columns, enough to undo them; update ids have no holes."""
 
-    listing: Listing
-    bound: int
-    first_update_id: int
-    changes: list[Change] = field(default_factory=list)
+    def __init__(self, listing: Listing, bound: int) -> None:
+        self.listing = listing
+        self._bound = bound
+        self._first_update_id = listing.book.update_id + 1
+        self._keys = array("q")
+        """The price of a changed bid, the negated price of a changed ask."""
+        self._sizes_before = array("q")
 
     def add(self, changes: list[Change]) -> None:
         """Remember changes, forgetting the oldest beyond the bound."""
-        self.changes.extend(changes)
-        if len(self.changes) > 2 * self.bound:
-            del self.changes[: len(self.changes) - self.bound]
-        if self.changes:
-            self.first_update_id = self.changes[0].update_id
+        for change in changes:
+            self._keys.append(change.price if change.bid else -change.price)
+            self._sizes_before.append(change.before)
+        surplus = len(self._keys) - self._bound
+        if surplus > self._bound:
+            del self._keys[:surplus]
+            del self._sizes_before[:surplus]
+            self._first_update_id += surplus
 
     def book_at(self, update_id: int) -> Book:
         """Return the whole book as it was once `update_id` had been applied.
@@ -84,12 +88,11 @@ class History:
             KeyError: that update id is not made yet, or is older than the bound remembers.
         """
         book = self.listing.book.copy()
-        if update_id > book.update_id or update_id < self.first_update_id - 1:
-            raise KeyError(f"update id {update_id} is outside {self.first_update_id - 1}..{book.update_id}")
-        for change in reversed(self.changes):
-            if change.update_id <= update_id:
-                break
-            book.side(change.bid).put(change.price, change.before)
+        if update_id > book.update_id or update_id < self._first_update_id - 1:
+            raise KeyError(f"update id {update_id} is outside {self._first_update_id - 1}..{book.update_id}")
+        for place in range(len(self._keys) - 1, update_id - self._first_update_id, -1):
+            key = self._keys[place]
+            book.side(key > 0).put(abs(key), self._sizes_before[place])
         book.update_id = update_id
         return book
 
@@ -100,7 +103,7 @@ class Truth:
     def __init__(self, market: Market, history: int = 100_000) -> None:
         self.market = market
         self.tapes = {key: Tape(listing.first_trade_id) for key, listing in market.listings.items()}
-        self.histories = {key: History(listing, history, listing.book.update_id + 1) for key, listing in market.listings.items()}
+        self.histories = {key: History(listing, history) for key, listing in market.listings.items()}
 
     def record(self, step: Step) -> None:
         """Take down one step of the market."""

@@ -57,7 +57,7 @@ class Listener:
 
 @asynccontextmanager
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """A client session."""
+    """Open a client session."""
     async with aiohttp.ClientSession() as opened:
         yield opened
 
@@ -90,7 +90,7 @@ async def get(client: aiohttp.ClientSession, simulator: Simulator, server: str, 
 
 
 def truth(simulator: Simulator, venue: str, symbol: str, depth: int) -> tuple[Levels, Levels]:
-    """The true bids and asks as the wire's texts."""
+    """Return the true bids and asks as the wire's texts."""
     instrument = simulator.market.listing(venue, symbol).instrument
     price, size = instrument.price_writer(), instrument.size_writer()
     book = simulator.truth.book(venue, symbol)

@@ -11,13 +11,13 @@ from tests.simulator import clients
 
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    """Two symbols at two venues, 300 levels a side, standing still."""
+    """Start two symbols at two venues, 300 levels a side, standing still."""
     async with Simulator(SimulatorSettings(seed=11, levels=300)) as started:
         yield started
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[aiohttp.ClientSession]:
-    """A client session."""
+    """Open a client session."""
     async with clients.session() as opened:
         yield opened

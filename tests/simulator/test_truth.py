@@ -13,7 +13,7 @@ KEY = (BINANCE, "BTC/USDT")
 
 
 def run(steps: int, history: int) -> tuple[Truth, dict[int, tuple[object, object]], list[Trade]]:
-    """A truth, the book of KEY after each step by its update id, and the trades of KEY."""
+    """Return a truth, the book of KEY after each step by its update id, and the trades of KEY."""
     market = Market(instruments(VENUES, ("BTC",)), MarketSettings(levels=60))
     truth = Truth(market, history)
     books: dict[int, tuple[object, object]] = {}
@@ -73,11 +73,11 @@ def test_candles_by_hand() -> None:
     assert (first.open, first.high, first.low, first.close) == tuple(map(Decimal, ("65000", "65002", "65000", "65002")))
     assert (first.volume, first.quote_volume, first.taker_buy_volume) == (
         Decimal("2.0"),
-        Decimal("130001"),
+        Decimal(130001),
         Decimal("1.5"),
     )
     assert (first.trades, first.first_trade_id, first.last_trade_id) == (2, 5, 6)
-    assert (second.open, second.close, second.trades) == (Decimal("64999"), Decimal("64999"), 1)
+    assert (second.open, second.close, second.trades) == (Decimal(64999), Decimal(64999), 1)
 
 
 def test_candles_of_two_intervals_agree() -> None:
