@@ -23,7 +23,8 @@ class Tape:
         self._times_ns = array("q")
 
     def __len__(self) -> int:
-        return len(self._prices)
+        # The column that is written last, so that another thread may read while trades are added.
+        return len(self._times_ns)
 
     @property
     def next_trade_id(self) -> int:
