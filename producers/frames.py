@@ -38,7 +38,8 @@ class Frames:
         self._venue = venue
         self._codec = codec
         self._put = put
-        self._key = event("frame").topic.key_of({"venue": venue, "connection_id": connection})
+        self.key = event("frame").topic.key_of({"venue": venue, "connection_id": connection})
+        """The key of its messages."""
         self._origin = origin
         self._reply_origin = reply_origin
         self._head, self._tail = self._learn(origin, "message")
@@ -51,7 +52,7 @@ class Frames:
             self._say_dropped(received_at)
         self.count = count = self.count + 1
         value = b"".join((self._head, zigzag(count), zigzag(received_at), self._tail, zigzag(len(payload)), payload))
-        if not self._put(self._key, value):
+        if not self._put(self.key, value):
             self.dropped += 1
 
     def reply(self, payload: bytes, request: str, received_at: int) -> None:
@@ -61,7 +62,7 @@ class Frames:
         self.count += 1
         record = self._record(self._reply_origin, "reply", received_at, payload)
         record["request"] = request
-        if not self._put(self._key, self._codec.encode(record)):
+        if not self._put(self.key, self._codec.encode(record)):
             self.dropped += 1
 
     def notice(
@@ -82,7 +83,7 @@ class Frames:
         payload = notices.encode(kind, streams=streams, reason=reason, previous=previous, since=since, count=count)
         self.count += 1
         head = (self._notice_head, zigzag(self.count), zigzag(received_at), self._notice_tail, zigzag(len(payload)), payload)
-        if self._put(self._key, b"".join(head)):
+        if self._put(self.key, b"".join(head)):
             return True
         self.dropped += 1
         return False

@@ -87,6 +87,10 @@ class Outbox:
         """How many messages are with librdkafka and not acknowledged."""
         return self._count
 
+    def holds(self, key: bytes) -> bool:
+        """Whether a kill -9 now would lose messages of this key."""
+        return key in self._waiting and not self._spilling
+
     def put(self, key: bytes, value: bytes) -> bool:
         """Take a message; never waits. False where it had to be given up: no room, or Kafka never takes it (then `refused` knows)."""
         if not self._spilling:

@@ -2,7 +2,7 @@
 
 from dialects.dialect import Dialect, Endpoints, Stream
 from topology.errors import Fatal
-from topology.settings import Venue
+from topology.settings import Producer, Venue
 
 WHOLE_VENUE = frozenset({"instrument"})
 """Channels that speak of all symbols at once."""
@@ -37,3 +37,9 @@ def endpoints(dialect: Dialect, venue: Venue) -> Endpoints:
     """Return where the venue is reached: settings first, then the venue's own addresses."""
     own = dialect.production
     return Endpoints((venue.websocket or own.websocket).rstrip("/"), (venue.rest or own.rest).rstrip("/"))
+
+
+def lifetime(dialect: Dialect, producer: Producer) -> float:
+    """Return how long a connection is kept, in seconds; 0: for ever."""
+    longest = dialect.limits.connection_lifetime
+    return producer.lifetime_seconds or (max(longest / 2, longest - producer.rotate_before) if longest else 0)

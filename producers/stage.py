@@ -1,7 +1,6 @@
 """One venue's producer: its connections, its backfill, and the way to Kafka, from start to the last frame delivered."""
 
 import asyncio
-import contextlib
 import logging
 import random
 import secrets
@@ -13,10 +12,12 @@ from typing import Any, TypeVar
 from dialects.catalogue import dialect as dialect_of
 from dialects.dialect import Dialect
 from producers import plan
+from producers.backfill import Backfill, Means
 from producers.backoff import Backoff
 from producers.connection import Connection, Surroundings
 from producers.feed import Feed, Policy
 from producers.frames import Frames, Origin, connection_id
+from producers.gaps import GapReader
 from producers.outbox import Outbox
 from producers.rest import Rest
 from producers.spill import SEGMENT_BYTES, Spill
@@ -33,11 +34,14 @@ from topology.settings import Settings, Venue
 
 T = TypeVar("T")
 FLUSH_SECONDS = 30.0
+"""How long a stopping producer waits for the broker; what is not delivered then stays on disk."""
 SMALLEST_SEGMENT = 64 * 1024
+MOST_IN_A_LETTER = 1_000_000
+"""Bytes kept of a frame that Kafka does not take because it is too large."""
 
 
 class Stage:
-    """Run one venue's producer. `random_number` gives numbers in [0, 1)."""
+    """Run one venue's producer. `random_number` gives numbers in [0, 1). Raises Fatal where no dialect has that name."""
 
     def __init__(self, settings: Settings, venue: str, random_number: Callable[[], float] = random.random) -> None:
         try:
@@ -47,13 +51,13 @@ class Stage:
         self._settings = settings
         self._random = random_number
         self._own = settings.venues.get(venue, Venue())
-        self._endpoints = plan.endpoints(self._dialect, self._own)
+        simulated = self._own.origin == "simulated"
+        self._origins: tuple[Origin, Origin] = ("simulated", "simulated") if simulated else ("live", "rest")
         self._frame = event("frame")
         self._topic = self._frame.topic.of(venue)
-        self._origin: Origin = "simulated" if self._own.origin == "simulated" else "live"
-        self._reply_origin: Origin = "simulated" if self._own.origin == "simulated" else "rest"
-        self.feeds: list[Feed] = []
+        self._registry = Registry(settings.registry)
         self._state = "starting"
+        self.feeds: list[Feed] = []
 
     @property
     def name(self) -> str:
@@ -61,97 +65,107 @@ class Stage:
         return f"producer-{self._dialect.venue}"
 
     def status(self) -> str:
-        """Return why the producer is not ready, or nothing when all its streams are confirmed."""
+        """Return why the producer is not ready, or nothing when all its streams are confirmed (or refused)."""
         return self._state or "; ".join(filter(None, (feed.status() for feed in self.feeds)))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Produce until `stop` is set, then close every connection and deliver what was received. Raises Fatal."""
-        settings = self._settings
-        with Health(settings, self.name, self.status):
-            registry = Registry(settings.registry)
-            codec = await self._patiently(lambda: registry.codec(self._topic, self._frame))
-            dead_letters = await self._patiently(lambda: DeadLetters(Publisher(settings.kafka), registry, self.name, now))
+        with Health(self._settings, self.name, self.status):
+            codec = await self._patiently(lambda: self._registry.codec(self._topic, self._frame))
+            events = Publisher(self._settings.kafka, **{"delivery.timeout.ms": 0})
+            dead_letters = await self._patiently(lambda: DeadLetters(events, self._registry, self.name, now))
             outbox = self._outbox(dead_letters)
             shipping = asyncio.create_task(outbox.run())
-            limits = self._dialect.limits
-            headers: dict[str, str] = dict(getattr(self._dialect, "request_headers", {}))
-            async with Rest(self._endpoints.rest, headers, limits.requests_per_minute, time.monotonic, now) as rest:
-                surroundings = self._surroundings(rest, codec, outbox)
-                self._make_feeds(surroundings)
-                running = [asyncio.create_task(feed.run()) for feed in self.feeds]
-                self._state = ""
-                stopped = asyncio.create_task(stop.wait())
-                try:
-                    awaited: set[asyncio.Future[Any]] = {stopped, outbox.failure, shipping, *running}
-                    done, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    self._state = "stopping"
-                    await asyncio.gather(*(feed.close("the producer stops") for feed in self.feeds))
-                    for task in (stopped, *running):
-                        task.cancel()
-                    await asyncio.gather(stopped, *running, return_exceptions=True)
-                    shipping.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await shipping
-                    complete = await outbox.close(FLUSH_SECONDS)
-                    logger().info("stopped", venue=self._dialect.venue, everything_delivered=complete)
+            try:
+                await self._produce(stop, outbox, shipping, codec, events, dead_letters)
+            finally:
+                self._state = "stopping"
+                await _end(shipping)
+                complete = await outbox.close(FLUSH_SECONDS)
+                await asyncio.to_thread(events.flush, FLUSH_SECONDS)
+                logger().info("stopped", venue=self._dialect.venue, everything_delivered=complete)
+
+    async def _produce(
+        self, stop: asyncio.Event, outbox: Outbox, shipping: asyncio.Task[None], codec: Codec, events: Publisher, letters: DeadLetters
+    ) -> None:
+        venue, where = self._dialect.venue, plan.endpoints(self._dialect, self._own)
+        headers: dict[str, str] = dict(getattr(self._dialect, "request_headers", {}))
+        async with Rest(where.rest, headers, self._dialect.limits.requests_per_minute, time.monotonic, now) as rest:
+
+            def frames() -> Frames:
+                return Frames(codec, venue, *self._origins, connection_id(venue, now(), secrets.token_hex(4)), outbox.put)
+
+            self.feeds = self._make_feeds(rest, frames)
+            running: list[asyncio.Future[Any]] = [asyncio.create_task(feed.run()) for feed in self.feeds]
+            reader: GapReader | None = None
+            if self._settings.producer.backfill:
+                reader, backfill = await self._backfill(rest, frames, outbox, events, letters)
+                running += [asyncio.create_task(backfill.run()), reader.failure]
+            stopped = asyncio.create_task(stop.wait())
+            self._state = ""
+            running += [stopped, shipping, outbox.failure]
+            try:
+                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for one in done:
                     one.result()
+            finally:
+                self._state = "stopping"
+                if reader is not None:
+                    await reader.close()
+                await asyncio.gather(*(feed.close("the producer stops") for feed in self.feeds))
+                await _end(*(one for one in running if isinstance(one, asyncio.Task)))
 
-    def _make_feeds(self, surroundings: Surroundings) -> None:
-        wanted = plan.streams(self._dialect, self._own)
-        policy = Policy(self._lifetime(), self._settings.producer.confirm_seconds, self._backoff, self._random, time.monotonic)
-        for streams in plan.shards(wanted, self._dialect.limits.streams_per_connection):
-            self.feeds.append(Feed(self._dialect.venue, streams, lambda some: Connection(surroundings, some), policy))
-
-    def _lifetime(self) -> float:
-        producer, longest = self._settings.producer, self._dialect.limits.connection_lifetime
-        return producer.lifetime_seconds or (max(60.0, longest - producer.rotate_before) if longest else 0)
-
-    def _backoff(self) -> Backoff:
-        return Backoff(self._settings.producer.backoff_first, self._settings.producer.backoff_most, self._random)
-
-    def _surroundings(self, rest: Rest, codec: Codec, outbox: Outbox) -> Surroundings:
-        def frames() -> Frames:
-            name = connection_id(self._dialect.venue, now(), secrets.token_hex(4))
-            return Frames(codec, self._dialect.venue, self._origin, self._reply_origin, name, outbox.put)
-
-        producer = self._settings.producer
-        return Surroundings(
-            dialect=self._dialect,
-            endpoints=self._endpoints,
+    def _make_feeds(self, rest: Rest, frames: Callable[[], Frames]) -> list[Feed]:
+        dialect, producer = self._dialect, self._settings.producer
+        surroundings = Surroundings(
+            dialect=dialect,
+            endpoints=plan.endpoints(dialect, self._own),
             frames=frames,
             rest=rest,
-            silence={**self._dialect.limits.silence, **producer.silence_seconds},
+            silence={**dialect.limits.silence, **producer.silence_seconds},
             confirm_seconds=producer.confirm_seconds,
             backoff=self._backoff,
             snapshots=producer.backfill,
             clock=time.monotonic,
             now=now,
         )
+        policy = Policy(plan.lifetime(dialect, producer), producer.confirm_seconds, self._backoff, self._random, time.monotonic)
+        shards = plan.shards(plan.streams(dialect, self._own), dialect.limits.streams_per_connection)
+        return [Feed(dialect.venue, streams, lambda some: Connection(surroundings, some), policy) for streams in shards]
+
+    async def _backfill(
+        self, rest: Rest, frames: Callable[[], Frames], outbox: Outbox, events: Publisher, letters: DeadLetters
+    ) -> tuple[GapReader, Backfill]:
+        gap = event("gap")
+        codec = await self._patiently(lambda: self._registry.codec(gap.topic.of(), gap))
+        reader = GapReader(self._settings.kafka, self._registry, letters, self._dialect.venue)
+        means = Means(self._dialect, rest, outbox, events, codec, frames, self._backoff, reader.done, time.monotonic, now)
+        backfill = Backfill(means, self.feeds)
+        reader.start(backfill.take)
+        return reader, backfill
 
     def _outbox(self, dead_letters: DeadLetters) -> Outbox:
         producer, venue = self._settings.producer, self._dialect.venue
-        name = connection_id(venue, now(), secrets.token_hex(4))
         segment = min(SEGMENT_BYTES, max(SMALLEST_SEGMENT, producer.spill_bytes // 16))
-        spill = Spill(self._settings.state_dir / "spill" / venue, name, producer.spill_bytes, segment)
-
-        def publisher(overrides: dict[str, Any]) -> Publisher:
-            return Publisher(self._settings.kafka, **overrides)
+        name = connection_id(venue, now(), secrets.token_hex(4))
 
         def refused(key: bytes, value: bytes, reason: str) -> None:
-            dead_letters.send(self._topic, -1, -1, key, value[:1_000_000], reason)
+            logger().error("a frame cannot be published", key=key.decode(), bytes=len(value), reason=reason)
+            dead_letters.send(self._topic, -1, -1, key, value[:MOST_IN_A_LETTER], reason)
 
         return Outbox(
-            publisher,
+            lambda overrides: Publisher(self._settings.kafka, **overrides),
             self._topic,
             venue,
-            spill,
+            Spill(self._settings.state_dir / "spill" / venue, name, producer.spill_bytes, segment),
             patience=producer.broker_patience,
             when_full=producer.spill_when_full,
             refused=refused,
             clock=time.monotonic,
         )
+
+    def _backoff(self) -> Backoff:
+        return Backoff(self._settings.producer.backoff_first, self._settings.producer.backoff_most, self._random)
 
     async def _patiently(self, work: Callable[[], T]) -> T:
         """Do what needs a server, again and again while it is away."""
@@ -163,6 +177,12 @@ class Stage:
                 self._state = str(error)
                 logger().warning("waiting", reason=str(error))
                 await asyncio.sleep(backoff.wait())
+
+
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def produce(settings: Settings, venue: str, duration: float = 0) -> None:

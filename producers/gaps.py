@@ -1,0 +1,170 @@
+"""The topic `gaps` as one venue's backfill reads it: in a thread of its own, committed only as far as the work is done."""
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import cast
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from schemas.catalogue import event
+from schemas.codec import Codec, schema_id
+from schemas.errors import InvalidDatum
+from schemas.events import Gap
+from topology.dead_letters import DeadLetters
+from topology.errors import Fatal, Reject, Retry
+from topology.kafka import consumer, failure
+from topology.log import logger
+from topology.metrics import events_in
+from topology.registry import Registry
+from topology.settings import Kafka
+
+POLL_SECONDS = 0.2
+HAND_OVER_SECONDS = 1.0
+MOST_AT_ONCE = 10_000
+
+Place = tuple[int, int]
+"""Partition and offset of an event."""
+Take = Callable[[list[tuple[Place, Gap]]], None]
+"""Takes events in order; each place must be given to `done` in the end."""
+
+
+class Progress:
+    """How far each partition may be committed: up to the first event whose work is not done. Pure."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, dict[int, bool]] = {}
+
+    def began(self, place: Place) -> None:
+        """Note that an event has been read."""
+        self._open.setdefault(place[0], {})[place[1]] = False
+
+    def done(self, place: Place) -> None:
+        """Note that its work is done."""
+        if place[1] in self._open.get(place[0], {}):
+            self._open[place[0]][place[1]] = True
+
+    def lost(self, partition: int) -> None:
+        """Forget a partition that went to another member."""
+        self._open.pop(partition, None)
+
+    def committable(self) -> list[Place]:
+        """Return (partition, next offset) of each partition that has moved, once."""
+        moved: list[Place] = []
+        for partition, offsets in self._open.items():
+            after = None
+            for offset in list(offsets):
+                if not offsets[offset]:
+                    break
+                del offsets[offset]
+                after = offset + 1
+            if after is not None:
+                moved.append((partition, after))
+        return moved
+
+
+class GapReader:
+    """Read `gaps` for one venue; what it reads is taken in the event loop that made the reader."""
+
+    def __init__(self, kafka: Kafka, registry: Registry, dead_letters: DeadLetters, venue: str) -> None:
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done, with its error, when the thread had to stop."""
+        self._loop = asyncio.get_running_loop()
+        self._kafka = kafka
+        self._registry = registry
+        self._dead_letters = dead_letters
+        self._venue = venue
+        self._event = event("gap")
+        self._topic = self._event.topic.of()
+        self._codecs: dict[int, Codec] = {}
+        self._progress = Progress()
+        self._finished: queue.SimpleQueue[Place] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, take: Take) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, args=(take,), name="gaps", daemon=True)
+        self._thread.start()
+
+    def done(self, place: Place) -> None:
+        """Let an event be committed: what it asked for is done."""
+        self._finished.put(place)
+
+    async def close(self) -> None:
+        """Commit what is done and leave the group."""
+        self._stop.set()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    def _run(self, take: Take) -> None:
+        reader = consumer(self._kafka, f"tidewire-backfill-{self._venue}")
+        try:
+            reader.subscribe([self._topic], on_revoke=self._revoked, on_lost=self._revoked)
+            while not self._stop.is_set():
+                batch = self._read(reader)
+                if batch:
+                    self._loop.call_soon_threadsafe(take, batch)
+                self._commit(reader)
+        except Exception as error:  # noqa: BLE001 - handed to the stage, which stops by it
+            self._loop.call_soon_threadsafe(self._fail, error)
+        finally:
+            self._commit(reader)
+            reader.close()
+
+    def _fail(self, error: Exception) -> None:
+        if not self.failure.done():
+            self.failure.set_exception(error)
+
+    def _read(self, reader: Consumer) -> list[tuple[Place, Gap]]:
+        """Read until there is nothing more for a moment, so that a gap's later states are known before its first is acted on."""
+        found: list[tuple[Place, Gap]] = []
+        until = time.monotonic() + HAND_OVER_SECONDS
+        while len(found) < MOST_AT_ONCE and time.monotonic() < until and not self._stop.is_set():
+            message = reader.poll(POLL_SECONDS)
+            if message is None:
+                break
+            error = failure(message)
+            if error is not None:
+                if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise Fatal(f"topic {self._topic} does not exist")
+                logger().warning("gaps cannot be read for now", reason=error.str())
+                continue
+            place = (message.partition() or 0, message.offset() or 0)
+            self._progress.began(place)
+            gap = self._decode(message, place)
+            if gap is not None and gap["venue"] == self._venue:
+                found.append((place, gap))
+            else:
+                self._progress.done(place)
+        events_in.labels("producers", self._topic).inc(len(found))
+        return found
+
+    def _decode(self, message: Message, place: Place) -> Gap | None:
+        value = message.value() or b""
+        while True:
+            try:
+                number = schema_id(value)
+                if number not in self._codecs:
+                    self._codecs[number] = Codec(self._event, number, self._registry.writer_schema(number))
+                return cast("Gap", self._codecs[number].decode(value))
+            except (InvalidDatum, Reject) as error:
+                self._dead_letters.send(self._topic, *place, message.key(), value, str(error))
+                return None
+            except Retry as error:
+                logger().warning("waiting", reason=str(error))
+                if self._stop.wait(error.after):
+                    return None
+
+    def _revoked(self, _reader: Consumer, partitions: list[TopicPartition]) -> None:
+        for one in partitions:
+            self._progress.lost(one.partition)
+
+    def _commit(self, reader: Consumer) -> None:
+        while not self._finished.empty():
+            self._progress.done(self._finished.get())
+        moved = self._progress.committable()
+        if moved:
+            reader.commit(offsets=[TopicPartition(self._topic, partition, offset) for partition, offset in moved], asynchronous=True)
