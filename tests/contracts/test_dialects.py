@@ -1,6 +1,7 @@
 """What every dialect promises, tried on each of them with its recordings: a new dialect needs a recording, not a test."""
 
 import copy
+from functools import cache
 from pathlib import Path
 
 import orjson
@@ -164,6 +165,7 @@ def requests_of(spoken: Dialect) -> list[str | None]:
     return [None, "GET /nobody/asked", *(request.text for request in asked if request)]
 
 
+@cache
 def json_documents() -> st.SearchStrategy[bytes]:
     """Return JSON of any shape, with keys that mean something to some venue."""
     keys = st.sampled_from(["e", "E", "s", "stream", "data", "channel", "type", "symbol", "id", "result", "error", "method", "code"])
@@ -173,6 +175,7 @@ def json_documents() -> st.SearchStrategy[bytes]:
     return st.dictionaries(keys, inner, max_size=6).map(orjson.dumps)
 
 
+@cache
 def damaged(spoken: Dialect) -> st.SearchStrategy[bytes]:
     """Return recorded frames of the venue, cut short or with one byte changed."""
     payloads = [frame.payload for path in excerpts(spoken.venue) for frame, _ in read_excerpt(path)[:40]]
