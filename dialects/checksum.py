@@ -1,6 +1,6 @@
 """Kraken's checksum of a book: CRC32 over the best ten levels of each side, as the venue writes them.
 
-Source: https://docs.kraken.com/api/docs/guides/spot-ws-book-v2: asks from low to high, then bids from high to low; of each
+Source: https://docs.kraken.com/exchange/guides/websockets/book-checksum-v2: asks from low to high, then bids from high to low; of each
 level the price and then the size, both with the pair's own decimals, without the point and without leading zeros.
 """
 

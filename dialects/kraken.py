@@ -1,6 +1,6 @@
 """Kraken spot, WebSocket API v2: instruments, trades, order books with a checksum, and best quotes; REST trades to fill gaps.
 
-Sources: https://docs.kraken.com/api/docs/websocket-v2/book and its neighbours `trade`, `ticker`, `instrument`, `heartbeat`,
+Sources: https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/book and its neighbours `trade`, `ticker`, `instrument`, `heartbeat`,
 `ping`; https://docs.kraken.com/api/docs/rest-api/get-recent-trades.
 
 Kraken writes prices and sizes as JSON numbers, and its checksum is made from their text: they are decoded to that text,
@@ -29,7 +29,7 @@ class Kraken(Dialect):
 
     Limits: the venue documents none for streams a connection, so 300 is our own choice, as are 5 messages a second.
     REST: one public request a second (https://support.kraken.com/articles/206548367-what-are-the-api-rate-limits-).
-    A heartbeat comes about once a second when nothing else does (…/websocket-v2/heartbeat): a connection without any frame
+    A heartbeat comes about once a second when nothing else does (…/spot-websocket-v2/heartbeat): a connection without any frame
     for 10 seconds is dead whatever its channels; the limits of silence by channel, our own choice, are for a stream that
     stops while others go on.
     """
