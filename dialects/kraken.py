@@ -1,6 +1,7 @@
 """Kraken spot, WebSocket API v2: instruments, trades, order books with a checksum, and best quotes; REST trades to fill gaps.
 
-Sources: https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/book and its neighbours `trade`, `ticker`, `instrument`, `heartbeat`,
+Sources: https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/book
+and its neighbours `trade`, `ticker`, `instrument`, `heartbeat`,
 `ping`; https://docs.kraken.com/api/docs/rest-api/get-recent-trades.
 
 Kraken writes prices and sizes as JSON numbers, and its checksum is made from their text: they are decoded to that text,

@@ -1,6 +1,7 @@
 """What Kraken sends on WebSocket v2 and answers to `/0/public/Trades`, and the events made of it. How it is asked stands in kraken.py.
 
-Sources: https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/book and its neighbours `trade`, `ticker`, `instrument`, `heartbeat`,
+Sources: https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/book
+and its neighbours `trade`, `ticker`, `instrument`, `heartbeat`,
 `status`; https://docs.kraken.com/api/docs/rest-api/get-recent-trades.
 
 Prices and sizes are JSON numbers whose text counts: they are decoded to that text, never through a float.
