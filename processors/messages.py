@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
@@ -18,10 +19,11 @@ COLUMNS_FROM = 40
 
 
 class Messages:
-    """Read the messages of one event, asking the registry once for each schema id met."""
+    """Read the messages of one event, asking the registry once for each schema id met; decimals as `numbers` (schemas.codec)."""
 
-    def __init__(self, event: Event, registry: Registry) -> None:
+    def __init__(self, event: Event, registry: Registry, numbers: type[Decimal | bytes] = Decimal) -> None:
         self.event = event
+        self._numbers = numbers
         self._registry = registry
         self._codecs: dict[int, Codec] = {}
 
@@ -31,7 +33,7 @@ class Messages:
             writer = self._registry.writer_schema(number)
             if writer.get("name") != self.event.schema["name"]:
                 raise Reject(f"schema id {number} is a {writer.get('name')}, not a {self.event.schema['name']}")
-            self._codecs[number] = Codec(self.event, number, writer)
+            self._codecs[number] = Codec(self.event, number, writer, self._numbers)
         return self._codecs[number]
 
     def records(self, values: Sequence[bytes | None]) -> Iterator[dict[str, Any] | InvalidDatum | Reject]:

@@ -128,11 +128,12 @@ class Held:
 class Stage:
     """One processor as a Faust app. `topics` are its sources; `begin` makes the work of a partition."""
 
-    def __init__(self, settings: Settings, name: str, topics: tuple[str, ...], begin: Begin) -> None:
+    def __init__(self, settings: Settings, name: str, topics: tuple[str, ...], begin: Begin, checkpoint_seconds: float = 0) -> None:
         self.settings = settings
         self.name = name
         self.log = logger()
         self._begin = begin
+        self._every = max(checkpoint_seconds, settings.processors.checkpoint_seconds)
         self._held: dict[tuple[str, int], Held] = {}
         self._checkpointing = asyncio.Lock()
         self._counts = {topic: metrics.events_in.labels(name, topic) for topic in topics}
@@ -195,7 +196,7 @@ class Stage:
 
     async def _keep_checkpoints(self) -> None:
         while not self.app.should_stop:
-            await asyncio.sleep(self.settings.processors.checkpoint_seconds)
+            await asyncio.sleep(self._every)
             time = now()
             for held in list(self._held.values()):
                 held.work.tick(time, self.output)
@@ -229,8 +230,16 @@ class Stage:
         await self.checkpoint()
 
 
-def main(name: str, topics_of: Callable[[Settings], tuple[str, ...]], begin_of: Callable[[Settings, Registry], Begin]) -> None:
-    """Run a processor as its own process until SIGTERM or SIGINT."""
+def main(
+    name: str,
+    topics_of: Callable[[Settings], tuple[str, ...]],
+    begin_of: Callable[[Settings, Registry], Begin],
+    checkpoint_seconds: float = 0,
+) -> None:
+    """Run a processor as its own process until SIGTERM or SIGINT.
+
+    `checkpoint_seconds` is for a state too large to write at every checkpoint of the settings.
+    """
     from topology.settings import settings as read
 
     settings = read()
@@ -240,6 +249,6 @@ def main(name: str, topics_of: Callable[[Settings], tuple[str, ...]], begin_of: 
     ensure_reachable(settings.kafka)
     create(settings.kafka, all_topics())
     registry = Registry(settings.registry)
-    stage = Stage(settings, name, topics_of(settings), begin_of(settings, registry))
+    stage = Stage(settings, name, topics_of(settings), begin_of(settings, registry), checkpoint_seconds)
     with Health(settings, name, ready=lambda: "" if stage.app.rebalancing is False else "waiting for its partitions"):
         run(stage.app)

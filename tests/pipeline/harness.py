@@ -17,7 +17,11 @@ import clickhouse_connect
 
 from simulator.server import Simulator, SimulatorSettings
 from topology.health import running
+from topology.registry import Registry
+from topology.settings import Kafka
+from topology.settings import Registry as RegistrySettings
 from topology.stack import LocalStack
+from topology.topics import all_topics, create, register
 
 STAGES: dict[str, tuple[str, ...]] = {
     "binance": ("producers", "binance"),
@@ -67,6 +71,9 @@ class Pipeline:
             "TIDEWIRE_CANDLES__IDLE_SECONDS": "2",
             "TIDEWIRE_CANDLES__GRACE_SECONDS": "0.5",
         } | self._environment
+        kafka = Kafka(brokers=addresses.kafka)
+        await asyncio.to_thread(create, kafka, all_topics())
+        await asyncio.to_thread(register, Registry(RegistrySettings(url=addresses.registry)), all_topics())
         for stage in reversed(self.stages):
             self.start(stage)
         await self.ready(self.stages)

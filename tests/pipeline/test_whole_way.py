@@ -12,7 +12,7 @@ def rows_of(pipeline: Pipeline) -> dict[tuple[str, str], list[tuple[str, Decimal
     found: dict[tuple[str, str], list[tuple[str, Decimal, Decimal, str, int]]] = {}
     for venue, symbol, *rest in pipeline.query(
         "SELECT venue, symbol, trade_id, price, size, toString(side), toUnixTimestamp64Micro(assumeNotNull(event_time)) "
-        "FROM trade FINAL ORDER BY venue, symbol, toUInt64(trade_id)"
+        "FROM trades FINAL ORDER BY venue, symbol, toUInt64(trade_id)"
     ):
         found.setdefault((venue, symbol), []).append(tuple(rest))
     return found
@@ -20,7 +20,10 @@ def rows_of(pipeline: Pipeline) -> dict[tuple[str, str], list[tuple[str, Decimal
 
 async def test_every_trade_arrives_exactly(tmp_path: Path) -> None:
     """Each trade made is in ClickHouse once, digit for digit, marked simulated; nothing is refused and no gap invented."""
-    async with Simulator(settings()) as simulator, Pipeline(tmp_path, simulator) as pipeline:
+    async with (
+        Simulator(settings()) as simulator,
+        Pipeline(tmp_path, simulator, ("binance", "kraken", "normalise", "clickhouse")) as pipeline,
+    ):
         await simulator.step(3000)
         await simulator.pause()
         truth = {
@@ -32,6 +35,6 @@ async def test_every_trade_arrives_exactly(tmp_path: Path) -> None:
         await pipeline.until(lambda: sum(map(len, rows_of(pipeline).values())) >= total, f"{total} trades are in ClickHouse", 60)
 
         assert truth == rows_of(pipeline)
-        assert pipeline.query("SELECT DISTINCT toString(origin) FROM trade") == [("simulated",)]
-        assert pipeline.query("SELECT * FROM dead_letter FINAL") == []
-        assert pipeline.query("SELECT * FROM gap FINAL") == []
+        assert pipeline.query("SELECT DISTINCT toString(origin) FROM trades") == [("simulated",)]
+        assert pipeline.query("SELECT * FROM dead_letters FINAL") == []
+        assert pipeline.query("SELECT * FROM gaps FINAL") == []

@@ -1,0 +1,73 @@
+"""`python -m processors.rebuild_books`: book deltas → the best levels of each book, verified, and a gap where one breaks."""
+
+from collections.abc import Mapping
+from typing import cast
+
+import msgspec
+
+from processors.messages import Messages
+from processors.rebuild_books.core import Book
+from processors.rebuild_books.core import Settings as BookSettings
+from processors.stage import Begin, Output, main
+from processors.transport import Batch
+from schemas.catalogue import event
+from schemas.events import BookDelta
+from topology.registry import Registry
+from topology.settings import Settings
+
+
+class RebuildBooks:
+    """The books of one partition, by venue and symbol."""
+
+    def __init__(self, messages: Messages, settings: BookSettings, entries: Mapping[str, bytes]) -> None:
+        self._messages = messages
+        self._settings = settings
+        self._applied: int = msgspec.msgpack.decode(entries["applied"]) if "applied" in entries else -1
+        self._books = {name: Book.load(data, settings) for name, data in entries.items() if name != "applied"}
+        self._changed: set[str] = set()
+
+    def apply(self, batch: Batch, output: Output) -> int | None:
+        """Apply a batch of deltas and publish what follows."""
+        last: int | None = None
+        for message, record in zip(batch, self._messages.records([message.value for message in batch]), strict=True):
+            if message.offset <= self._applied:
+                continue
+            self._applied = message.offset
+            if isinstance(record, Exception):
+                output.refuse(batch, message.offset, str(record))
+                continue
+            delta = cast("BookDelta", record)
+            last = delta["received_at"]
+            name = f"{delta['venue']}|{delta['symbol']}"
+            book = self._books.get(name)
+            if book is None:
+                book = self._books[name] = Book(self._settings)
+            self._changed.add(name)
+            for made in book.apply(delta):
+                output.publish(*made)
+        return last
+
+    def tick(self, now: int, output: Output) -> None:
+        """Nothing here waits for time: a book is published by the time of its deltas."""
+
+    def dump(self) -> Mapping[str, bytes | None]:
+        """Return the books that changed, and the offset up to which all have."""
+        entries: dict[str, bytes | None] = {name: self._books[name].dump() for name in self._changed}
+        self._changed.clear()
+        return entries | {"applied": msgspec.msgpack.encode(self._applied)}
+
+
+def topics_of(_settings: Settings) -> tuple[str, ...]:
+    """Return the topic of book deltas."""
+    return (event("book_delta").topic.of(),)
+
+
+def begin_of(settings: Settings, registry: Registry) -> Begin:
+    """Return how the work of a partition begins."""
+    messages = Messages(event("book_delta"), registry, bytes)
+    books = BookSettings(settings.books.depth, int(settings.books.every_seconds * 1_000_000))
+    return lambda _topic, _partition, entries: RebuildBooks(messages, books, entries)
+
+
+if __name__ == "__main__":
+    main("rebuild_books", topics_of, begin_of, checkpoint_seconds=10)

@@ -1,0 +1,228 @@
+"""Books are rebuilt right or said to be broken: against a plain model, the venue's checksum, and every way to lose an update."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dialects.checksum import checksum
+from processors.rebuild_books.core import Book, Settings
+from processors.rebuild_books.sides import Side
+from schemas.decimals import encode, from_bytes, to_bytes
+from schemas.events import BookDelta
+
+UNIT = 10**18
+Levels = list[tuple[int, int]]
+
+
+def delta(
+    place: int,
+    bids: Levels,
+    asks: Levels,
+    *,
+    sequence: tuple[int, int] | None = None,
+    snapshot: bool = False,
+    connection: str = "a",
+    received_at: int = 0,
+    check: int | None = None,
+    depth: int = 0,
+) -> BookDelta:
+    """Return a delta with whole-number prices and sizes."""
+    return BookDelta(
+        venue="v",
+        symbol="S",
+        origin="live",
+        connection_id=connection,
+        connection_sequence=place,
+        received_at=received_at,
+        frame_index=0,
+        frames_lost=0,
+        event_time=None,
+        bid_prices=[to_bytes(price * UNIT) for price, _ in bids],
+        bid_sizes=[to_bytes(size * UNIT) for _, size in bids],
+        ask_prices=[to_bytes(price * UNIT) for price, _ in asks],
+        ask_sizes=[to_bytes(size * UNIT) for _, size in asks],
+        is_snapshot=snapshot,
+        depth=depth,
+        first_sequence=sequence[0] if sequence else None,
+        last_sequence=sequence[1] if sequence else None,
+        previous_sequence=None,
+        checksum=check,
+        price_scale=None if check is None else 0,
+        size_scale=None if check is None else 0,
+    )
+
+
+def best(book: Book) -> tuple[Levels, Levels]:
+    """Return the book in whole numbers."""
+    bids = [(price // UNIT, size // UNIT) for price, size in book.bids.best(100)]
+    return bids, [(price // UNIT, size // UNIT) for price, size in book.asks.best(100)]
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 5)), max_size=120), st.booleans(), st.integers(1, 30))
+@settings(max_examples=200, deadline=None)
+def test_a_side_is_what_a_plain_dict_is(changes: Levels, highest_first: bool, count: int) -> None:
+    """After any changes, the best levels are those of a sorted dict, and truncating keeps the best."""
+    side, model = Side(highest_first=highest_first), dict[int, int]()
+    for price, size in changes:
+        side.put(price, size)
+        model.pop(price, None)
+        if size:
+            model[price] = size
+
+    expected = sorted(model.items(), reverse=highest_first)
+    assert expected[:count] == side.best(count)
+    side.truncate(count)
+    assert expected[:count] == side.best(100)
+    assert len(side.sizes) == len(side.prices) == min(count, len(expected))
+
+
+def test_deltas_wait_for_the_snapshot_and_join_it() -> None:
+    """What came before the snapshot is kept; what it covers is dropped; what goes on from it is applied."""
+    book = Book(Settings())
+    book.apply(delta(1, [(9, 1)], [], sequence=(5, 7)))
+    book.apply(delta(2, [(9, 2)], [], sequence=(8, 12)))
+    book.apply(delta(3, [(9, 3)], [(11, 4)], sequence=(13, 13)))
+    assert state_of(book) == "waiting"
+
+    book.apply(delta(4, [(9, 7), (8, 7)], [(10, 7)], sequence=(10, 10), snapshot=True))
+
+    assert state_of(book) == "live"
+    assert best(book) == ([(9, 3), (8, 7)], [(10, 7), (11, 4)])
+    assert book.last_sequence == 13
+
+
+def test_a_missing_update_breaks_the_book_until_a_snapshot() -> None:
+    """A jump in update ids stops publication; a snapshot that covers the jump heals it, with the deltas kept meanwhile."""
+    book = Book(Settings(every=1))
+    book.apply(delta(1, [(9, 1)], [(10, 1)], sequence=(10, 10), snapshot=True, received_at=1))
+    assert book.apply(delta(2, [(9, 5)], [], sequence=(12, 12), received_at=2)) == []
+    assert state_of(book) == "broken"
+    assert book.apply(delta(3, [(8, 5)], [], sequence=(13, 13), received_at=3)) == []
+
+    made = book.apply(delta(4, [(9, 4)], [(10, 1)], sequence=(11, 11), snapshot=True, received_at=4))
+
+    assert [name for name, _ in made] == ["book_snapshot"]
+    assert best(book) == ([(9, 5), (8, 5)], [(10, 1)])
+
+
+def test_a_snapshot_older_than_the_deltas_is_not_enough() -> None:
+    """A snapshot that ends before the first delta kept leaves the book broken, not wrong."""
+    book = Book(Settings())
+    book.apply(delta(1, [(9, 5)], [], sequence=(20, 21)))
+
+    book.apply(delta(2, [(9, 1)], [(10, 1)], sequence=(15, 15), snapshot=True))
+
+    assert state_of(book) == "broken"
+    book.apply(delta(3, [(9, 2)], [(10, 1)], sequence=(20, 20), snapshot=True))
+    assert state_of(book) == "live"
+    assert best(book) == ([(9, 5)], [(10, 1)])
+
+
+def test_old_and_repeated_updates_change_nothing() -> None:
+    """Updates seen before, of this connection or another, and snapshots behind the book, are passed over."""
+    book = Book(Settings())
+    book.apply(delta(1, [(9, 1)], [(10, 1)], sequence=(10, 10), snapshot=True))
+    book.apply(delta(2, [(9, 2)], [], sequence=(11, 12)))
+    before = best(book)
+    book.apply(delta(7, [(9, 9)], [], sequence=(11, 12), connection="b"))
+    book.apply(delta(8, [(1, 1)], [], sequence=(11, 11), snapshot=True, connection="b"))
+
+    assert before == best(book)
+
+
+def state_of(book: Book) -> str:
+    """Return the state as plain text: mypy would hold on to the literal it saw last."""
+    return book.state
+
+
+def checked(place: int, book: tuple[Levels, Levels], bids: Levels, asks: Levels, **more: Any) -> BookDelta:
+    """Return a delta with the checksum of the book it leads to."""
+    scaled = [[(price * UNIT, size * UNIT) for price, size in side] for side in book]
+    return delta(place, bids, asks, check=checksum(scaled[0], scaled[1], 0, 0), **more)
+
+
+def test_a_checksum_proves_or_breaks() -> None:
+    """A right checksum marks the book verified; a wrong one is a gap, open until the next snapshot, then filled."""
+    book = Book(Settings(every=1))
+    first = checked(1, ([(9, 1)], [(10, 1)]), [(9, 1)], [(10, 1)], snapshot=True, depth=2, received_at=1)
+    assert [(name, one["verified"]) for name, one in book.apply(first)] == [("book_snapshot", "checksum")]
+    book.apply(checked(2, ([(9, 1), (8, 1)], [(10, 1)]), [(8, 1)], [], received_at=2))
+
+    broken = book.apply(delta(3, [(7, 3)], [], check=1, received_at=3))
+    assert [(name, one["state"], one["channel"], one["cause"]) for name, one in broken] == [("gap", "open", "book", "wire")]
+    assert book.apply(delta(4, [(7, 3)], [], check=1, received_at=4)) == []
+
+    healed = book.apply(checked(5, ([(9, 2)], [(10, 1)]), [(9, 2)], [(10, 1)], snapshot=True, depth=2, received_at=5))
+    assert [name for name, _ in healed] == ["gap", "book_snapshot"]
+    assert healed[0][1]["state"] == "filled"
+    assert healed[0][1]["gap_id"] == broken[0][1]["gap_id"]
+    assert healed[0][1]["version"] > broken[0][1]["version"]
+
+
+def test_levels_beyond_the_depth_are_forgotten() -> None:
+    """A level pushed out of the depth is gone without the venue saying so."""
+    book = Book(Settings())
+    book.apply(delta(1, [(9, 1), (8, 1)], [(10, 1)], snapshot=True, depth=2))
+    book.apply(delta(2, [(7, 1), (9, 0)], []))
+    assert best(book) == ([(8, 1), (7, 1)], [(10, 1)])
+    book.apply(delta(3, [(9, 1)], []))
+
+    assert best(book) == ([(9, 1), (8, 1)], [(10, 1)])
+
+
+def test_a_newer_connection_takes_over_and_the_older_is_ignored() -> None:
+    """At rotation the new connection's snapshot becomes the book; what the old one still says is not mixed in."""
+    book = Book(Settings())
+    book.apply(delta(5, [(9, 1)], [(10, 1)], snapshot=True, depth=10, connection="old"))
+    book.apply(delta(1, [(9, 2)], [(10, 2)], snapshot=True, depth=10, connection="new"))
+    book.apply(delta(6, [(9, 7)], [], connection="old"))
+    book.apply(delta(2, [(8, 1)], [], connection="new"))
+    book.apply(delta(2, [(8, 0)], [], connection="new"))
+
+    assert best(book) == ([(9, 2), (8, 1)], [(10, 2)])
+
+
+def test_a_crossed_book_is_never_called_verified() -> None:
+    """A bid at or above the best ask is published as unverified."""
+    book = Book(Settings(every=1))
+    made = book.apply(delta(1, [(11, 1)], [(10, 1)], sequence=(1, 1), snapshot=True, received_at=1))
+
+    assert [one["verified"] for _, one in made] == ["unverified"]
+
+
+@pytest.mark.parametrize("state", ["waiting", "live", "broken"])
+def test_a_book_survives_a_checkpoint(state: str) -> None:
+    """A book loaded from its dump goes on exactly as the one that was never stopped."""
+    events = [delta(1, [(9, 5)], [], sequence=(20, 21))]
+    if state != "waiting":
+        events.append(delta(2, [(9, 1)], [(10, 1)], sequence=(19 if state == "live" else 15,) * 2, snapshot=True))
+    rest = [
+        delta(3, [(8, 2)], [(12, 1)], sequence=(22, 22), received_at=5_000_000),
+        delta(4, [(9, 3)], [(10, 4)], sequence=(22, 22), snapshot=True, received_at=6_000_000),
+        delta(5, [(7, 3)], [], sequence=(23, 24), received_at=9_000_000),
+    ]
+    straight, halted = Book(Settings()), Book(Settings())
+    for one in events:
+        straight.apply(one)
+        halted.apply(one)
+    loaded = Book.load(halted.dump(), Settings())
+
+    assert state == loaded.state
+    assert [straight.apply(one) for one in rest] == [loaded.apply(one) for one in rest]
+    assert best(straight) == best(loaded)
+
+
+def test_publishes_at_the_set_interval_and_depth() -> None:
+    """One snapshot for each interval of receipt time in which the book changed, cut to the depth asked for, exact to the last digit."""
+    book = Book(Settings(depth=1, every=1_000_000))
+    first = delta(1, [], [], sequence=(1, 1), snapshot=True, received_at=1_000_000)
+    first["bid_prices"] = [encode("1.000000000000000001"), encode("0.999999999999999999")]
+    first["bid_sizes"] = [encode("123456789.123456789"), encode("1")]
+    published = [len(book.apply(first))]
+    published += [len(book.apply(delta(n, [(1, n)], [], sequence=(n, n), received_at=1_000_000 + n * 300_000))) for n in range(2, 9)]
+
+    assert published == [1, 0, 0, 1, 0, 0, 1, 0]
+    record = Book(Settings(depth=1, every=1)).apply(first)[0][1]
+    assert [from_bytes(price) for price in record["bid_prices"]] == [1_000_000_000_000_000_001]
