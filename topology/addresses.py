@@ -1,0 +1,77 @@
+"""Where the servers are: settings first, else the embedded stack that runs under the state folder."""
+
+import json
+import os
+import socket
+
+from topology.errors import Fatal
+from topology.settings import Settings
+from topology.stack import Addresses
+
+SETTINGS = {"kafka": "TIDEWIRE_KAFKA__BROKERS", "registry": "TIDEWIRE_REGISTRY__URL", "clickhouse": "TIDEWIRE_CLICKHOUSE__URL"}
+
+
+def given(settings: Settings) -> Addresses:
+    """Return the addresses that the settings name; empty where they name none."""
+    return Addresses(kafka=settings.kafka.brokers, registry=settings.registry.url, clickhouse=settings.clickhouse.url)
+
+
+def missing(settings: Settings) -> tuple[str, ...]:
+    """Return the parts of the stack for which the settings name no address."""
+    found = given(settings)
+    return tuple(part for part in SETTINGS if not getattr(found, part))
+
+
+def embedded(settings: Settings) -> Addresses:
+    """Return where the embedded stack of the state folder is; empty addresses where none runs."""
+    try:
+        found = Addresses(**json.loads((settings.state_dir / "addresses.json").read_text()))
+    except FileNotFoundError:
+        return Addresses()
+    # A stack that was killed leaves its file behind.
+    return found if any(answers(getattr(found, part)) for part in SETTINGS) else Addresses()
+
+
+def answers(address: str, timeout: float = 1.0) -> bool:
+    """Whether something listens at host:port or at a base URL."""
+    host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
+    if not host or not port.isdigit():
+        return False
+    try:
+        with socket.create_connection((host, int(port)), timeout):
+            return True
+    except OSError:
+        return False
+
+
+def merged(settings: Settings, found: Addresses) -> Settings:
+    """Return the settings with the addresses filled in where they name none."""
+    return settings.model_copy(
+        update={
+            "kafka": settings.kafka.model_copy(update={"brokers": settings.kafka.brokers or found.kafka}),
+            "registry": settings.registry.model_copy(update={"url": settings.registry.url or found.registry}),
+            "clickhouse": settings.clickhouse.model_copy(update={"url": settings.clickhouse.url or found.clickhouse}),
+        }
+    )
+
+
+def located(settings: Settings, *parts: str) -> Settings:
+    """Return the settings with every address known; Fatal where one of `parts` (all, if none is named) is nowhere."""
+    found = merged(settings, embedded(settings))
+    lacking = [part for part in missing(found) if part in (parts or SETTINGS)]
+    if lacking:
+        names = ", ".join(SETTINGS[part] for part in lacking)
+        raise Fatal(f"no stack runs in {settings.state_dir}: start one with `tidewire up` in another terminal, or set {names}")
+    return found
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return what tells a child process where the servers and the state folder are."""
+    found = given(settings)
+    named = {name: getattr(found, part) for part, name in SETTINGS.items()}
+    return {**named, "TIDEWIRE_STATE_DIR": str(settings.state_dir.resolve())}
+
+
+def export(settings: Settings) -> None:
+    """Put the addresses into this process's own environment, for a stage that is about to run in it."""
+    os.environ.update(environment(settings))

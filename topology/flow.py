@@ -1,0 +1,95 @@
+"""Who reads and writes what: gathered from the `STAGE` each stage package declares, never from a list kept by hand."""
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+
+from schemas.catalogue import event, events
+
+ROOMS = ("producers", "processors", "sinks")
+PUBLIC = frozenset({"trade", "book_delta", "book_snapshot", "quote", "instrument", "candle", "gap", "dead_letter"})
+"""Events that people outside subscribe to, so that a topic nobody of ours reads is still read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage as its package's `__init__` declares it. `reads` and `writes` are names of events (schemas/avro)."""
+
+    name: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    outside: str = ""
+    """What it speaks to that is not Kafka, as the drawing calls it."""
+    group: str = ""
+    """Its consumer group; empty: `tidewire.<name>`."""
+    per_venue: bool = False
+    """One process for each venue, which is its argument."""
+    package: str = ""
+    """Where it was found; filled in by `stages`."""
+
+    @property
+    def consumer_group(self) -> str:
+        """The consumer group whose lag is this stage's; empty where it has none."""
+        return self.group or f"tidewire.{self.name}"
+
+    @property
+    def runs(self) -> bool:
+        """Whether it can be started: `python -m <package>` exists."""
+        return importlib.util.find_spec(f"{self.package}.__main__") is not None
+
+
+@cache
+def stages() -> Mapping[str, Stage]:
+    """Return every stage by name in the order of the flow: what is read is written before, producers come first."""
+    found = [stage for room in ROOMS for stage in _declared(room)]
+    return MappingProxyType({stage.name: stage for stage in in_order(found)})
+
+
+def _declared(package: str) -> list[Stage]:
+    """Return the stages declared in a package and the packages inside it."""
+    if importlib.util.find_spec(package) is None:
+        return []
+    module = importlib.import_module(package)
+    declared = getattr(module, "STAGE", None)
+    found = [_placed(declared, package)] if isinstance(declared, Stage) else []
+    for inner in pkgutil.iter_modules(module.__path__):
+        if inner.ispkg:
+            found += _declared(f"{package}.{inner.name}")
+    return found
+
+
+def _placed(stage: Stage, package: str) -> Stage:
+    for name in (*stage.reads, *stage.writes):
+        event(name)  # a name that no schema has is an error here
+    return Stage(stage.name, stage.reads, stage.writes, stage.outside, stage.group, stage.per_venue, package)
+
+
+def in_order(found: Iterable[Stage]) -> list[Stage]:
+    """Order stages so that each comes after those that write what it reads, as far as the flow has no circle.
+
+    A circle (gaps go back to the producers, which fill them) is cut at the stage that stands in it first by room.
+    """
+    waiting, done = list(found), list[Stage]()
+    while waiting:
+        for stage in waiting:
+            others = [other for other in waiting if other is not stage]
+            if not any(set(other.writes) & set(stage.reads) - {"dead_letter"} for other in others):
+                break
+        else:
+            stage = waiting[0]
+        waiting.remove(stage)
+        done.append(stage)
+    return done
+
+
+def orphans(found: Iterable[Stage]) -> list[str]:
+    """Return what is wrong with the flow, in words: events nobody writes, and events nobody reads that are not public."""
+    declared = list(found)
+    written = {name for stage in declared for name in stage.writes}
+    read = {name for stage in declared for name in stage.reads}
+    wrong = [f"{name} is written by no stage" for name in events() if name not in written]
+    return wrong + [f"{name} is read by no stage and not public" for name in events() if name not in read | PUBLIC]

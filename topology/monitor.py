@@ -1,0 +1,256 @@
+"""What the live view, the plain lines and the summary show: read from the stages, the broker and ClickHouse.
+
+Stages are asked each second, the broker every two, ClickHouse every five: looking must cost nearly nothing.
+"""
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from schemas.catalogue import event
+from topology.errors import Fatal, Retry
+from topology.flow import Stage
+from topology.health import running
+from topology.lag import Offsets
+from topology.queries import Questions
+from topology.readings import Tally, by_label, parse, quantile, total
+from topology.settings import Settings
+from topology.stage_process import StageProcess
+from topology.topics import all_topics
+
+LAG_SECONDS = 2.0
+ROWS_SECONDS = 5.0
+LATENCY = "tidewire_latency_seconds"
+IN, OUT, REFUSED = "tidewire_events_in_total", "tidewire_events_out_total", "tidewire_dead_letters_total"
+
+
+@dataclass(slots=True)
+class StageReading:
+    """One stage now. Rates per second, latencies in seconds; None where it has no such thing."""
+
+    name: str
+    state: str
+    reason: str = ""
+    pid: int | None = None
+    restarts: int = 0
+    read: int = 0
+    written: int = 0
+    refused: int = 0
+    read_rate: float = 0.0
+    written_rate: float = 0.0
+    lag: int | None = None
+    p50: float | None = None
+    p99: float | None = None
+    whole_p50: float | None = None
+    whole_p99: float | None = None
+
+
+@dataclass(slots=True)
+class VenueReading:
+    """One venue now."""
+
+    name: str
+    connections: int = 0
+    frames: int = 0
+    frame_rate: float = 0.0
+    reconnects: int = 0
+    silences: int = 0
+    dropped: int = 0
+    spilled: int = 0
+    open_gaps: int | None = None
+
+
+@dataclass(slots=True)
+class Reading:
+    """Everything now."""
+
+    stages: dict[str, StageReading] = field(default_factory=dict)
+    venues: dict[str, VenueReading] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    row_rates: dict[str, float] = field(default_factory=dict)
+    open_gaps: dict[str, int] | None = None
+    trouble: str = ""
+
+
+def topics_of(names: tuple[str, ...]) -> list[str]:
+    """Return the topics that carry these events."""
+    return [topic for topic, one in all_topics().items() if one.name in names]
+
+
+class Monitor:
+    """Read on and on in a thread of its own. `processes` are the children by name, `declared` the stage of each."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        processes: Mapping[str, StageProcess],
+        declared: Mapping[str, Stage],
+        venues: Mapping[str, str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.reading = Reading()
+        self.offsets = Offsets(settings.kafka)
+        self._settings = settings
+        self._processes = processes
+        self._declared = declared
+        self._venues = venues
+        self._clock = clock
+        self._tallies: dict[str, Tally] = {}
+        self._lags: dict[str, int] = {}
+        self._questions: Questions | None = None
+        self._row_history: tuple[float, dict[str, int]] | None = None
+        self._due = {"lag": 0.0, "rows": 0.0}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep_reading, name="monitor", daemon=True)
+        self._reading = threading.Lock()
+
+    def start(self) -> None:
+        """Begin to read each second."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Read no more by itself; `read` still works."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self.stop()
+        self.offsets.close()
+
+    def _keep_reading(self) -> None:
+        while not self._stop.wait(1.0):
+            try:
+                self.read()
+            except Exception as error:  # noqa: BLE001 - the view must not end with one odd answer; it shows what is wrong instead
+                self.reading.trouble = f"{type(error).__name__}: {error}"
+
+    def read(self, *, everything: bool = False) -> Reading:
+        """Read now; lags and rows only where they are due, or where everything is asked for."""
+        with self._reading:
+            time = self._clock()
+            self._scrape(time)
+            trouble = ""
+            try:
+                if everything or time >= self._due["lag"]:
+                    self._due["lag"] = time + LAG_SECONDS
+                    self._read_lags()
+                if everything or time >= self._due["rows"]:
+                    self._due["rows"] = time + ROWS_SECONDS
+                    self._read_rows(time)
+            except (Retry, Fatal) as error:
+                trouble = str(error)
+            self.reading = self._composed(trouble)
+            return self.reading
+
+    def samples(self, name: str) -> Tally:
+        """Return what a child's metrics have said."""
+        return self._tallies.setdefault(name, Tally())
+
+    def _scrape(self, time: float) -> None:
+        pages = {int(one["pid"]): str(one["url"]) for one in running(self._settings.state_dir)}
+        for name, process in self._processes.items():
+            pid = process.pid
+            if pid is not None and pid in pages:
+                text = _get(f"{pages[pid]}/metrics")[1]
+                if text:
+                    self.samples(name).take(pid, parse(text), time)
+
+    def _read_lags(self) -> None:
+        wanted = {name: stage for name, stage in self._declared.items() if not stage.per_venue}
+        topics = {topic for stage in wanted.values() for topic in topics_of(stage.reads)}
+        ends = self.offsets.ends(self.offsets.partitions(topics))
+        for name, stage in wanted.items():
+            self._lags[name] = self.offsets.lag(stage.consumer_group, topics_of(stage.reads), ends)
+
+    def _read_rows(self, time: float) -> None:
+        if self._questions is None:
+            self._questions = Questions(self._settings.clickhouse)
+        rows = self._questions.rows()
+        rates: dict[str, float] = {}
+        if self._row_history is not None and time > self._row_history[0]:
+            before, old = self._row_history
+            rates = {table: max(0.0, (count - old.get(table, 0)) / (time - before)) for table, count in rows.items()}
+        self._row_history = (time, rows)
+        self.reading.rows, self.reading.row_rates = rows, rates
+        self.reading.open_gaps = self._questions.open_gaps() if "gaps" in rows else None
+
+    def _composed(self, trouble: str) -> Reading:
+        pages = {int(one["pid"]): str(one["url"]) for one in running(self._settings.state_dir)}
+        old = self.reading
+        new = Reading(rows=old.rows, row_rates=old.row_rates, open_gaps=old.open_gaps, trouble=trouble)
+        for name in self._declared:
+            new.stages[name] = self._stage(name, pages)
+        for name, venue in self._venues.items():
+            new.venues[venue] = self._venue(name, venue)
+            new.venues[venue].open_gaps = None if new.open_gaps is None else new.open_gaps.get(venue, 0)
+        return new
+
+    def _stage(self, name: str, pages: Mapping[int, str]) -> StageReading:
+        process, tally = self._processes[name], self.samples(name)
+        state, reason = "down", process.last_line if process.pid is None else ""
+        if process.pid is not None:
+            state, reason = _readiness(pages.get(process.pid, ""))
+        everything = tally.all
+        return StageReading(
+            name=name,
+            state=state,
+            reason=reason,
+            pid=process.pid,
+            restarts=process.restarts,
+            read=total(everything, IN),
+            written=total(everything, OUT),
+            refused=total(everything, REFUSED),
+            read_rate=tally.rate(IN),
+            written_rate=tally.rate(OUT),
+            lag=self._lags.get(name),
+            p50=tally.recent(LATENCY, 0.5),
+            p99=tally.recent(LATENCY, 0.99),
+            whole_p50=quantile(everything, LATENCY, 0.5),
+            whole_p99=quantile(everything, LATENCY, 0.99),
+        )
+
+    def _venue(self, name: str, venue: str) -> VenueReading:
+        tally = self.samples(name)
+        everything, topic = tally.all, event("frame").topic.of(venue)
+        return VenueReading(
+            name=venue,
+            connections=total(everything, "tidewire_connections"),
+            frames=by_label(everything, OUT, "topic").get(topic, 0),
+            frame_rate=tally.rate(OUT, topic=topic),
+            reconnects=total(everything, "tidewire_reconnects_total"),
+            silences=total(everything, "tidewire_silences_total"),
+            dropped=total(everything, "tidewire_dropped_frames_total"),
+            spilled=total(everything, "tidewire_spilled_bytes"),
+        )
+
+
+def _get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - a stage's own page on loopback
+            return int(answer.status), answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(errors="replace")
+    except OSError:
+        return 0, ""
+
+
+def _readiness(url: str) -> tuple[str, str]:
+    """Return a stage's state and why it is not ready."""
+    if not url:
+        return "starting", ""
+    status, text = _get(f"{url}/ready")
+    if status == HTTPStatus.OK:
+        return "ready", ""
+    if not status:
+        return "silent", "its health page does not answer"
+    try:
+        return "waiting", str(json.loads(text).get("reason", ""))
+    except json.JSONDecodeError:
+        return "waiting", text[:100]
