@@ -10,6 +10,7 @@ from schemas.encoder import zigzag
 from schemas.events import Frame
 from topology import notices
 from topology.errors import Fatal
+from topology.metrics import dropped_frames
 
 Origin = Literal["live", "rest", "archive", "simulated"]
 Kind = Literal["message", "reply", "notice"]
@@ -53,7 +54,7 @@ class Frames:
         self.count = count = self.count + 1
         value = b"".join((self._head, zigzag(count), zigzag(received_at), self._tail, zigzag(len(payload)), payload))
         if not self._put(self.key, value):
-            self.dropped += 1
+            self._drop()
 
     def reply(self, payload: bytes, request: str, received_at: int) -> None:
         """Publish the answer to a request; nothing where the connection has ended meanwhile."""
@@ -63,7 +64,7 @@ class Frames:
         record = self._record(self._reply_origin, "reply", received_at, payload)
         record["request"] = request
         if not self._put(self.key, self._codec.encode(record)):
-            self.dropped += 1
+            self._drop()
 
     def notice(
         self,
@@ -75,23 +76,32 @@ class Frames:
         previous: str | None = None,
         since: int | None = None,
         count: int = 0,
-    ) -> bool:
-        """Publish a remark on the connection, under the next number; `closed` is the last of all. False where it was given up."""
+    ) -> None:
+        """Publish a remark on the connection, under the next number; `closed` is the last of all."""
         if self._over:
-            return True
+            return
         self._over = kind == "closed"
         payload = notices.encode(kind, streams=streams, reason=reason, previous=previous, since=since, count=count)
-        self.count += 1
-        head = (self._notice_head, zigzag(self.count), zigzag(received_at), self._notice_tail, zigzag(len(payload)), payload)
-        if self._put(self.key, b"".join(head)):
-            return True
-        self.dropped += 1
-        return False
+        if not self._put_notice(payload, received_at):
+            self.count += 1
+            self._drop()
 
     def _say_dropped(self, received_at: int) -> None:
-        dropped, self.dropped = self.dropped, 0
-        if not self.notice("dropped", received_at, reason="no room while the broker was away", count=dropped):
-            self.dropped += dropped
+        """Tell how many were given up, once there is room to; the attempt costs no number."""
+        payload = notices.encode("dropped", reason="no room for it while the broker was away", count=self.dropped)
+        if self._put_notice(payload, received_at):
+            self.dropped = 0
+
+    def _put_notice(self, payload: bytes, received_at: int) -> bool:
+        parts = (self._notice_head, zigzag(self.count + 1), zigzag(received_at), self._notice_tail, zigzag(len(payload)), payload)
+        if not self._put(self.key, b"".join(parts)):
+            return False
+        self.count += 1
+        return True
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        dropped_frames.labels(self._venue).inc()
 
     def _record(self, origin: Origin, kind: Kind, received_at: int, payload: bytes) -> Frame:
         return {

@@ -171,6 +171,7 @@ class Outbox:
         self._bytes -= len(value)
         if error is not None:
             self._give_up(key, value, segment, error.str())
+            dropped_frames.labels(self._venue).inc()
             return
         self._delivered_count += 1
         if segment is not None:
@@ -179,7 +180,6 @@ class Outbox:
     def _give_up(self, key: bytes, value: bytes, segment: Segment | None, reason: str) -> None:
         if segment is not None:
             self._spill.delivered(segment)
-        dropped_frames.labels(self._venue).inc()
         self._refused(key, value, reason)
 
     def _away(self) -> bool:
@@ -204,7 +204,6 @@ class Outbox:
         if self._append([(key, value)]) is not None:
             self._full = False
             return True
-        dropped_frames.labels(self._venue).inc()
         if not self._full:
             self._full = True
             logger().error("no room on disk for frames (producer.spill_bytes)", bytes=self._spill.bytes, then=self._when_full)
@@ -223,7 +222,8 @@ class Outbox:
         while self._count < MOST_WAITING and self._bytes < MOST_WAITING_BYTES and not self._away():
             batch = self._spill.read()
             for segment, key, value in batch:
-                self._hand_over(key, value, segment)
+                if not self._hand_over(key, value, segment):
+                    dropped_frames.labels(self._venue).inc()
             if not self._spill.unread:
                 self._spilling = False
                 logger().info("frames on disk are read; they go straight to Kafka again", topic=self._topic)

@@ -36,11 +36,9 @@ class Spill:
         self.bytes = 0
         """Size of all files, in bytes."""
         root.mkdir(parents=True, exist_ok=True)
-        for directory in sorted(path for path in root.iterdir() if path.is_dir()):
+        for directory in sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != "."):
             self._adopt(directory)
-        self._directory.mkdir()
-        if not self._lock(self._directory):
-            raise FileExistsError(f"{self._directory} belongs to another producer")
+        self._make_own()
 
     @property
     def unread(self) -> bool:
@@ -128,6 +126,14 @@ class Spill:
             self.bytes += segment.size
         if not paths:
             self._give_up(directory)
+
+    def _make_own(self) -> None:
+        """Make our directory, locked before others can see it: one that starts now would take it for a dead producer's."""
+        hidden = self._root / f".{self._directory.name}"
+        hidden.mkdir()
+        self._lock(hidden)
+        hidden.rename(self._directory)
+        self._locks[self._directory] = self._locks.pop(hidden)
 
     def _lock(self, directory: Path) -> bool:
         lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)

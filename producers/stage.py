@@ -40,16 +40,26 @@ MOST_IN_A_LETTER = 1_000_000
 """Bytes kept of a frame that Kafka does not take because it is too large."""
 
 
-class Stage:
-    """Run one venue's producer. `random_number` gives numbers in [0, 1). Raises Fatal where no dialect has that name."""
+def _noise() -> str:
+    return secrets.token_hex(4)
 
-    def __init__(self, settings: Settings, venue: str, random_number: Callable[[], float] = random.random) -> None:
+
+class Stage:
+    """Run one venue's producer. Raises Fatal where no dialect has that name.
+
+    `random_number` gives numbers in [0, 1), `noise` the random part of each connection's id.
+    """
+
+    def __init__(
+        self, settings: Settings, venue: str, random_number: Callable[[], float] = random.random, noise: Callable[[], str] = _noise
+    ) -> None:
         try:
             self._dialect: Dialect = dialect_of(venue)
         except KeyError as error:
             raise Fatal(str(error.args[0])) from error
         self._settings = settings
         self._random = random_number
+        self._noise = noise
         self._own = settings.venues.get(venue, Venue())
         simulated = self._own.origin == "simulated"
         self._origins: tuple[Origin, Origin] = ("simulated", "simulated") if simulated else ("live", "rest")
@@ -93,7 +103,7 @@ class Stage:
         async with Rest(where.rest, headers, self._dialect.limits.requests_per_minute, time.monotonic, now) as rest:
 
             def frames() -> Frames:
-                return Frames(codec, venue, *self._origins, connection_id(venue, now(), secrets.token_hex(4)), outbox.put)
+                return Frames(codec, venue, *self._origins, connection_id(venue, now(), self._noise()), outbox.put)
 
             self.feeds = self._make_feeds(rest, frames)
             running: list[asyncio.Future[Any]] = [asyncio.create_task(feed.run()) for feed in self.feeds]
@@ -147,7 +157,7 @@ class Stage:
     def _outbox(self, dead_letters: DeadLetters) -> Outbox:
         producer, venue = self._settings.producer, self._dialect.venue
         segment = min(SEGMENT_BYTES, max(SMALLEST_SEGMENT, producer.spill_bytes // 16))
-        name = connection_id(venue, now(), secrets.token_hex(4))
+        name = connection_id(venue, now(), self._noise())
 
         def refused(key: bytes, value: bytes, reason: str) -> None:
             logger().error("a frame cannot be published", key=key.decode(), bytes=len(value), reason=reason)

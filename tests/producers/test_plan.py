@@ -1,0 +1,50 @@
+import pytest
+
+from dialects.catalogue import dialect
+from dialects.dialect import Stream
+from producers import plan
+from topology.errors import Fatal
+from topology.settings import Producer, Venue
+
+
+def test_settings_choose_symbols_and_channels() -> None:
+    """Every chosen channel of every chosen symbol is a stream."""
+    wanted = plan.streams(dialect("binance"), Venue(symbols=("BTCUSDT", "ETHUSDT"), channels=("trade", "book")))
+    assert wanted == [Stream("trade", "BTCUSDT"), Stream("book", "BTCUSDT"), Stream("trade", "ETHUSDT"), Stream("book", "ETHUSDT")]
+
+
+def test_defaults_are_the_dialects() -> None:
+    """Without settings, the dialect's default symbols and all its channels; a channel of the whole venue once."""
+    kraken = dialect("kraken")
+    wanted = plan.streams(kraken, Venue())
+    assert wanted[0] == Stream("instrument", "")
+    assert {stream.symbol for stream in wanted[1:]} == set(kraken.default_symbols)
+
+
+def test_an_unknown_channel_is_refused_at_start() -> None:
+    """A misspelt channel names the setting and what there is."""
+    with pytest.raises(Fatal, match=r"venues\.binance\.channels \(trade, book, quote\)"):
+        plan.streams(dialect("binance"), Venue(channels=("trades",)))
+
+
+def test_connections_hold_no_more_streams_than_allowed() -> None:
+    """Streams are split without loss; the channel of the whole venue goes with each connection."""
+    whole = Stream("instrument", "")
+    others = [Stream("trade", str(number)) for number in range(25)]
+    shards = plan.shards([whole, *others], 10)
+    assert all(len(shard) <= 10 and shard[0] == whole for shard in shards)
+    assert [stream for shard in shards for stream in shard if stream != whole] == others
+
+
+def test_connections_are_rotated_before_the_venue_ends_them() -> None:
+    """The venue's limit less rotate_before; a setting of its own overrides; no limit, no rotation."""
+    assert plan.lifetime(dialect("binance"), Producer(rotate_before=600)) == 86_400 - 600
+    assert plan.lifetime(dialect("binance"), Producer(lifetime_seconds=7)) == 7
+    assert plan.lifetime(dialect("kraken"), Producer()) == 0
+
+
+def test_addresses_come_from_settings_first() -> None:
+    """An address that is not set is the venue's own."""
+    where = plan.endpoints(dialect("binance"), Venue(websocket="ws://127.0.0.1:1/"))
+    assert where.websocket == "ws://127.0.0.1:1"
+    assert where.rest == dialect("binance").production.rest
