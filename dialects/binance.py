@@ -46,6 +46,7 @@ class Binance(Dialect):
     )
     production: ClassVar[Endpoints] = Endpoints("wss://stream.binance.com:9443", "https://api.binance.com")
     default_symbols: ClassVar[tuple[str, ...]] = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+    counted_channels: ClassVar[frozenset[str]] = frozenset({"trade", "book"})
     resumable_trades: ClassVar[bool] = True
     request_headers: ClassVar[Mapping[str, str]] = {"X-MBX-TIME-UNIT": "MICROSECOND"}
     """To be sent with every REST request, so that a trade has the same time there as on the socket (rest-api.md)."""

@@ -110,6 +110,8 @@ class Dialect(ABC):
     limits: ClassVar[Limits]
     production: ClassVar[Endpoints]
     default_symbols: ClassVar[tuple[str, ...]] = ()
+    counted_channels: ClassVar[frozenset[str]] = frozenset()
+    """Channels whose events carry a sequence without holes, so that a jump proves a loss and its absence proves none."""
     resumable_trades: ClassVar[bool] = False
     """True when missing trades can be asked for by sequence (trades_request)."""
 

@@ -51,6 +51,7 @@ class Kraken(Dialect):
     )
     production: ClassVar[Endpoints] = Endpoints("wss://ws.kraken.com/v2", "https://api.kraken.com")
     default_symbols: ClassVar[tuple[str, ...]] = ("BTC/USD", "ETH/USD", "SOL/USD")
+    counted_channels: ClassVar[frozenset[str]] = frozenset({"trade"})
     resumable_trades: ClassVar[bool] = True
     book_depth: ClassVar[int] = 100
     """Levels per side subscribed: 10, 25, 100, 500 or 1000."""

@@ -98,7 +98,7 @@ class Book:
             self._break(delta, "the snapshot's own checksum differs", made)
             return
         pending, self.pending = self.pending, []
-        for one in pending:
+        for one in sorted(pending, key=lambda waiting: waiting["first_sequence"]):
             self._by_sequence(one, made)  # type: ignore[arg-type]
         if self.gap is not None and self._is_live():
             made.append(("gap", {**self.gap, "state": "filled", "repair": "snapshot", "version": delta["received_at"]}))
@@ -111,19 +111,23 @@ class Book:
         first, last = delta["first_sequence"], delta["last_sequence"]
         assert first is not None
         assert last is not None
-        if self.state != "live" or self.last_sequence is None:
+        if self.last_sequence is not None and last <= self.last_sequence:
+            return
+        fits = self.last_sequence is not None and first <= self.last_sequence + 1
+        if self.state == "waiting" or not fits:
+            if self.state == "live":
+                self.state = "broken"  # the jump itself is detect_gaps' to tell, with its cause; a snapshot follows from that
             self.pending.append(dict(delta))
             if len(self.pending) > MOST_PENDING:
                 del self.pending[0]
             return
-        if last <= self.last_sequence:
-            return
-        if first > self.last_sequence + 1:
-            self._break(delta, f"updates {self.last_sequence + 1} to {first - 1} are missing", made, (self.last_sequence + 1, first - 1))
-            self.pending.append(dict(delta))
-            return
         self._change(delta)
         self.last_sequence = last
+        if self.state == "broken":  # it was only out of order: what waited goes on from here
+            self.state = "live"
+            pending, self.pending = self.pending, []
+            for one in sorted(pending, key=lambda waiting: waiting["first_sequence"]):
+                self._by_sequence(one, made)  # type: ignore[arg-type]
 
     def _by_connection(self, delta: BookDelta, made: list[tuple[str, Any]]) -> None:
         if self.state != "live" or delta["connection_id"] != self.connection_id or self._seen(delta):
@@ -155,11 +159,9 @@ class Book:
     def _seen(self, delta: BookDelta) -> bool:
         return delta["connection_id"] == self.connection_id and _place(delta) <= self.place
 
-    def _break(self, delta: BookDelta, why: str, made: list[tuple[str, Any]], missing: tuple[int, int] | None = None) -> None:
+    def _break(self, delta: BookDelta, why: str, made: list[tuple[str, Any]]) -> None:
         self.state = "broken"
         self.bids, self.asks = Side(highest_first=True), Side(highest_first=False)
-        if missing is not None:
-            return  # the jump in the sequence is detect_gaps' to tell, with its cause; a snapshot follows from that
         self.gap = Gap(
             venue=delta["venue"],
             symbol=delta["symbol"],

@@ -107,6 +107,20 @@ def test_a_missing_update_breaks_the_book_until_a_snapshot() -> None:
     assert best(book) == ([(9, 5), (8, 5)], [(10, 1)])
 
 
+def test_updates_out_of_order_are_put_in_order() -> None:
+    """An update that comes late makes the book whole again without a snapshot, and what waited for it is applied after it."""
+    book = Book(Settings())
+    book.apply(delta(1, [(9, 1)], [(10, 1)], sequence=(10, 10), snapshot=True))
+    book.apply(delta(2, [(9, 5)], [], sequence=(13, 13)))
+    book.apply(delta(3, [(9, 4)], [], sequence=(12, 12)))
+    assert state_of(book) == "broken"
+
+    book.apply(delta(4, [(9, 3)], [], sequence=(11, 11)))
+
+    assert state_of(book) == "live"
+    assert best(book) == ([(9, 5)], [(10, 1)])
+
+
 def test_a_snapshot_older_than_the_deltas_is_not_enough() -> None:
     """A snapshot that ends before the first delta kept leaves the book broken, not wrong."""
     book = Book(Settings())
