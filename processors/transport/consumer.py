@@ -1,49 +1,35 @@
-"""The consumer: what is fetched, what is owed, what is committed, and how none of the three slips in a rebalance.
+"""The consumer: what is fetched, what is owed, and what an agent gets.
 
-Faust-streaming 0.15.3 loses and repeats events when partitions move. Each mend below is one method, named in MENDS, says
-what it relies on in Faust, and has a test that fails without it (tests/processors/transport/test_mends.py).
+Faust-streaming 0.15.3 loses and repeats events when partitions move. Each mend (1 to 4, here, in positions.py and in commits.py)
+is one method that says what it relies on in Faust, and has a test that fails without it (tests/processors/transport/test_mends.py).
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any, Final
 
-from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from processors.transport.batch import Batch, Cause, Loss, Record
+from processors.transport.commits import Commits
 from processors.transport.ledger import Ledger, Standing, standing
 from processors.transport.message import ReceiptedMessage, batch_fields, record_fields
-from processors.transport.thread import FetchThread
 from processors.transport.unpacking import Fetched
 from topology.errors import Fatal
-
-T = TypeVar("T")
 
 POLL_SECONDS: Final = 0.2
 """One wait for records. A seek waits for the fetch in flight, so this bounds what a rebalance waits for it."""
 
 
-class Consumer(driver.Consumer):
-    """Faust's aiokafka consumer with a ledger for each source partition.
+class Consumer(Commits):
+    """Faust's consumer, handing over batches of what is owed.
 
     Reads from the app: `batched_topics`, `holed_topics` (sets of topic names) and `on_loss` (see `application.py`).
     """
 
-    _thread: FetchThread
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._ledgers: dict[TP, Ledger] = {}
-        self._moves: defaultdict[TP, int] = defaultdict(int)  # how often each partition's position was set by us
-        self._moving = asyncio.Lock()  # held by a fetch in flight and by a seek: never both
         self._roused = asyncio.Event()  # a partition may have become fetchable
-        self._sources_closed = False  # between a revocation or seek and the resumption that follows it
-        self.revoking = False
-
-    def _new_consumer_thread(self) -> FetchThread:
-        return FetchThread(self, loop=self.loop, beacon=self.beacon)
 
     # ---- fetching
 
@@ -55,15 +41,6 @@ class Consumer(driver.Consumer):
             return None
         active = frozenset(self._get_active_partitions())
         return frozenset(tp for tp in active if not self._is_source(tp)) if self._sources_closed else active
-
-    async def _alone(self, call: Callable[[], Awaitable[T]]) -> T:
-        # Mend 3. Shielded: `Recovery._wait` cancels a seek when another rebalance begins, but the thread still carries it
-        # out, so the lock must stay held until it has.
-        async def held() -> T:
-            async with self._moving:
-                return await call()
-
-        return await asyncio.shield(asyncio.ensure_future(held()))
 
     async def _fetch(self, timeout: float) -> tuple[list[Fetched], dict[TP, int]]:
         async def call() -> tuple[list[Fetched], dict[TP, int]]:
@@ -116,10 +93,6 @@ class Consumer(driver.Consumer):
         if self._sources_closed and self._is_source(tp):
             return False
         return self.app.client_only or tp in self._get_active_partitions() or tp in self._buffered_partitions
-
-    def _is_source(self, tp: TP) -> bool:
-        # A topic whose offsets the group commits. Changelogs and Faust's leader topic are not: recovery sets their positions.
-        return bool(self.app.topics.acks_enabled_for(tp.topic))
 
     async def _one_by_one(self, part: Fetched, generation: int, move: int) -> AsyncIterator[ConsumerMessage]:
         tp = part.tp
@@ -212,116 +185,6 @@ class Consumer(driver.Consumer):
 
     def _named(self, setting: str) -> frozenset[str] | set[str]:
         return getattr(self.app, setting, frozenset())
-
-    # ---- positions
-
-    def _open_ledger(self, tp: TP, start: int) -> None:
-        self._ledgers[tp] = Ledger(start)
-        self._acked.pop(tp, None)
-        self._acked_index.pop(tp, None)
-        self._committed_offset[tp] = None
-        self._read_offset[tp] = None
-
-    async def _begin(self, tps: Iterable[TP]) -> None:
-        async def call() -> None:
-            for tp in tps:
-                self._moves[tp] += 1
-                self._ledgers.pop(tp, None)
-            for tp, start in (await self._thread.begin(tps)).items():
-                self._open_ledger(tp, start)
-                self._committed_offset[tp] = start
-
-        await self._alone(call)
-
-    async def perform_seek(self) -> None:
-        """Set every source partition to its committed offset; Faust calls this before it resumes the flow.
-
-        Source partitions stay closed until `resume_flow`: `Recovery.on_recovery_completed` empties the agents' queues after
-        this seek, and a batch delivered in between would be emptied with them and never acknowledged.
-        """
-        self._sources_closed = True
-        await self._begin([tp for tp in self.assignment() if self._is_source(tp)])
-
-    async def _rewind(self, tp: TP, offset: int, move: int) -> None:
-        async def call() -> None:
-            if self._moves[tp] == move:
-                self._moves[tp] += 1
-                await self._thread.move(tp, offset)
-
-        await self._alone(call)
-
-    async def _move(self, tp: TP, offset: int) -> None:
-        async def call() -> None:
-            self._moves[tp] += 1
-            await self._thread.move(tp, offset)
-
-        await self._alone(call)
-
-    async def _seek(self, partition: TP, offset: int) -> None:
-        if partition in self._ledgers:
-            self._open_ledger(partition, offset)
-        await self._move(partition, offset)
-
-    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
-        """Set positions, and wait until they are; recovery sets changelogs so."""
-
-        async def call() -> None:
-            for tp in partitions:
-                self._moves[tp] += 1
-            await self._thread.seek_wait(partitions)
-
-        await self._alone(call)
-
-    # ---- commits and rebalances
-
-    def _new_offset(self, tp: TP) -> int | None:
-        # Faust commits rows of consecutive offsets and loses them when the commit fails; a batch acknowledges its last only.
-        self._acked.pop(tp, None)
-        self._acked_index.pop(tp, None)
-        ledger = self._ledgers.get(tp)
-        return None if ledger is None else ledger.settle()
-
-    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        return iter([tp for tp in self._ledgers if topics is None or tp in topics or tp.topic in topics])
-
-    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
-        # Mend 4. Faust moves `_committed_offset` whether the commit succeeded or not; `_should_commit` compares with it, so
-        # a failed commit would not be tried again until more is acknowledged.
-        before = {tp: self._committed_offset.get(tp) for tp in offsets}
-        committed = bool(await super()._commit_offsets(offsets, start_new_transaction=start_new_transaction))
-        if not committed:
-            self._committed_offset.update({tp: offset for tp, offset in before.items() if self._committed_offset.get(tp) == offsets[tp]})
-        return committed
-
-    async def commit_and_end_transactions(self) -> None:
-        """Commit all that is acknowledged now; Faust's skips it when another commit, begun earlier, is under way."""
-        while await self.maybe_wait_for_commit_to_finish():
-            pass
-        await self.commit(start_new_transaction=False)
-
-    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Stop the flow, let the app finish, commit, and only then forget the partitions."""
-        # Mend 1. Faust forgets first, so the commit of the revocation finds nothing: all that was acknowledged since the last
-        # commit is repeated by the next owner. With `stream_wait_empty=False` it does not commit here at all.
-        self._active_partitions.difference_update(revoked)
-        self._paused_partitions.difference_update(revoked)
-        await self._on_partitions_revoked(revoked)
-        self.revoking = self._sources_closed = True
-        await self.commit_and_end_transactions()
-        for tp in revoked:
-            self._forget(tp)
-
-    def _forget(self, tp: TP) -> None:
-        self._moves[tp] += 1
-        self._ledgers.pop(tp, None)
-        self._buffered_partitions.discard(tp)
-        for kept in (self._gap, self._acked, self._acked_index, self._read_offset, self._committed_offset):
-            kept.pop(tp, None)
-
-    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Take the new partitions on; Faust pauses them until its tables are recovered."""
-        self.revoking = False
-        await super().on_partitions_assigned(assigned, generation_id)
 
     # ---- flow
 

@@ -1,0 +1,96 @@
+"""Topics on the real broker: made, filled, cut and asked about."""
+
+import uuid
+from collections.abc import Iterable
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from topology.kafka import failure
+
+
+class Broker:
+    """A broker at `address`; every name it gives is new."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.admin = AdminClient({"bootstrap.servers": address})
+        self._producer = Producer({"bootstrap.servers": address, "enable.idempotence": True, "linger.ms": 1})
+
+    def topic(self, partitions: int, name: str = "") -> str:
+        """Make a topic and return its name."""
+        name = name or f"transport-{uuid.uuid4().hex[:12]}"
+        self.admin.create_topics([NewTopic(name, partitions, 1)])[name].result(20)
+        return name
+
+    def delete(self, topic: str) -> None:
+        """Delete a topic."""
+        self.admin.delete_topics([topic])[topic].result(20)
+
+    def fill(self, topic: str, partition: int, values: Iterable[bytes], transaction: str = "") -> None:
+        """Append one record for each value, in order; all in one transaction if one is named."""
+        producer = self._producer
+        if transaction:
+            producer = Producer({"bootstrap.servers": self.address, "transactional.id": transaction})
+            producer.init_transactions(20)
+            producer.begin_transaction()
+        for value in values:
+            producer.produce(topic, value, key=b"key", partition=partition)
+        if transaction:
+            producer.commit_transaction(20)
+        assert producer.flush(20) == 0
+
+    def fill_numbers(self, topic: str, partition: int, numbers: Iterable[int]) -> None:
+        """Append records whose values are these numbers."""
+        self.fill(topic, partition, (b"%d" % number for number in numbers))
+
+    def cut(self, topic: str, partition: int, start: int) -> None:
+        """Move the log's start, as retention does."""
+        asked = TopicPartition(topic, partition, start)
+        self.admin.delete_records([asked])[asked].result(20)
+
+    def commit(self, group: str, topic: str, partition: int, offset: int) -> None:
+        """Set what an idle group has committed."""
+        asked = [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, partition, offset)])]
+        self.admin.alter_consumer_group_offsets(asked)[group].result(20)
+
+    def committed(self, group: str, topic: str, partitions: int) -> dict[int, int]:
+        """Return what a group has committed: partition to offset, those without a commit left out."""
+        asked = [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, number) for number in range(partitions)])]
+        answer = self.admin.list_consumer_group_offsets(asked)[group].result(20)
+        return {part.partition: part.offset for part in answer.topic_partitions if part.offset >= 0}
+
+    def members(self, group: str) -> int:
+        """Return how many members a group has now."""
+        return len(self.admin.describe_consumer_groups([group])[group].result(20).members)
+
+    def ends(self, topic: str, partitions: int) -> dict[int, int]:
+        """Return the end offset of each partition."""
+        consumer = Consumer({"bootstrap.servers": self.address, "group.id": "none"})
+        try:
+            return {number: consumer.get_watermark_offsets(TopicPartition(topic, number), 20)[1] for number in range(partitions)}
+        finally:
+            consumer.close()
+
+    def read(self, topic: str, partitions: int) -> list[tuple[int, bytes, bytes | None]]:
+        """Return every record there is now: partition, key, value."""
+        consumer = Consumer({"bootstrap.servers": self.address, "group.id": "none", "enable.partition.eof": True})
+        consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
+        found: list[tuple[int, bytes, bytes | None]] = []
+        ended = 0
+        try:
+            while ended < partitions:
+                message = consumer.poll(20)
+                assert message is not None, f"{topic} cannot be read"
+                if message.error() is None:
+                    partition, key, value = message.partition(), message.key(), message.value()
+                    assert partition is not None
+                    assert isinstance(key, bytes)
+                    assert value is None or isinstance(value, bytes)
+                    found.append((partition, key, value))
+                else:
+                    assert failure(message) is None, message.error()
+                    ended += 1
+        finally:
+            consumer.close()
+        return found

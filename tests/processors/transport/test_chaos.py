@@ -1,0 +1,23 @@
+"""Nothing is lost, nothing stands still and every count is exact, whatever happens to the workers."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.processors.transport.broker import Broker
+from tests.processors.transport.chaos import Chaos, table
+
+
+@pytest.mark.parametrize(
+    "disturbances",
+    [
+        pytest.param(20, marks=pytest.mark.timeout(280)),
+        pytest.param(100, marks=[pytest.mark.chaos, pytest.mark.timeout(1500)]),
+    ],
+)
+def test_workers_joining_leaving_and_dying_lose_nothing(broker: Broker, tmp_path: Path, disturbances: int) -> None:
+    """Under load, with rebalances running into each other: every record applied once, every commit goes on to the end."""
+    outcome = Chaos(broker, tmp_path, disturbances).run()
+    print(table(outcome))
+    assert (outcome.lost, outcome.wrong, outcome.stuck, outcome.crashed) == (0, (), (), 0), table(outcome)
+    assert sum(toll.count for toll in outcome.tolls) == disturbances
