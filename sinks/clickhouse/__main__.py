@@ -40,15 +40,22 @@ def run(settings: Settings, stop: threading.Event, *, prepare_only: bool = False
     topics = {name: event for name, event in all_topics().items() if event.name not in settings.sink.skip}
     registry = Registry(settings.registry)
     writer = Writer(settings.clickhouse, registry, topics, settings.sink.reject_share, partial(connect, settings.clickhouse))
-    for statement in persist(writer.prepare, "tables", stop):
-        log.logger().info("table changed", statement=statement)
-    if prepare_only:
-        return
-    ensure_reachable(settings.kafka)
-    publisher = Publisher(settings.kafka)
-    dead_letters = persist(lambda: DeadLetters(publisher, registry, STAGE, clock.now, settings.sink.reject_share), "registry", stop)
-    stage = Stage(consumer(settings.kafka, STAGE), writer, publisher, dead_letters, topics, settings.sink, stop)
-    with Health(settings, STAGE, lambda: stage.waiting):
+    waiting = ["starting"]
+
+    def say(reason: str) -> None:
+        waiting[0] = reason
+
+    with Health(settings, STAGE, lambda: waiting[0]) as health:
+        for statement in persist(writer.prepare, "tables", stop, say):
+            log.logger().info("table changed", statement=statement)
+        if prepare_only:
+            return
+        ensure_reachable(settings.kafka)
+        publisher = Publisher(settings.kafka)
+        share = settings.sink.reject_share
+        dead_letters = persist(lambda: DeadLetters(publisher, registry, STAGE, clock.now, share), "registry", stop, say)
+        stage = Stage(consumer(settings.kafka, STAGE), writer, publisher, dead_letters, topics, settings.sink, stop)
+        health.ready = lambda: stage.waiting
         stage.run()
 
 

@@ -66,9 +66,7 @@ def unfit(schema: Schema, writer: Schema) -> str:
 
 
 def _fits(written: str, wanted: str) -> bool:
-    pair = (written, wanted)
-    if "Nullable(" in wanted:
-        pair = (_bare(written), _bare(wanted))
+    pair = (_bare(written), _bare(wanted)) if "Nullable(" in wanted else (written, wanted)
     return pair in WIDENED or pair[0] == pair[1]
 
 

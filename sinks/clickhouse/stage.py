@@ -62,7 +62,7 @@ def persist(call: Callable[[], T], what: str, stop: threading.Event, say: Callab
 
 
 class Stage:
-    """The sink's loop over the given topics. `waiting` says why it waits, or nothing."""
+    """The sink's loop over the given topics. `waiting` says why it waits, or nothing; `paused`: it reads no more until that is over."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Stage:
         self._pending = Batch()
         self._since = 0.0
         self._flush: tuple[Batch, list[Future[Refused]]] | None = None
-        self._paused = False
+        self.paused = False
 
     def run(self) -> None:
         """Work until `stop` is set, then flush what is gathered. Raises Fatal, and Retry where it was stopped while it waited."""
@@ -116,11 +116,12 @@ class Stage:
         self._read()
 
     def _read(self) -> None:
-        if self._paused:
+        if self.paused:
             messages = self._consumer.consume(1, 0.1)
         else:
             left = self._since + self._limits.flush_seconds - self._monotonic() if self._pending.rows else 0.1
-            messages = self._consumer.consume(CHUNK, min(max(left, 0.001), 0.05))
+            room = max(self._limits.flush_rows - self._pending.rows, 1)
+            messages = self._consumer.consume(min(CHUNK, room), min(max(left, 0.001), 0.05))
         if not messages:
             return
         if not self._pending.rows:
@@ -147,8 +148,8 @@ class Stage:
 
     def _hold(self, hold: bool) -> None:
         """Pause while the flush before waits for ClickHouse: polling goes on, so the group keeps us."""
-        if hold != self._paused:
-            self._paused = hold
+        if hold != self.paused:
+            self.paused = hold
             partitions = self._consumer.assignment()
             (self._consumer.pause if hold else self._consumer.resume)(partitions)
 
@@ -201,7 +202,7 @@ class Stage:
 
     def _assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign(partitions)
-        if self._paused:
+        if self.paused:
             consumer.pause(partitions)
 
     def _revoked(self, _consumer: Any, partitions: list[TopicPartition]) -> None:

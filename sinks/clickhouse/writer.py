@@ -1,4 +1,4 @@
-"""Message bytes into tables: one insert a group, no datum decoded here; ClickHouse reads the Avro."""
+"""Message bytes into tables: one insert a group, and no record made of a message on the way."""
 
 import os
 import threading
@@ -12,10 +12,11 @@ import urllib3.exceptions
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.catalogue import Event
-from schemas.codec import PREFIX, container, header
+from schemas.codec import PREFIX
 from sinks.clickhouse import ddl
 from sinks.clickhouse.batch import Message
 from sinks.clickhouse.bisect import insert_all
+from sinks.clickhouse.block import FORMAT, Blocks
 from sinks.clickhouse.columns import unfit
 from sinks.clickhouse.reactions import reaction
 from topology.errors import Reject
@@ -26,7 +27,7 @@ from topology.settings import ClickHouse
 SETTINGS = {
     "async_insert": 0,  # an answer must mean that the rows are in, for offsets are committed on it
     "input_format_null_as_default": 0,  # a null where none may be is an error, not a zero
-    "input_format_avro_allow_missing_fields": 1,  # fields younger than the message take their column's default
+    "input_format_arrow_allow_missing_columns": 1,  # fields younger than the message take their column's default
     "max_insert_threads": 1,  # one insert, one part a partition
     "min_insert_block_size_rows": 100_000_000,  # all rows of an insert are parsed before the first is in
     "min_insert_block_size_bytes": 4_000_000_000,
@@ -74,7 +75,7 @@ class Writer:
         self._connect = client
         self._run = os.urandom(8).hex()
         self._threads = threading.local()
-        self._heads: dict[tuple[str, bytes], bytes] = {}
+        self._blocks: dict[tuple[str, bytes], Blocks] = {}
 
     def prepare(self) -> tuple[str, ...]:
         """Create and check the tables of all topics; return the statements that changed one. Raises Retry and Fatal."""
@@ -87,31 +88,37 @@ class Writer:
         the server forgets an insert it has seen under that number. Raises Retry and Fatal.
         """
         try:
-            head = self._head(topic, prefix)
+            blocks = self._of(topic, prefix)
         except Reject as error:
             return [(message, str(error)) for message in messages]
         table = f"{self._settings.database}.{ddl.table_name(self._topics[topic])}"
-        most = max(LEAST_REFUSED, int(len(messages) * self._reject_share))
-        return insert_all(messages, partial(self._block, table, head, f"{self._run}/{flush}/{topic}/{prefix.hex()}"), most)
+        insert = partial(self._block, table, blocks, f"{self._run}/{flush}/{topic}/{prefix.hex()}")
+        try:
+            insert(messages)
+        except Reject:
+            most = max(LEAST_REFUSED, int(len(messages) * self._reject_share))
+            sound, refused = blocks.sieve(messages)
+            return refused + (insert_all(sound, insert, most) if sound else [])
+        return []
 
-    def _block(self, table: str, head: bytes, token: str, messages: Sequence[Message]) -> None:
+    def _block(self, table: str, blocks: Blocks, token: str, messages: Sequence[Message]) -> None:
         first = messages[0]
         settings = SETTINGS | {"insert_deduplication_token": f"{token}/{first.partition()}/{first.offset()}/{len(messages)}"}
-        body = container(head, [message.value() or b"" for message in messages])
+        body = blocks.pack(message.value() or b"" for message in messages)
         with insert_seconds.labels(table).time():
-            self._asked(partial(self._client().raw_insert, table, insert_block=body, fmt="Avro", settings=settings))
+            self._asked(partial(self._client().raw_insert, table, insert_block=body, fmt=FORMAT, settings=settings))
 
-    def _head(self, topic: str, prefix: bytes) -> bytes:
-        """Return the Avro header of a schema id; Reject where the registry does not know it or it is no schema of this topic."""
-        if (topic, prefix) not in self._heads:
+    def _of(self, topic: str, prefix: bytes) -> Blocks:
+        """Return what reads a schema id; Reject where the registry does not know it or it is no schema of this topic."""
+        if (topic, prefix) not in self._blocks:
             event = self._topics[topic]
             schema_id = int.from_bytes(prefix[1:PREFIX], "big")
             schema = self._registry.writer_schema(schema_id)
             if reason := unfit(event.schema, schema):
                 raise Reject(f"schema id {schema_id} does not fit {topic}: {reason}")
             self._asked(partial(ddl.extend, self._client(), self._settings, event, schema))
-            self._heads[topic, prefix] = header(schema)
-        return self._heads[topic, prefix]
+            self._blocks[topic, prefix] = Blocks(event, schema_id, schema)
+        return self._blocks[topic, prefix]
 
     def _client(self) -> Any:
         if not hasattr(self._threads, "client"):

@@ -1,0 +1,14 @@
+"""Fixtures of the sink's tests."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.sinks.tables import Tables, tables
+from topology.stack import Addresses
+
+
+@pytest.fixture(scope="module")
+def store(stack_addresses: Addresses) -> Iterator[Tables]:
+    with tables(stack_addresses) as store:
+        yield store

@@ -1,0 +1,120 @@
+"""The sink as a process of its own, on topics of one test: `python -m tests.sinks.stages <json>`; see Run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+from confluent_kafka import Consumer, TopicPartition
+
+from schemas.catalogue import Event, event
+from sinks.clickhouse.ddl import table_name
+from sinks.clickhouse.stage import Stage, persist
+from sinks.clickhouse.writer import Writer, connect
+from topology import clock, settings
+from topology.dead_letters import DeadLetters
+from topology.kafka import Publisher, consumer
+from topology.registry import Registry
+
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one sink works on. `kill_at` ends its process with SIGKILL instead of the commit of that number, from 1; 0: never."""
+
+    kafka: str
+    registry: str
+    clickhouse: str
+    database: str
+    group: str
+    topics: dict[str, str]
+    flush_rows: int = 500
+    kill_at: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start it as a process; its end is the caller's."""
+        return subprocess.Popen([sys.executable, "-m", "tests.sinks.stages", json.dumps(asdict(self))])
+
+
+class Killed:
+    """A consumer whose process dies when it would commit: after the inserts, before anybody knows of them."""
+
+    def __init__(self, inner: Any, commits: int) -> None:
+        self._inner = inner
+        self._left = commits
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def commit(self, **arguments: Any) -> None:
+        """Commit, or die."""
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._inner.commit(**arguments)
+
+
+def stage(run: Run, stop: threading.Event) -> Stage:
+    """Compose the sink of a run, as its __main__ does."""
+    kafka = settings.Kafka(brokers=run.kafka)
+    clickhouse = settings.ClickHouse(url=run.clickhouse, database=run.database, ttl_days={})
+    registry = Registry(settings.Registry(url=run.registry))
+    topics: Mapping[str, Event] = {topic: event(name) for topic, name in run.topics.items()}
+    limits = settings.Sink(flush_rows=run.flush_rows, flush_seconds=0.05)
+    writer = Writer(clickhouse, registry, topics, limits.reject_share, partial(connect, clickhouse))
+    persist(writer.prepare, "tables", stop)
+    publisher = Publisher(kafka)
+    dead_letters = DeadLetters(publisher, registry, run.group, clock.now, limits.reject_share)
+    reader = consumer(kafka, run.group)
+    return Stage(Killed(reader, run.kill_at) if run.kill_at else reader, writer, publisher, dead_letters, topics, limits, stop)
+
+
+def eventually(condition: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
+    """Wait until a condition holds; fail with `what` was waited for."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {patience:.0f} s for {what}"
+        time.sleep(0.05)
+
+
+def publish(brokers: str, topic: str, values: Iterable[bytes]) -> None:
+    """Publish values to a topic, spread over its partitions by their number."""
+    publisher = Publisher(settings.Kafka(brokers=brokers))
+    for number, value in enumerate(values):
+        publisher.publish(topic, str(number).encode(), value)
+    publisher.flush()
+
+
+def lag(brokers: str, group: str, topic: str, partitions: int) -> int:
+    """Return how many messages of a topic a group has not committed."""
+    watcher = Consumer({"bootstrap.servers": brokers, "group.id": group})
+    try:
+        committed = watcher.committed([TopicPartition(topic, one) for one in range(partitions)], timeout=10)
+        total = 0
+        for one in committed:
+            low, high = watcher.get_watermark_offsets(TopicPartition(topic, one.partition), timeout=10)
+            total += high - max(one.offset, low)
+        return total
+    finally:
+        watcher.close()
+
+
+def count(client: Any, run: Run, name: str, final: str = "FINAL") -> int:
+    """Return how many rows an event's table has."""
+    rows = client.query(f"SELECT count() FROM {run.database}.{table_name(event(name))} {final}").result_rows
+    return int(rows[0][0])
+
+
+if __name__ == "__main__":
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    stage(Run(**json.loads(sys.argv[1])), ended).run()

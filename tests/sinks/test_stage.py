@@ -1,0 +1,256 @@
+"""The whole sink: Kafka to ClickHouse, with all that goes wrong between them."""
+
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from confluent_kafka import Consumer
+
+from schemas.catalogue import event, events
+from sinks.clickhouse.__main__ import main
+from sinks.clickhouse.ddl import table_name
+from tests.sinks.market import TRADE, encoded, ids
+from tests.sinks.stages import Run, count, eventually, lag, publish, stage
+from tests.sinks.tables import Tables
+from topology.errors import Fatal
+from topology.registry import Registry
+from topology.settings import Kafka
+from topology.settings import Registry as RegistrySettings
+from topology.stack import Addresses
+from topology.topics import create
+
+PARTITIONS = TRADE.topic.partitions
+
+
+@pytest.fixture
+def run(store: Tables, stack_addresses: Addresses) -> Run:
+    """Give a sink of trades a topic, a group and a table of its own."""
+    topic = f"trades-{secrets.token_hex(4)}"
+    kafka = Kafka(brokers=stack_addresses.kafka)
+    create(kafka, {topic: TRADE, "dead_letters": event("dead_letter")})
+    store.writer(TRADE)
+    return Run(
+        stack_addresses.kafka,
+        stack_addresses.registry,
+        stack_addresses.clickhouse,
+        store.settings.database,
+        f"sink-{topic}",
+        {topic: "trade"},
+    )
+
+
+@pytest.fixture
+def working(run: Run) -> Iterator[threading.Thread]:
+    """Let the sink of `run` work in a thread until the end of the test."""
+    stop = threading.Event()
+    sink = stage(run, stop)
+    thread = threading.Thread(target=sink.run, name="sink")
+    thread.start()
+    yield thread
+    stop.set()
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+def topic_of(run: Run) -> str:
+    return next(iter(run.topics))
+
+
+def dead_letters(run: Run) -> dict[str, tuple[bytes | None, str]]:
+    """Return the dead letters of a run: payload and reason by place."""
+    codec = Registry(RegistrySettings(url=run.registry)).codec("dead_letters", event("dead_letter"))
+    reader = Consumer(
+        {"bootstrap.servers": run.kafka, "group.id": secrets.token_hex(4), "auto.offset.reset": "earliest", "enable.partition.eof": True}
+    )
+    reader.subscribe(["dead_letters"])
+    found: dict[str, tuple[bytes | None, str]] = {}
+    try:
+        while True:
+            message = reader.poll(10)
+            assert message is not None
+            if message.error():
+                return found
+            letter = codec.decode(message.value() or b"")
+            if letter["stage"] == run.group:
+                found[f"{letter['topic']}/{letter['partition']}/{letter['offset']}"] = (letter["payload"], letter["reason"])
+    finally:
+        reader.close()
+
+
+def test_messages_become_rows(store: Tables, run: Run, working: threading.Thread, stack_addresses: Addresses) -> None:
+    """Everything published is in the table, and then its offsets are committed."""
+    publish(run.kafka, topic_of(run), encoded(store, range(2_000)))
+    eventually(lambda: count(store.client, run, "trade") == 2_000, "2,000 rows")
+    eventually(lambda: lag(run.kafka, run.group, topic_of(run), PARTITIONS) == 0, "the commit")
+    assert ids(store) == list(range(2_000))
+
+
+def test_refused_messages_are_dead_letters(store: Tables, run: Run, working: threading.Thread) -> None:
+    """What is in no wire format, of no known schema, or no datum is in dead_letters before its offset is committed."""
+    values = encoded(store, range(1_000))
+    bad = {3: b"hello", 500: b"\0\x7f\xff\xff\xff" + values[500][5:], 700: values[700] + b"?", 900: b""}
+    for place, value in bad.items():
+        values[place] = value
+    publish(run.kafka, topic_of(run), values)
+    eventually(lambda: lag(run.kafka, run.group, topic_of(run), PARTITIONS) == 0, "the commit")
+    assert ids(store) == [n for n in range(1_000) if n not in bad]
+    reasons = dict(dead_letters(run).values())
+    assert set(reasons) == set(bad.values())
+    assert "wire format" in reasons[bad[3]]
+    assert "not in the registry" in reasons[bad[500]]
+    assert "1 bytes left" in reasons[bad[700]]
+
+
+def test_too_many_refused_messages_stop_the_sink(store: Tables, run: Run) -> None:
+    """When most of what it reads cannot be used the sink stops, says so, and commits nothing of it."""
+    publish(run.kafka, topic_of(run), [b"hello"] * 1_200)
+    sink = stage(replace(run, flush_rows=2_000), threading.Event())
+    with pytest.raises(Fatal, match=r"refused \d+ of its last \d+ messages: see dead_letters"):
+        sink.run()
+    assert lag(run.kafka, run.group, topic_of(run), PARTITIONS) == 1_200
+
+
+def test_killed_between_insert_and_commit(store: Tables, run: Run) -> None:
+    """A sink killed after its inserts and before its commit reads them again at its next start, and each row is there once."""
+    publish(run.kafka, topic_of(run), encoded(store, range(3_000)))
+    assert replace(run, kill_at=3).start().wait(60) == -signal.SIGKILL
+    inserted = count(store.client, run, "trade", final="")
+    assert inserted > 0
+    assert lag(run.kafka, run.group, topic_of(run), PARTITIONS) > 3_000 - inserted
+    second = run.start()
+    try:
+        eventually(lambda: lag(run.kafka, run.group, topic_of(run), PARTITIONS) == 0, "the second sink")
+    finally:
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(60) == 0
+    assert ids(store) == list(range(3_000))
+
+
+class Gate:
+    """A way to ClickHouse that can be shut: connections are cut, and new ones refused, until it is opened again."""
+
+    def __init__(self, target: str) -> None:
+        host, port = target.removeprefix("http://").rsplit(":", 1)
+        self._target = (host, int(port))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open = threading.Event()
+        self._sockets: list[socket.socket] = []
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def open(self) -> None:
+        """Let connections through."""
+        self._open.set()
+
+    def shut(self) -> None:
+        """Cut every connection and refuse new ones."""
+        self._open.clear()
+        for one in self._sockets:
+            _cut(one)
+        self._sockets.clear()
+
+    def close(self) -> None:
+        """End the gate."""
+        self.shut()
+        _cut(self._listener)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            if not self._open.is_set():
+                _cut(near)
+                continue
+            far = socket.create_connection(self._target)
+            self._sockets += [near, far]
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=_carry, args=(one, other), daemon=True).start()
+
+
+def _carry(near: socket.socket, far: socket.socket) -> None:
+    try:
+        while data := near.recv(65_536):
+            far.sendall(data)
+    except OSError:
+        pass  # shut while it carried: what the gate is for
+    finally:
+        _cut(near)
+        _cut(far)
+
+
+def _cut(one: socket.socket) -> None:
+    try:
+        one.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # cut already
+    finally:
+        one.close()
+
+
+def test_it_waits_while_clickhouse_is_away(store: Tables, run: Run) -> None:
+    """Without ClickHouse the sink says what it waits for, commits nothing and keeps its place in the group; then it goes on."""
+    gate = Gate(run.clickhouse)
+    gate.open()
+    stop = threading.Event()
+    sink = stage(replace(run, clickhouse=gate.url, flush_rows=200), stop)
+    thread = threading.Thread(target=sink.run, name="sink")
+    thread.start()
+    try:
+        publish(run.kafka, topic_of(run), encoded(store, range(100)))
+        eventually(lambda: count(store.client, run, "trade") == 100, "the first rows")
+        eventually(lambda: lag(run.kafka, run.group, topic_of(run), PARTITIONS) == 0, "the first commit")
+        gate.shut()
+        publish(run.kafka, topic_of(run), encoded(store, range(100, 1_500)))
+        eventually(lambda: "clickhouse.url" in sink.waiting, "the sink to say what it waits for")
+        eventually(lambda: sink.paused, "partitions to be paused")
+        assert lag(run.kafka, run.group, topic_of(run), PARTITIONS) == 1_400
+        gate.open()
+        eventually(lambda: lag(run.kafka, run.group, topic_of(run), PARTITIONS) == 0, "all to be in")
+        assert sink.waiting == ""
+    finally:
+        stop.set()
+        thread.join(60)
+        gate.close()
+    assert ids(store) == list(range(1_500))
+
+
+def test_two_sinks_share_the_work(store: Tables, run: Run) -> None:
+    """A second sink takes partitions over while the first is at work, and leaves again: every row is there once."""
+    first, values = run.start(), encoded(store, range(6_000))
+    second = None
+    try:
+        publish(run.kafka, topic_of(run), values[:2_000])
+        eventually(lambda: count(store.client, run, "trade") > 0, "the first rows")
+        second = run.start()
+        publish(run.kafka, topic_of(run), values[2_000:4_000])
+        eventually(lambda: lag(run.kafka, run.group, topic_of(run), PARTITIONS) == 0, "both to catch up")
+        second.kill()
+        publish(run.kafka, topic_of(run), values[4_000:])
+        eventually(lambda: lag(run.kafka, run.group, topic_of(run), PARTITIONS) == 0, "the first to take all back")
+    finally:
+        for one in (first, second):
+            if one is not None:
+                one.terminate()
+                one.wait(60)
+    assert ids(store) == list(range(6_000))
+
+
+def test_the_command_prepares_and_ends(store: Tables, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m sinks.clickhouse --prepare` creates every table; what a person must mend it says in words, and ends with 1."""
+    monkeypatch.setenv("TIDEWIRE_CLICKHOUSE__URL", run.clickhouse)
+    monkeypatch.setenv("TIDEWIRE_CLICKHOUSE__DATABASE", run.database)
+    assert main(["--prepare"]) == 0
+    there = store.client.query("SELECT name FROM system.tables WHERE database = {d:String}", parameters={"d": run.database}).result_rows
+    assert {name for (name,) in there} >= {table_name(one) for one in events().values()}
+    store.client.command(f"DROP TABLE {run.database}.quotes SYNC")
+    store.client.command(f"CREATE TABLE {run.database}.quotes (venue String) ENGINE = MergeTree ORDER BY venue")
+    try:
+        assert main(["--prepare"]) == 1
+    finally:
+        store.client.command(f"DROP TABLE {run.database}.quotes SYNC")

@@ -1,0 +1,119 @@
+"""Inserts: what goes in, what is refused, and what is found out on the way."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import clickhouse_connect
+
+from schemas.catalogue import Event, event
+from schemas.codec import Codec
+from tests.sinks.market import START, TRADE, encoded, ids, trade
+from tests.sinks.tables import Tables
+
+
+def test_replay_changes_nothing(store: Tables) -> None:
+    """The same messages again, in other blocks, leave the same rows."""
+    writer = store.writer(TRADE)
+    values = encoded(store, range(1_000))
+    store.insert(writer, TRADE, values, flush=1)
+    before = store.rows(TRADE)
+    for flush, block in enumerate((values[:300], values[200:700], values[500:]), start=2):
+        store.insert(writer, TRADE, block, flush)
+    assert store.rows(TRADE) == before
+    assert len(before) == 1_000
+
+
+def test_an_insert_repeated_within_a_flush_is_forgotten(store: Tables) -> None:
+    """When an answer is lost and the same insert is sent again, not even a view attached to the table would see it twice."""
+    writer = store.writer(TRADE)
+    values = encoded(store, range(100))
+    store.insert(writer, TRADE, values, flush=1)
+    store.insert(writer, TRADE, values, flush=1)
+    assert len(store.rows(TRADE, final="")) == 100
+
+
+def test_bad_bytes_among_a_thousand_are_found(store: Tables) -> None:
+    """Messages cut short, too long, or holding a datum too many are refused with a reason; every other row is in, unshifted."""
+    writer = store.writer(TRADE)
+    values = encoded(store, range(1_000))
+    values[17] = values[17][:-1]
+    values[400] += b"\0"
+    values[617] += values[618][5:]
+    values[999] = values[999][:5]
+    refused = store.insert(writer, TRADE, values, flush=1)
+    assert [message.offset() for message, _ in refused] == [17, 400, 617, 999]
+    assert "1 bytes left after a datum of trade" in refused[1][1]
+    assert all("datum of trade" in reason for _, reason in refused)
+    expected = [store.codec(TRADE).decode(value) for n, value in enumerate(values) if n not in (17, 400, 617, 999)]
+    assert sorted(store.rows(TRADE), key=lambda row: int(row["trade_id"])) == expected
+
+
+def test_a_row_the_server_refuses_is_found(store: Tables, tmp_path: Path) -> None:
+    """A row against a rule that an operator gave the table is refused with the server's reason; the other 999 are in."""
+    engine = clickhouse_connect.get_client(interface="chdb", path=str(tmp_path))
+    own = replace(store, client=engine)
+    try:
+        writer = own.writer(TRADE, client=lambda: engine)
+        engine.command(f"ALTER TABLE {own.settings.database}.trades ADD CONSTRAINT sized CHECK sequence != 617")
+        refused = own.insert(writer, TRADE, encoded(own, range(1_000)), flush=1)
+        assert [message.offset() for message, _ in refused] == [617]
+        assert "sized" in refused[0][1]
+        assert ids(own) == [n for n in range(1_000) if n != 617]
+    finally:
+        engine.close()
+
+
+def test_an_unknown_schema_id_is_refused(store: Tables) -> None:
+    """Messages of a schema nobody registered are refused, each with the id."""
+    writer = store.writer(TRADE)
+    values = [b"\0\x7f\xff\xff\xff" + value[5:] for value in encoded(store, range(3))]
+    refused = store.insert(writer, TRADE, values, flush=1)
+    assert len(refused) == 3
+    assert "schema id 2147483647 is not in the registry" in refused[0][1]
+
+
+def test_a_schema_of_another_event_is_refused(store: Tables) -> None:
+    """A quote on the trades topic is no trade with most fields empty."""
+    quote = event("quote")
+    schema_id = store.registry.register(f"strange-{store.run}", quote)
+    values = [b"\0" + schema_id.to_bytes(4, "big") + b"\0"]
+    ((_, reason),) = store.insert(store.writer(TRADE), TRADE, values, flush=1)
+    assert "its schema is of Quote, not of Trade" in reason
+
+
+def schema_without(name: str) -> Event:
+    return replace(TRADE, schema=TRADE.schema | {"fields": [field for field in TRADE.fields if field["name"] != name]})
+
+
+def test_older_schemas_take_defaults(store: Tables) -> None:
+    """A message written before a field was there goes in, and its column has the default of the schema."""
+    older = schema_without("side")
+    codec = Codec(older, store.registry.register(f"older-{store.run}", older))
+    record = {name: value for name, value in trade(5).items() if name != "side"}
+    assert store.insert(store.writer(TRADE), TRADE, [codec.encode(record)], flush=1) == []
+    (row,) = store.rows(TRADE)
+    assert row["side"] == "unknown"
+    assert row["event_time"] == START + 5_000
+
+
+def test_newer_schemas_bring_their_columns(store: Tables) -> None:
+    """A field that a newer producer adds gets a column: ClickHouse alone would drop it without a word."""
+    field = {"name": "liquidation", "type": "boolean", "default": False, "doc": "Forced by the venue."}
+    newer = replace(TRADE, schema=TRADE.schema | {"fields": [*TRADE.fields, field]})
+    codec = Codec(newer, store.registry.register(f"newer-{store.run}", newer))
+    writer = store.writer(TRADE)
+    assert store.insert(writer, TRADE, [codec.encode(trade(5, liquidation=True))], flush=1) == []
+    assert store.insert(writer, TRADE, encoded(store, range(1)), flush=2) == []
+    table = f"{store.settings.database}.trades"
+    answer = store.client.query(f"SELECT sequence, liquidation FROM {table} FINAL ORDER BY sequence")
+    assert answer.result_rows == [(0, False), (5, True)]
+    store.client.command(f"ALTER TABLE {table} DROP COLUMN liquidation")
+
+
+def test_rows_of_many_months_go_in_at_once(store: Tables) -> None:
+    """A backfill of more months than the server's default allows in one insert is one insert."""
+    codec = store.codec(TRADE)
+    month = 31 * 86_400_000_000
+    values = [codec.encode(trade(n, event_time=n * month)) for n in range(110)]
+    assert store.insert(store.writer(TRADE), TRADE, values, flush=1) == []
+    assert len(ids(store)) == 110
