@@ -1,0 +1,221 @@
+"""Blocks of messages of one event, read as columns or as rows, from the bytes as Kafka gave them.
+
+A block's message values are joined as they are, wire prefix and all: the schema they are read with begins with five fixed
+bytes for it. That saves a cut per message, and the prefix marks where each datum begins: if one datum is malformed, the
+next prefix is not where it must be, so a block is never read askew without anybody noticing.
+"""
+
+import json
+import os
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, NamedTuple, cast
+
+import fastavro
+import polars as pl
+
+from schemas.catalogue import Event, Schema
+from schemas.codec import PREFIX, header, schema_id
+from schemas.encoder import zigzag
+from schemas.errors import InvalidDatum
+
+Record = dict[str, Any]
+WIRE = "wire_prefix"
+_FIXED: Schema = {"name": WIRE, "type": {"type": "fixed", "name": "WirePrefix", "size": PREFIX}}
+
+
+class Block(NamedTuple):
+    """Messages of one partition in order: their values in wire format, and their offsets (ascending, of the same length)."""
+
+    values: Sequence[bytes]
+    offsets: Sequence[int]
+
+    def after(self, offset: int) -> "Block":
+        """Return the messages behind an offset."""
+        return self if not self.offsets or self.offsets[0] > offset else self.cut(offset)[1]
+
+    def cut(self, offset: int) -> tuple["Block", "Block"]:
+        """Return the messages up to an offset, inclusive, and those behind it."""
+        at = bisect_right(self.offsets, offset)
+        return Block(self.values[:at], self.offsets[:at]), Block(self.values[at:], self.offsets[at:])
+
+
+class Rejected(NamedTuple):
+    """A message that is no datum of its event: its offset, and why, in words for the dead letter."""
+
+    offset: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How one writer's datums are read: as columns (None where that is not possible), and one by one."""
+
+    head: bytes | None
+    columns: list[str]
+    read: Any
+    reader: Any
+
+
+class Reader:
+    """Reads the named fields of one event, whatever version of its schema wrote them.
+
+    Decimals are counts of 10⁻¹⁸ (columns: Int128 behind a Decimal; rows: int), times microseconds, enums their place
+    among the event's own symbols. `writer_of` gives the schema registered under an id (LookupError where there is none).
+    """
+
+    def __init__(self, event: Event, fields: Sequence[str], writer_of: Callable[[int], Schema]) -> None:
+        self.event = event
+        self.fields = tuple(fields)
+        self._kinds = {field["name"]: field for field in event.fields}
+        self._writer_of = writer_of
+        self._layouts: dict[bytes, _Layout] = {}
+        self._decimals = tuple(name for name in fields if _is_decimal(self._kinds[name]["type"]))
+        self._lists = tuple(name for name in fields if _is_list(self._kinds[name]["type"]))
+        self._enums = {name: _symbols(self._kinds[name]["type"]) for name in fields if _symbols(self._kinds[name]["type"])}
+
+    def frames(self, block: Block, smallest: int = 1) -> Iterator[tuple[Block, pl.DataFrame | None]]:
+        """Yield a block in order as stretches of one schema id, each with its columns.
+
+        The columns are None where a stretch must be read as rows: it is shorter than `smallest`, or holds a malformed datum.
+        """
+        frame = self.frame(block.values) if len(block.values) >= smallest else None
+        if frame is not None or len(block.values) < smallest:
+            yield block, frame
+            return
+        prefixes = [value[:PREFIX] for value in block.values]
+        begin = 0
+        for at in range(1, len(prefixes) + 1):
+            if at == len(prefixes) or prefixes[at] != prefixes[begin]:
+                stretch = Block(block.values[begin:at], block.offsets[begin:at])
+                whole = at - begin == len(prefixes)  # tried already
+                yield stretch, None if whole or at - begin < smallest else self.frame(stretch.values)
+                begin = at
+
+    def frame(self, values: Sequence[bytes]) -> pl.DataFrame | None:
+        """Return messages of one schema id as columns; None where they can't be read so and must be read as rows."""
+        prefix = values[0][:PREFIX]
+        try:
+            layout = self._layout(prefix)
+        except InvalidDatum:
+            return None
+        if layout.head is None:
+            return None
+        body = b"".join(values)
+        marker = os.urandom(16)
+        file = b"".join((layout.head, marker, zigzag(len(values)), zigzag(len(body)), body, marker))
+        try:
+            frame = pl.read_avro(BytesIO(file), columns=layout.columns)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+            return None  # read as rows, where the malformed one is found and told
+        marks = frame[WIRE]
+        if len(frame) != len(values) or marks.n_unique() != 1 or marks[0] != prefix:
+            return None
+        for name in self.fields:
+            if name not in layout.columns:
+                frame = frame.with_columns(pl.lit(self._default(name)).alias(name))
+        return frame
+
+    def rows(self, block: Block) -> tuple[list[Record], list[int], list[Rejected]]:
+        """Return messages as records with their offsets, and those that are no datum of the event."""
+        records: list[Record] = []
+        offsets: list[int] = []
+        rejected: list[Rejected] = []
+        for value, offset in zip(block.values, block.offsets, strict=True):
+            try:
+                records.append(self.row(value))
+                offsets.append(offset)
+            except InvalidDatum as error:
+                rejected.append(Rejected(offset, str(error)))
+        return records, offsets, rejected
+
+    def row(self, value: bytes) -> Record:
+        """Return one message as a record of all its fields; InvalidDatum where it is no datum of the event."""
+        layout = self._layout(value[:PREFIX])
+        source = BytesIO(value)
+        source.seek(PREFIX)
+        try:
+            record = cast("Record", fastavro.schemaless_reader(source, layout.read, layout.reader))
+            for name in self._decimals:
+                if record[name] is not None:
+                    record[name] = int.from_bytes(record[name], "big", signed=True)
+            for name in self._lists:
+                record[name] = [int.from_bytes(one, "big", signed=True) for one in record[name]]
+            for name, symbols in self._enums.items():
+                record[name] = symbols.index(record[name])
+        except (EOFError, ValueError, IndexError, KeyError, TypeError, StopIteration, OverflowError) as error:
+            raise InvalidDatum(f"not a datum of {self.event.name}: {error or type(error).__name__}") from error
+        if source.tell() != len(value):
+            raise InvalidDatum(f"{len(value) - source.tell()} bytes left after a datum of {self.event.name}")
+        return record
+
+    def symbols(self, field: str) -> list[str]:
+        """Return an enum field's symbols, in the order that `frame` and `rows` count them by."""
+        return self._enums[field]
+
+    def _layout(self, prefix: bytes) -> _Layout:
+        found = self._layouts.get(prefix)
+        if found is None:
+            try:
+                writer = self._writer_of(schema_id(prefix))
+            except LookupError as error:
+                raise InvalidDatum(f"no schema is registered under the id of {prefix!r}") from error
+            found = self._layouts[prefix] = self._lay_out(writer)
+        return found
+
+    def _lay_out(self, writer: Schema) -> _Layout:
+        plain = [{"name": field["name"], "type": _as_column(field["type"])} for field in writer["fields"]]
+        kinds = {field["name"]: field["type"] for field in writer["fields"]}
+        same = all(_symbols(kinds[name]) == symbols[: len(_symbols(kinds[name]))] for name, symbols in self._enums.items() if name in kinds)
+        columns = [WIRE, *(name for name in self.fields if name in kinds)]
+        head = header({**writer, "fields": [_FIXED, *plain]}) if same and not self._lists else None
+        reader = None if writer == self.event.schema else _parsed(_as_rows(self.event.schema))
+        return _Layout(head, columns, _parsed(_as_rows(writer)), reader)
+
+    def _default(self, name: str) -> Any:
+        default = self._kinds[name].get("default")
+        return self._enums[name].index(default) if name in self._enums and default is not None else default
+
+
+def _as_column(kind: Any) -> Any:
+    """Enums as their place and times as integers: both are the same bytes, and cheaper than categories and datetimes."""
+    if isinstance(kind, list):
+        return [_as_column(one) for one in kind]
+    if isinstance(kind, dict) and kind.get("type") == "enum":
+        return "int"
+    if isinstance(kind, dict) and kind.get("logicalType") == "timestamp-micros":
+        return kind["type"]
+    return kind
+
+
+def _as_rows(schema: Schema) -> Schema:
+    def bare(kind: Any) -> Any:
+        if isinstance(kind, list):
+            return [bare(one) for one in kind]
+        if isinstance(kind, dict) and kind.get("type") == "array":
+            return {**kind, "items": bare(kind["items"])}
+        if isinstance(kind, dict) and "logicalType" in kind:
+            return kind["type"]
+        return kind
+
+    return {**schema, "fields": [{**field, "type": bare(field["type"])} for field in schema["fields"]]}
+
+
+def _is_decimal(kind: Any) -> bool:
+    return (
+        any(_is_decimal(one) for one in kind) if isinstance(kind, list) else isinstance(kind, dict) and kind.get("logicalType") == "decimal"
+    )
+
+
+def _is_list(kind: Any) -> bool:
+    return isinstance(kind, dict) and kind.get("type") == "array" and _is_decimal(kind["items"])
+
+
+def _symbols(kind: Any) -> list[str]:
+    return list(kind["symbols"]) if isinstance(kind, dict) and kind.get("type") == "enum" else []
+
+
+def _parsed(schema: Schema) -> Any:
+    return fastavro.parse_schema(json.loads(json.dumps(schema)))

@@ -1,0 +1,138 @@
+"""One candle while it is being built: what trades add to it, exactly, in whatever order they come.
+
+Sums are integers (sizes in 10⁻¹⁸, price times size in 10⁻³⁶), so nothing is rounded before it is published.
+
+Completeness speaks of the candle's own span: the numbers between its lowest and its highest trade. A hole at the edge of
+two candles lies between the last trade of one and the first of the next, and nothing tells to which it belongs; it shows
+in every longer candle that spans both, and in the ledger of gaps by its times.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from schemas.decimals import from_bytes, to_bytes
+
+Place = tuple[int, int, str]
+"""Where a trade stands among others: event time, sequence (-1 where there is none), id."""
+UNIT = 10**18
+ORIGINS = ("live", "rest", "archive", "simulated")
+STATES = ("provisional", "final", "revised")
+
+
+class Bar:
+    """The trades of one symbol and interval, summed up. `first` and `last` are the places of open and close."""
+
+    __slots__ = (
+        "bought", "close", "end", "epoch", "final", "first", "high", "high_sequence", "last", "low", "low_sequence", "open",
+        "origin", "quote", "revision", "shown", "start", "trades", "version", "volume",
+    )  # fmt: skip
+
+    def __init__(
+        self, first: Place, last: Place, prices: tuple[int, int, int, int], sums: tuple[int, int, int], trades: int,
+        sequences: tuple[int, int], epoch: int, version: int, origin: int,
+    ) -> None:  # fmt: skip
+        self.first = first
+        self.last = last
+        self.open, self.high, self.low, self.close = prices
+        self.volume, self.quote, self.bought = sums
+        self.trades = trades
+        self.low_sequence, self.high_sequence = sequences
+        self.epoch = epoch
+        """The epoch of its sequences (processors.seen); -1 where its trades are not all of one, or not numbered."""
+        self.version = version
+        self.origin = origin
+        self.start = self.end = 0
+        self.final = False
+        self.revision = 0
+        self.shown = -1
+
+    def within(self, start: int, end: int) -> "Bar":
+        """Return a copy of these sums as the beginning of the candle of an interval."""
+        bar = Bar(
+            self.first, self.last, (self.open, self.high, self.low, self.close), (self.volume, self.quote, self.bought),
+            self.trades, (self.low_sequence, self.high_sequence), self.epoch, self.version, self.origin,
+        )  # fmt: skip
+        bar.start, bar.end = start, end
+        return bar
+
+    def add(self, other: "Bar") -> None:
+        """Add the trades of another bar; the version is that of the later trade."""
+        if other.first < self.first:
+            self.first, self.open = other.first, other.open
+        if other.last > self.last:
+            self.last, self.close = other.last, other.close
+        self.high = max(self.high, other.high)
+        self.low = min(self.low, other.low)
+        self.volume += other.volume
+        self.quote += other.quote
+        self.bought += other.bought
+        self.trades += other.trades
+        self.low_sequence = min(self.low_sequence, other.low_sequence)
+        self.high_sequence = max(self.high_sequence, other.high_sequence)
+        if other.epoch != self.epoch:
+            self.epoch = -1
+        self.version = max(self.version, other.version)
+        self.origin = max(self.origin, other.origin)
+
+    def record(self, venue: str, symbol: str, interval: str) -> dict[str, Any]:
+        """Return the candle as a record of schemas/events.py; decimals as Avro's bytes."""
+        missing = self.high_sequence - self.low_sequence + 1 - self.trades if self.epoch >= 0 else None
+        return {
+            "venue": venue,
+            "symbol": symbol,
+            "origin": ORIGINS[self.origin],
+            "interval": interval,
+            "open_time": self.start,
+            "close_time": self.end,
+            "open": to_bytes(self.open),
+            "high": to_bytes(self.high),
+            "low": to_bytes(self.low),
+            "close": to_bytes(self.close),
+            "volume": to_bytes(self.volume),
+            "quote_volume": to_bytes(half_even(self.quote, UNIT)),
+            "trades": self.trades,
+            "taker_buy_volume": to_bytes(self.bought),
+            "vwap": to_bytes(half_even(self.quote, self.volume) if self.volume else self.close),
+            "first_trade_id": self.first[2],
+            "last_trade_id": self.last[2],
+            "state": STATES[0 if not self.final else 1 if not self.revision else 2],
+            "revision": self.revision,
+            "completeness": "unknown" if missing is None else "incomplete" if missing else "complete",
+            "missing_trades": missing,
+            "version": self.version,
+        }
+
+    def dump(self) -> list[Any]:
+        """Return the bar as a plain list; numbers that may pass 64 bits as bytes."""
+        return [
+            self.start, self.end, self.first, self.last, to_bytes(self.open), to_bytes(self.high), to_bytes(self.low),
+            to_bytes(self.close), to_bytes(self.volume), to_bytes(self.quote), to_bytes(self.bought), self.trades,
+            self.low_sequence, self.high_sequence, self.epoch, self.version, self.origin, self.final, self.revision,
+        ]  # fmt: skip
+
+    @classmethod
+    def load(cls, state: Sequence[Any]) -> "Bar":
+        """Return what `dump` wrote."""
+        first, last = tuple(state[2]), tuple(state[3])
+        open_, high, low, close, volume, quote, bought = map(from_bytes, state[4:11])
+        bar = cls(
+            (first[0], first[1], first[2]), (last[0], last[1], last[2]), (open_, high, low, close), (volume, quote, bought), state[11],
+            (state[12], state[13]), state[14], state[15], state[16],
+        )  # fmt: skip
+        bar.start, bar.end, bar.final, bar.revision = state[0], state[1], state[17], state[18]
+        return bar
+
+
+def half_even(numerator: int, denominator: int) -> int:
+    """Return the quotient as the nearest integer, the even one where two are as near; the denominator is positive."""
+    quotient, rest = divmod(numerator, denominator)
+    if 2 * rest > denominator or (2 * rest == denominator and quotient & 1):
+        quotient += 1
+    return quotient
+
+
+def one_trade(place: Place, price: int, size: int, bought: bool, epoch: int, offset: int, origin: int) -> Bar:
+    """Return the bar of a single trade; price and size in 10⁻¹⁸."""
+    sequence = place[1]
+    sums = (size, price * size, size if bought else 0)
+    return Bar(place, place, (price,) * 4, sums, 1, (sequence, sequence), epoch if sequence >= 0 else -1, offset, origin)

@@ -1,0 +1,200 @@
+"""Candles from the trades of one partition: a pure state that is given blocks and the time, and gives candles.
+
+What is final never depends on how the trades were cut into blocks: a candle is final at the offset whose event time moved
+the venue's watermark past its close and grace; each trade counted after that is one revision. Only provisional candles, and
+which of several revisions in one block are published, depend on the cut.
+
+Crash safety. `changes` gives the entries of the state in the order in which they must be written: final candles, then
+heads, then the partition's own entry, then what is deleted. Any prefix of that order can be restored from: an entry knows
+the offset it was built up to, and skips what it holds. The stage must deliver the events of a block before it writes the
+changes that follow it, and commit offsets only after both: an event is then repeated at most, and never lost.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+import msgspec
+import polars as pl
+
+from processors.blocks import Block, Reader, Record, Rejected
+from processors.candles import columns, rows
+from processors.candles.bar import ORIGINS
+from processors.candles.history import Key
+from processors.candles.intervals import NAMES, PLACES
+from processors.candles.settings import Settings
+from processors.candles.sift import FIELDS, Sifted
+from processors.candles.symbol import Symbol
+from processors.seen import Seen
+from schemas.catalogue import Schema, event
+
+_SIDE = "buy"
+
+
+@dataclass(frozen=True, slots=True)
+class TooLate:
+    """A trade that came when nobody could count it any more: its offset, the intervals it is missing from, and why."""
+
+    offset: int
+    intervals: tuple[str, ...]
+    reason: str
+
+
+@dataclass(slots=True)
+class Built:
+    """What a block made: candles to publish in order (records), trades that came too late, and messages that are no trades."""
+
+    candles: list[Record] = field(default_factory=list)
+    too_late: list[TooLate] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+class Builder:
+    """The candles of one partition of the trades topic."""
+
+    def __init__(self, writer_of: Callable[[int], Schema], settings: Settings | None = None) -> None:
+        """Begin with nothing. `writer_of` gives the schema registered under an id; LookupError where there is none."""
+        self.settings = settings or Settings()
+        self.applied = -1
+        """The last offset applied."""
+        self.marks: dict[str, int] = {}
+        """Venue → watermark: its highest event time, in microseconds."""
+        self._reader = reader(writer_of)
+        self._buy = self._reader.symbols("side").index(_SIDE)
+        self._retention: Sequence[int] = [self.settings.retention[name] for name in NAMES]
+        self._symbols: dict[tuple[str, str], Symbol] = {}
+        self._heard: dict[str, int] = {}
+        self._again_until = -1
+
+    def apply(self, block: Block, now: int) -> Built:
+        """Count a block of trades and return what that makes. `now` is the wall clock, in microseconds."""
+        built = Built()
+        block = block.after(self.applied)
+        if not block.offsets:
+            return built
+        again, block = block.cut(self._again_until)
+        if again.offsets:
+            self._apply_rows(again, built, now, again=True)
+        if block.offsets:
+            for stretch, frame in self._reader.frames(block, self.settings.smallest):
+                if frame is None or not self._apply_frame(frame, stretch, built, now):
+                    self._apply_rows(stretch, built, now)
+        for symbol in self._symbols.values():
+            built.candles += symbol.publish(now, self.settings.every)
+        return built
+
+    def tick(self, now: int) -> list[Record]:
+        """Return the candles which the passing of time publishes: open ones that are due, and those of a venue gone quiet.
+
+        To be called when there is nothing left to read; else a candle is made final by the clock before its trades came.
+        """
+        made: list[Record] = []
+        idle, grace = self.settings.idle, self.settings.grace
+        for symbol in self._symbols.values():
+            if now - self._heard.setdefault(symbol.venue, now) >= idle:
+                made += symbol.finish(now - grace - idle, lambda _: self.applied)
+            made += symbol.publish(now, self.settings.every)
+        return made
+
+    def changes(self) -> list[tuple[str, bytes | None]]:
+        """Return the entries of the state that changed since the last call, in the order to write them; None deletes."""
+        written: list[tuple[str, bytes | None]] = []
+        heads: list[tuple[str, bytes | None]] = []
+        deleted: list[tuple[str, bytes | None]] = []
+        for (venue, name), symbol in self._symbols.items():
+            symbol.history.forget(self.marks.get(venue, -1), self._retention)
+            written += [(self._chunk(venue, name, key), value) for key, value in symbol.history.written(self.applied)]
+            if symbol.dirty:
+                heads.append((f"head|{venue}|{name}", symbol.head(self.applied)))
+            deleted += [(self._chunk(venue, name, key), None) for key in symbol.history.deleted()]
+        if not (written or heads or deleted):
+            return []
+        own = msgspec.msgpack.encode([self.applied, self.marks])
+        return [*written, *heads, ("partition", own), *deleted]
+
+    def restore(self, entries: Mapping[str, bytes]) -> None:
+        """Take the entries of this partition as `changes` gave them, into a builder that has nothing yet."""
+        own = entries.get("partition")
+        if own is not None:
+            self.applied, self.marks = msgspec.msgpack.decode(own)
+        prefix = "final|"
+        for key, value in entries.items():
+            if key.startswith(prefix):
+                name, interval, begin = key[len(prefix) :].rsplit("|", 2)
+                venue, _, name = name.partition("|")
+                built = self._symbol(venue, name).history.restore((PLACES[interval], int(begin)), value)
+                self._again_until = max(self._again_until, built)
+        prefix = "head|"
+        for key, value in entries.items():
+            if key.startswith(prefix):
+                venue, _, name = key[len(prefix) :].partition("|")
+                symbol = self._symbol(venue, name)
+                symbol.restore(value)
+                self._again_until = max(self._again_until, symbol.applied)
+
+    def _apply_frame(self, frame: pl.DataFrame, block: Block, built: Built, now: int) -> bool:
+        settings = self.settings
+        sifted = columns.sift(frame, block.offsets, self._seen, self.marks, buy=self._buy, grace=settings.grace, ahead=settings.ahead)
+        if sifted is None:
+            return False
+        self._count(sifted, block.offsets[-1], built, now, again=False)
+        return True
+
+    def _apply_rows(self, block: Block, built: Built, now: int, *, again: bool = False) -> None:
+        records, offsets, rejected = self._reader.rows(block)
+        built.rejected += rejected
+        skip = None
+        if again:
+            skip = [self._symbol(one["venue"], one["symbol"]).applied >= at for one, at in zip(records, offsets, strict=True)]
+        settings = self.settings
+        sifted = rows.sift(
+            records, offsets, self._seen, self.marks, buy=self._buy, grace=settings.grace, ahead=settings.ahead, one_by_one=skip
+        )
+        self._count(sifted, block.offsets[-1], built, now, again=again)
+
+    def _count(self, sifted: Sequence[Sifted], last: int, built: Built, now: int, *, again: bool) -> None:
+        grace = self.settings.grace
+        for venue, mark, crossed, bars, odd, forgotten in sifted:
+            for name, seconds in bars:
+                self._symbol(venue, name).merge(seconds)
+            for trade in odd:
+                made, too_late = self._symbol(venue, trade.symbol).take(trade, grace, self._retention, crossed, again=again)
+                built.candles += made
+                if too_late:
+                    why = f"{trade.place[2]} of {trade.symbol} came after its candles had been given up"
+                    built.too_late.append(TooLate(trade.offset, tuple(too_late), why))
+            for trade in forgotten:
+                why = f"{trade.place[2]} of {trade.symbol} is older than what is remembered of its ids, so it may have been counted"
+                built.too_late.append(TooLate(trade.offset, NAMES, why))
+            self.marks[venue] = mark
+            self._heard[venue] = now
+            version = _after(crossed, grace)
+            for symbol in self._symbols.values():
+                if symbol.venue == venue:
+                    built.candles += symbol.finish(mark - grace, version)
+        self.applied = last
+
+    def _symbol(self, venue: str, name: str) -> Symbol:
+        found = self._symbols.get((venue, name))
+        if found is None:
+            found = self._symbols[venue, name] = Symbol(venue, name)
+        return found
+
+    def _seen(self, venue: str, name: str) -> Seen:
+        return self._symbol(venue, name).seen
+
+    def _chunk(self, venue: str, name: str, key: Key) -> str:
+        return f"final|{venue}|{name}|{NAMES[key[0]]}|{key[1]}"
+
+
+def _after(crossed: Callable[[int], int], grace: int) -> Callable[[int], int]:
+    return lambda end: crossed(end + grace)
+
+
+@cache
+def reader(writer_of: Callable[[int], Schema]) -> Reader:
+    """Return a reader of trades, one for all partitions that look schemas up in the same way."""
+    found = Reader(event("trade"), FIELDS, writer_of)
+    if tuple(found.symbols("origin")) != ORIGINS:
+        raise ValueError("the origins of a trade are not those candles count by")
+    return found

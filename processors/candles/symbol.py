@@ -1,0 +1,158 @@
+"""The candles of one symbol: open ones at hand, final ones in the history, and which of them must be published."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from processors.blocks import Record
+from processors.candles.bar import Bar, one_trade
+from processors.candles.history import History
+from processors.candles.intervals import MINUTE, NAMES, SECOND, spans
+from processors.candles.sift import Trade
+from processors.seen import Seen
+
+_NEVER = 2**62
+
+
+class Symbol:
+    """One symbol's state. An interval is named by its place in NAMES."""
+
+    def __init__(self, venue: str, symbol: str) -> None:
+        self.venue = venue
+        self.symbol = symbol
+        self.seen = Seen()
+        self.applied = -1
+        self.history = History()
+        self._open: list[dict[int, Bar]] = [{} for _ in NAMES]
+        self._next_end = _NEVER
+        self._changed: dict[tuple[int, int], Bar] = {}
+        self._revised: dict[tuple[int, int], Bar] = {}
+        self._longest_unshown = _NEVER
+        self.dirty = False
+
+    def merge(self, seconds: Sequence[Bar]) -> None:
+        """Add trades, given as bars of one second each, to every interval."""
+        self.dirty = True
+        minutes: dict[int, Bar] = {}
+        for bar in seconds:
+            time = bar.first[0]
+            start = time - time % SECOND
+            self._put(0, start, start + SECOND, bar)
+            minute = time - time % MINUTE
+            mine = minutes.get(minute)
+            if mine is None:
+                minutes[minute] = bar.within(0, 0)
+            else:
+                mine.add(bar)
+        for minute, bar in minutes.items():
+            for place, (start, end) in enumerate(spans(minute), 1):
+                self._put(place, start, end, bar)
+
+    def take(
+        self, trade: Trade, grace: int, retention: Sequence[int], crossed: Callable[[int], int], *, again: bool = False
+    ) -> tuple[list[Record], list[str]]:
+        """Add one trade which may be late; return finals it made at once, and the intervals for which it is too late.
+
+        `again` says that some of its candles may hold it already: those built up to its offset are left alone.
+        """
+        self.dirty = True
+        made: list[Record] = []
+        too_late: list[str] = []
+        time = trade.place[0]
+        one = one_trade(trade.place, trade.price, trade.size, trade.bought, trade.epoch, trade.offset, trade.origin)
+        second = time - time % SECOND
+        for place, (start, end) in enumerate(((second, second + SECOND), *spans(time - time % MINUTE))):
+            bar = self._find(place, start)
+            if bar is not None and again and bar.version >= trade.offset:
+                continue
+            if trade.mark < end + grace:
+                self._put(place, start, end, one)
+            elif end + retention[place] <= trade.mark:
+                too_late.append(NAMES[place])
+            elif bar is None:
+                bar = one.within(start, end)
+                made.append(self._finish(place, bar, trade.offset))
+            else:
+                if not bar.final:
+                    made.append(self._finish(place, bar, crossed(end + grace)))
+                bar.add(one)
+                self._revise(place, bar, 1)
+        return made, too_late
+
+    def finish(self, reached: int, version: Callable[[int], int]) -> list[Record]:
+        """Make every candle final that closed at or before a time; `version` gives it from the candle's close."""
+        if self._next_end > reached:
+            return []
+        made: list[Record] = []
+        self._next_end = _NEVER
+        for place, bars in enumerate(self._open):
+            closed = [bar for bar in bars.values() if bar.end <= reached]
+            made += [self._finish(place, bar, version(bar.end)) for bar in closed]
+            self._next_end = min(self._next_end, min((bar.end for bar in bars.values()), default=_NEVER))
+        self.dirty = True
+        return made
+
+    def publish(self, now: int, every: int) -> list[Record]:
+        """Return the revised candles, and the open ones that changed and were not published in the last `every`."""
+        made = [bar.record(self.venue, self.symbol, NAMES[place]) for (place, _), bar in self._revised.items()]
+        self._revised.clear()
+        if self._longest_unshown + every > now:
+            return made
+        self._longest_unshown = _NEVER
+        for key, bar in list(self._changed.items()):
+            if bar.shown + every <= now:
+                bar.shown = now
+                del self._changed[key]
+                made.append(bar.record(self.venue, self.symbol, NAMES[key[0]]))
+            else:
+                self._longest_unshown = min(self._longest_unshown, bar.shown)
+        return made
+
+    def head(self, applied: int) -> bytes:
+        """Return all but the final candles, as bytes, built up to an offset."""
+        self.applied = applied
+        self.dirty = False
+        bars = [[bar.dump() for bar in bars.values()] for bars in self._open]
+        return msgspec.msgpack.encode([applied, self.seen.dump(), bars])
+
+    def restore(self, head: bytes) -> None:
+        """Take what `head` wrote; the history must be restored before."""
+        state: list[Any] = msgspec.msgpack.decode(head)
+        self.applied, self.seen = state[0], Seen.load(state[1])
+        for place, bars in enumerate(state[2]):
+            for bar in map(Bar.load, bars):
+                if self.history.find(place, bar.start) is None:  # else it became final after this head was written
+                    self._open[place][bar.start] = bar
+                    self._next_end = min(self._next_end, bar.end)
+
+    def _find(self, place: int, start: int) -> Bar | None:
+        return self._open[place].get(start) or self.history.find(place, start)
+
+    def _put(self, place: int, start: int, end: int, more: Bar) -> None:
+        bar = self._open[place].get(start)
+        if bar is None:
+            bar = self.history.find(place, start)
+            if bar is not None:  # final by the clock, before the watermark came
+                bar.add(more)
+                self._revise(place, bar, more.trades)
+                return
+            bar = self._open[place][start] = more.within(start, end)
+            self._next_end = min(self._next_end, end)
+        else:
+            bar.add(more)
+        self._changed[place, start] = bar
+        self._longest_unshown = min(self._longest_unshown, bar.shown)
+
+    def _finish(self, place: int, bar: Bar, version: int) -> Record:
+        bar.final = True
+        bar.version = max(bar.version, version)
+        self._open[place].pop(bar.start, None)
+        self._changed.pop((place, bar.start), None)
+        self.history.put(place, bar)
+        return bar.record(self.venue, self.symbol, NAMES[place])
+
+    def _revise(self, place: int, bar: Bar, trades: int) -> None:
+        bar.revision += trades
+        self.history.put(place, bar)
+        self._revised[place, bar.start] = bar
