@@ -2,14 +2,16 @@
 
 import argparse
 import json
+import os
 import signal
 import sys
-import threading
 from dataclasses import asdict
 from pathlib import Path
 
 from topology.errors import TidewireError
 from topology.stack import PARTS, LocalStack
+
+ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def main() -> int:
@@ -19,19 +21,25 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, help="folder for downloads (default: ~/.cache/tidewire)")
     parser.add_argument("--parts", default=",".join(PARTS), help=f"which parts, of {','.join(PARTS)}")
     options = parser.parse_args()
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    # A pipe and not a threading.Event: a handler that sets an event which is just being waited for never returns.
+    awake, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    for number in ENDING:
+        signal.signal(number, lambda *_: sys.exit(0))
     stack = LocalStack(options.state, options.cache, progress=lambda line: print(line, file=sys.stderr, flush=True))
     try:
         stack.start(options.parts.split(","))
+        print(json.dumps(asdict(stack.addresses)), flush=True)
+        if stack.parts:
+            os.read(awake, 1)
     except TidewireError as error:
         print(error, file=sys.stderr)
         return 1
-    print(json.dumps(asdict(stack.addresses)), flush=True)
-    if stack.parts:
-        ended.wait()
-    stack.stop()
+    finally:
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
+        stack.stop()
     return 0
 
 

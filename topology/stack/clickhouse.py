@@ -9,7 +9,7 @@ from topology.stack.ports import HOST
 from topology.stack.process import Child
 from topology.stack.watchdog import Watchdog
 
-SECONDS_TO_START = 60.0
+SECONDS_TO_START = 180.0  # a laptop under load; an idle one takes 2 to 5
 
 
 class ClickHouse:

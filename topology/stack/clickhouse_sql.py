@@ -1,7 +1,8 @@
 """What a statement is, as far as a server must know before it runs it: its first word, its FORMAT, where its data begins.
 
-Follows ClickHouse's own lexer in what is not code: '…', "…" and `…` with backslashes or doubled quotes,
-comments (--, #, /* … */) and $tag$ … $tag$ heredocs.
+Follows ClickHouse's own lexer (src/Parsers/Lexer.cpp) in what is not code: '…', "…" and `…` with backslashes or
+doubled quotes, the same in curly quotes, comments (--, #, /* … */) and $tag$ … $tag$ heredocs. A `$` inside a word
+belongs to the word. Where the two could differ, this one sees more code, never less.
 """
 
 import re
@@ -9,12 +10,13 @@ from dataclasses import dataclass, field
 
 _TOKEN = re.compile(
     rb"""(?P<gap>\s+|--[^\n]*|\#[ !][^\n]*|/\*.*?(?:\*/|\Z))
-       |(?P<text>'(?:[^'\\]|\\.|'')*'|(?P<tag>\$\w*\$).*?(?P=tag))
-       |(?P<quoted>"(?:[^"\\]|\\.|"")*"|`(?:[^`\\]|\\.|``)*`)
-       |(?P<word>[A-Za-z_]\w*)
+       |(?P<text>'(?:[^'\\]|\\.|'')*'|\xe2\x80\x98.*?\xe2\x80\x99|(?P<tag>\$\w*\$).*?(?P=tag))
+       |(?P<quoted>"(?:[^"\\]|\\.|"")*"|`(?:[^`\\]|\\.|``)*`|\xe2\x80\x9c.*?\xe2\x80\x9d)
+       |(?P<word>[A-Za-z_][\w$]*)
        |(?P<other>.)""",
     re.DOTALL | re.VERBOSE,
 )
+_QUOTES = b'"`\xe2\x80\x9c\x9d'
 _GAP_BEFORE_DATA = re.compile(rb"[ \t\f]*\r?\n?")  # ParserInsertQuery: blanks, then one line end
 
 ROWS = frozenset({"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "CHECK", "KILL", "FROM"})
@@ -23,7 +25,7 @@ ROWS = frozenset({"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLA
 READS = ROWS - {"KILL", "CHECK"} | {"USE", "SET"}
 """First words open to a user who may only read."""
 
-_AFTER_FORMAT = frozenset({"SETTINGS", "INTO"})
+_AFTER_FORMAT = frozenset({b"SETTINGS", b"INTO"})
 
 
 @dataclass(slots=True)
@@ -65,21 +67,21 @@ def read_statement(text: bytes) -> Statement:
     word_at = 0
     name: bytes | None = None  # the token just before, if it can be a function's name
     is_select = False
+    is_settled = False  # the FORMAT clause was followed by what may follow it
     for token in _TOKEN.finditer(text):
         kind = token.lastgroup
         if kind == "gap":
             continue
         piece = token.group()
-        if depth == 0 and statement.format_at is not None and piece != b";" and piece.upper().decode(errors="replace") not in _AFTER_FORMAT:
-            # Not the last clause, so `format` was a column's name. After SETTINGS nothing is looked at any more.
-            statement.format = statement.format_at = None
-        elif statement.format_at is not None and piece.upper() == b"SETTINGS":
-            break
+        if statement.format_at is not None and depth == 0 and not is_settled:
+            is_settled = piece == b";" or piece.upper() in _AFTER_FORMAT
+            if not is_settled:  # not the last clause, so `format` was a column's name
+                statement.format = statement.format_at = None
         if kind == "other":
             if piece == b"(" and name is not None:
                 statement.calls.add(name.decode(errors="replace").lower())
             depth += {b"(": 1, b")": -1}.get(piece, 0)
-        name = piece.strip(b'"`') if kind in {"word", "quoted"} else None
+        name = piece.strip(_QUOTES) if kind in {"word", "quoted"} else None
         if kind != "word":
             before, word = word, b""
             continue
@@ -92,7 +94,7 @@ def read_statement(text: bytes) -> Statement:
         if depth:
             continue
         is_insert = statement.first_word == "INSERT" and not is_select
-        if before == b"FORMAT":
+        if before == b"FORMAT" and not is_settled:
             statement.format, statement.format_at = piece.decode(), before_at
             if is_insert:
                 gap = _GAP_BEFORE_DATA.match(text, token.end())

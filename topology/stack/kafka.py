@@ -20,7 +20,7 @@ from topology.stack.watchdog import Watchdog
 
 CLUSTER_ID = "VGlkZXdpcmVMb2NhbFN0aw"  # 16 bytes in URL-safe base64, as StorageTool demands
 LARGEST_MESSAGE = 16 * 1024 * 1024  # one Coinbase level-2 snapshot is over 5 MB
-SECONDS_TO_START = 60.0
+SECONDS_TO_START = 180.0  # a laptop under load; an idle one takes 2 to 5
 
 # A broker that is not up yet is no news.
 _SILENT = logging.getLogger("topology.stack.kafka.readiness")
@@ -85,8 +85,7 @@ class Kafka:
 
     def stop(self) -> None:
         """Stop in order; what was acknowledged is on disk."""
-        self.child.stop()
-        self._archive.keep()
+        self._archive.keep(self.child.stop())
 
     def kill(self) -> None:
         """Kill with signal 9, for tests of recovery; start() brings it back on the same address with the same data."""

@@ -23,7 +23,7 @@ from topology.stack.watchdog import Watchdog
 
 PARTS = ("kafka", "registry", "clickhouse")
 PORTS = ("kafka", "kafka_controller", "registry", "registry_management", "clickhouse")
-SECONDS_FOR_ANOTHER = 180.0
+SECONDS_FOR_ANOTHER = 400.0
 
 
 @dataclass(frozen=True, slots=True)

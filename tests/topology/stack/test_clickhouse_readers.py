@@ -62,6 +62,11 @@ def test_a_reader_cannot_write(clickhouse: str, client: Any, sql: str) -> None:
         "SELECT * FROM view(SELECT file('PATH'))",
         "WITH (SELECT file('PATH')) AS x SELECT x",
         "EXPLAIN SELECT file('PATH')",
+        "SELECT 1 AS x$$, file('PATH') AS y$$",
+        "SELECT \u2018 ' \u2019, file('PATH'), \u2018 ' \u2019",
+        "SELECT \u201cfile\u201d('PATH')",
+        "SELECT `fi\\x6ce`('PATH')",
+        "SELECT 1 FORMAT CSV; SELECT file('PATH')",
         "SELECT 1 INTO OUTFILE 'PATH.out'",
     ],
 )

@@ -69,6 +69,11 @@ def test_an_insert_from_a_query_carries_no_data() -> None:
         (b"SELECT file('/etc/passwd')", {"file"}),
         (b"SELECT * FROM `URL` /* */ ('http://x')", {"url"}),
         (b"SELECT 'file(' , count()", {"count"}),
+        (b"SELECT 1 AS x$$, file('a') AS y$$", {"file"}),
+        ("SELECT \u2018 ' \u2019, file('a'), \u2018 ' \u2019".encode(), {"file"}),
+        ("SELECT \u201cfile\u201d('a')".encode(), {"file"}),
+        (b"SELECT 1 FORMAT CSV SETTINGS a = 1; SELECT file('a')", {"file"}),
+        (b"SELECT $x$ file('a') $x$", set()),
     ],
 )
 def test_calls_are_seen_through_quotes_and_comments(text: bytes, calls: set[str]) -> None:
