@@ -1,0 +1,5 @@
+"""Frames, trades and book deltas → every gap, with its cause, and how it was closed."""
+
+from topology.flow import Stage
+
+STAGE = Stage("detect_gaps", reads=("frame", "trade", "book_delta"), writes=("gap", "dead_letter"))

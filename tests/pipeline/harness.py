@@ -74,12 +74,20 @@ class Pipeline:
         kafka = Kafka(brokers=addresses.kafka)
         await asyncio.to_thread(create, kafka, all_topics())
         await asyncio.to_thread(register, Registry(RegistrySettings(url=addresses.registry)), all_topics())
-        for stage in reversed(self.stages):
-            self.start(stage)
-        await self.ready(self.stages)
+        try:
+            for stage in reversed(self.stages):
+                self.start(stage)
+            await self.ready(self.stages)
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop every stage, then the stack."""
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():

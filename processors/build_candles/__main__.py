@@ -1,0 +1,71 @@
+"""`python -m processors.build_candles`: trades → candles of every interval, provisional, final and revised."""
+
+from collections.abc import Callable, Mapping
+
+from processors.blocks import Block
+from processors.candles.builder import Builder
+from processors.candles.settings import Settings as CandleSettings
+from processors.stage import Begin, Output, main
+from processors.transport import Batch
+from schemas.catalogue import Schema, event
+from topology.clock import now as wall_clock
+from topology.errors import Reject
+from topology.registry import Registry
+from topology.settings import Settings
+
+SECOND = 1_000_000
+
+
+class BuildCandles:
+    """The candles of one partition of trades."""
+
+    def __init__(self, writer_of: Callable[[int], Schema], settings: CandleSettings, entries: Mapping[str, bytes]) -> None:
+        self._builder = Builder(writer_of, settings)
+        self._builder.restore(entries)
+
+    def apply(self, batch: Batch, output: Output) -> int | None:
+        """Count a batch of trades and publish the candles that makes."""
+        time = wall_clock()
+        block = Block([message.value or b"" for message in batch], [message.offset for message in batch])
+        built = self._builder.apply(block, time)
+        output.publish_many(("candle", candle) for candle in built.candles)
+        for one in built.too_late:
+            output.refuse(batch, one.offset, f"{one.reason} (intervals {', '.join(one.intervals)})")
+        for refused in built.rejected:
+            output.refuse(batch, refused.offset, refused.reason)
+        return None
+
+    def tick(self, now: int, output: Output) -> None:
+        """Publish what is due by the clock."""
+        output.publish_many(("candle", candle) for candle in self._builder.tick(now))
+
+    def dump(self) -> Mapping[str, bytes | None]:
+        """Return what changed, in the order in which it must be written."""
+        return dict(self._builder.changes())
+
+
+def topics_of(_settings: Settings) -> tuple[str, ...]:
+    """Return the topic of trades."""
+    return (event("trade").topic.of(),)
+
+
+def begin_of(settings: Settings, registry: Registry) -> Begin:
+    """Return how the work of a partition begins."""
+    candles = settings.candles
+    chosen = CandleSettings(
+        grace=int(candles.grace_seconds * SECOND),
+        every=int(candles.provisional_seconds * SECOND),
+        idle=int(candles.idle_seconds * SECOND),
+    )
+
+    def writer_of(number: int) -> Schema:
+        try:
+            return registry.writer_schema(number)
+        except Reject as error:
+            raise LookupError(str(error)) from error
+
+    return lambda _topic, _partition, entries: BuildCandles(writer_of, chosen, entries)
+
+
+if __name__ == "__main__":
+    main("build_candles", topics_of, begin_of)
