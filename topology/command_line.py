@@ -1,6 +1,9 @@
 """`tidewire`: one command line for everything. Each command's work is in topology/commands; imports wait until it is asked for."""
 
+import os
 import sys
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +18,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print an object a line.")]
 
 
 @app.callback()
@@ -46,6 +52,143 @@ def up(
     raise typer.Exit(run_up(settings(), options, plain=plain, duration=duration))
 
 
+@app.command()
+def run(
+    stage: Annotated[str, typer.Argument(help="Its name: producers, normalise, build_candles, detect_gaps, rebuild_books, clickhouse.")],
+    venue: Annotated[str, typer.Argument(help="The venue, for `producers`: binance, kraken …")] = "",
+) -> None:
+    """Run one stage as this process, until SIGTERM or Ctrl-C: what compose and Kubernetes start.
+
+    Run it again, here or on another machine, to share its work. The servers are those of the settings, else the embedded
+    ones of a `tidewire up` in the same state folder.
+    """
+    from topology.commands.run import run as run_stage
+    from topology.settings import settings
+
+    run_stage(settings(), stage, venue)
+
+
+@app.command()
+def topics(as_json: Json = False) -> None:
+    """List every topic: the event it carries, key, who writes and reads it, and how many messages it holds."""
+    from topology.addresses import embedded, merged
+    from topology.commands.show import answer
+    from topology.commands.topics import topics as all_topics
+    from topology.settings import settings
+
+    found = all_topics(merged(settings(), embedded(settings())))
+    if not as_json:
+        found = [one | {"written_by": " ".join(one["written_by"]), "read_by": " ".join(one["read_by"])} for one in found]
+        for one in found:
+            del one["meaning"], one["event"]
+    answer(list(found[0]), [list(one.values()) for one in found], as_json=as_json)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="One SELECT, in ClickHouse's SQL; tables are named like topics, raw frames are `frames`.")],
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a line of names.")] = False,
+) -> None:
+    """Ask ClickHouse, read-only: tidewire query "SELECT venue, count() FROM trades FINAL GROUP BY venue"."""
+    from topology.addresses import located
+    from topology.commands.show import answer
+    from topology.queries import Questions
+    from topology.settings import settings
+
+    answer(*Questions(located(settings(), "clickhouse").clickhouse).ask(sql), as_json=as_json, as_csv=as_csv)
+
+
+class From(StrEnum):
+    """Where `consume` begins."""
+
+    earliest = "earliest"
+    latest = "latest"
+
+
+@app.command()
+def consume(
+    topic: Annotated[str, typer.Argument(help="The topic: trades, raw.binance, gaps … (`tidewire topics` lists them).")],
+    begin: Annotated[From, typer.Option("--from", help="The oldest message there is, or only what comes from now on.")] = From.latest,
+    limit: Annotated[int, typer.Option(help="Stop after so many messages; 0: never.", min=0)] = 0,
+    follow: Annotated[bool, typer.Option(help="Wait for more at the end; --no-follow ends there.")] = True,
+) -> None:
+    """Print a topic's events as JSON lines, decoded through the schema registry; decimals as exact text, times in microseconds."""
+    from topology.addresses import located
+    from topology.commands.consume import consume as lines
+    from topology.settings import settings
+
+    for line in lines(located(settings(), "kafka", "registry"), topic, begin.value, limit, follow=follow):
+        print(line, flush=True)
+
+
+@app.command()
+def candles(
+    symbol: Annotated[str, typer.Argument(help="The market, in any spelling: BTC/USDT, BTCUSDT, btc-usdt.")],
+    interval: Annotated[str, typer.Option(help="1s, 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, 3d, 1w or 1M.")] = "1m",
+    venue: Annotated[str, typer.Option(help="Only this venue.")] = "",
+    limit: Annotated[int, typer.Option(help="How many, the newest.", min=1)] = 20,
+    as_json: Json = False,
+) -> None:
+    """Show a market's newest candles, oldest first; `provisional` ones are still open. Times are UTC."""
+    from topology.addresses import located
+    from topology.commands.show import answer
+    from topology.queries import Questions
+    from topology.settings import settings
+
+    columns, rows = Questions(located(settings(), "clickhouse").clickhouse).candles(symbol, interval, venue, limit)
+    if not rows:
+        print(f"no {interval} candle of {symbol} yet; `tidewire topics` says what has come in", file=sys.stderr)
+    answer(columns, rows, as_json=as_json)
+
+
+@app.command()
+def gaps(
+    only_open: Annotated[bool, typer.Option("--open", help="Only those that are open or being filled.")] = False,
+    limit: Annotated[int, typer.Option(help="How many, the newest.", min=1)] = 50,
+    as_json: Json = False,
+) -> None:
+    """Show the ledger of gaps: what is or was missing, why, and how it was repaired. Times are UTC."""
+    from topology.addresses import located
+    from topology.commands.show import answer
+    from topology.queries import Questions
+    from topology.settings import settings
+
+    columns, rows = Questions(located(settings(), "clickhouse").clickhouse).gaps(only_open=only_open, limit=limit)
+    answer(columns, rows, as_json=as_json)
+
+
+@app.command()
+def record(
+    venue: Annotated[str, typer.Argument(help="The venue: binance, kraken …")],
+    out: Annotated[Path, typer.Option(help="The file to write, .jsonl.")],
+    seconds: Annotated[float, typer.Option(help="How long.", min=0.1)] = 10,
+    direct: Annotated[
+        bool, typer.Option("--direct", help="From the venue itself, on a connection of its own; else from its raw topic.")
+    ] = False,
+) -> None:
+    """Record a venue's raw frames into a file, verbatim: a first line says from where and when, then one JSON line a frame."""
+    from topology.commands.record import record as run_record
+    from topology.settings import settings
+
+    count = run_record(settings(), venue, out, seconds, direct=direct)
+    print(f"{count} frames in {out}", file=sys.stderr)
+    if not count:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor() -> None:
+    """Look at everything that is needed (Python, Java, disk, servers, schemas, tables, exchanges, stages) and name the cures.
+
+    Exit code 1 where something fails; warnings alone leave it 0.
+    """
+    from topology.commands.doctor import doctor as examine
+    from topology.settings import settings
+
+    raise typer.Exit(examine(settings()))
+
+
 def _list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -57,6 +200,9 @@ def main() -> None:
     except TidewireError as error:
         print(f"tidewire: {error}", file=sys.stderr)
         sys.exit(1)
+    except BrokenPipeError:
+        # Whoever read us (head, a pager) has had enough; nothing more can be said there, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -160,19 +160,19 @@ def _stages(reading: Reading) -> Table:
 
 
 def _rows(reading: Reading, *, wide: bool) -> Table:
-    grid = Table.grid(expand=True, padding=(0, 2, 0, 0))
+    grid = Table.grid(padding=(0, 3 if wide else 2, 0, 0))
     for _ in range(3):
-        grid.add_column(ratio=2, no_wrap=True)
-        grid.add_column(ratio=3 if wide else 2, justify="right", no_wrap=True)
+        grid.add_column(no_wrap=True)
+        grid.add_column(justify="right", no_wrap=True, min_width=8)
+        if wide:
+            grid.add_column(style="dim", no_wrap=True, min_width=7)
     cells: list[str | Text] = []
     for table, rows in reading.rows.items():
         rate = reading.row_rates.get(table, 0.0)
-        text = Text(count(rows))
-        if wide:
-            text.append(f" {f'+{count(rate)}/s' if rate >= 0.5 else '':>9}", style="dim")
-        cells += [table, text]
-    for start in range(0, len(cells), 6):
-        grid.add_row(*cells[start : start + 6])
+        cells += [table, count(rows), *([f"+{count(rate)}/s" if rate >= 0.5 else ""] if wide else [])]
+    each = 9 if wide else 6
+    for start in range(0, len(cells), each):
+        grid.add_row(*cells[start : start + each])
     if not cells:
         grid.add_row("none yet")
     return grid

@@ -196,7 +196,7 @@ class Monitor:
         process, tally = self._processes[name], self.samples(name)
         state, reason = "down", process.last_line if process.pid is None else ""
         if process.pid is not None:
-            state, reason = _readiness(pages.get(process.pid, ""))
+            state, reason = readiness(pages.get(process.pid, ""))
         everything = tally.all
         return StageReading(
             name=name,
@@ -241,7 +241,7 @@ def _get(url: str) -> tuple[int, str]:
         return 0, ""
 
 
-def _readiness(url: str) -> tuple[str, str]:
+def readiness(url: str) -> tuple[str, str]:
     """Return a stage's state and why it is not ready."""
     if not url:
         return "starting", ""

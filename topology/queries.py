@@ -1,5 +1,6 @@
 """What people ask of ClickHouse: a read-only client, and the questions the command line and the live view put to it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -47,7 +48,7 @@ class Questions:
         try:
             answer = self._client.query(sql, parameters=dict(parameters or {}), settings={"readonly": 1, "database": self.database})
         except ClickHouseError as error:
-            raise Fatal(str(error)[:DATABASE_ERROR_LENGTH]) from error
+            raise Fatal(words(error)) from error
         return answer.column_names, answer.result_rows
 
     def raw(self, sql: str, form: str) -> bytes:
@@ -57,7 +58,7 @@ class Questions:
         try:
             return bytes(self._client.raw_query(sql, fmt=form, settings={"readonly": 1, "database": self.database}))
         except ClickHouseError as error:
-            raise Fatal(str(error)[:DATABASE_ERROR_LENGTH]) from error
+            raise Fatal(words(error)) from error
 
     def rows(self) -> dict[str, int]:
         """Return how many rows each table holds, rows not yet merged away included: cheap, from the tables' metadata."""
@@ -99,6 +100,12 @@ class Questions:
             "ORDER BY open_time, venue"
         )
         return self.ask(sql, {"symbol": plain(symbol), "interval": interval, "venue": venue, "limit": limit})
+
+
+def words(error: Exception) -> str:
+    """Return what ClickHouse said, without what its client puts around it."""
+    text = re.sub(r"^Received ClickHouse exception, code: \d+, server response: ", "ClickHouse: ", str(error))
+    return re.sub(r" \(for url [^)]*\)$", "", text)[:DATABASE_ERROR_LENGTH]
 
 
 def shown(value: Any) -> str:

@@ -31,6 +31,7 @@ class Run:
         self._plain = plain
         self._duration = duration
         self._notes: deque[str] = deque(maxlen=50)
+        self._unprinted: list[str] = []
         self._live = False
         self._footer = FOOTER
         self._begun = time.monotonic()
@@ -42,7 +43,9 @@ class Run:
         """Tell the person what happened: on the page while it stands, else as a line."""
         stamped = f"{time.strftime('%H:%M:%S')} {line}"
         self._notes.append(stamped)
-        if not self._live:
+        if self._live:
+            self._unprinted.append(stamped)
+        else:
             # The terminal may be gone (a closed window); what must be stopped in order is stopped all the same.
             with contextlib.suppress(OSError):
                 print(stamped, flush=True)
@@ -63,8 +66,9 @@ class Run:
         self._running = True
         started = time.monotonic()
         try:
-            for name, address in self._addresses():
-                self.say(f"{name}: {address}")
+            if self._plain:
+                for name, address in self._addresses():
+                    self.say(f"{name}: {address}")
             with self._shown(started):
                 self._watch(started)
                 self._footer = "Stopping in order … (Ctrl-C again: do not wait for what is unread)"
@@ -113,7 +117,8 @@ class Run:
                 yield
         finally:
             self._live = False
-            print("\n".join(list(self._notes)[-12:]))
+            with contextlib.suppress(OSError):
+                print("\n".join(self._unprinted), flush=True)
 
     def _page(self, started: float) -> Page:
         supervisor = self.supervisor

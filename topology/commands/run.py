@@ -1,0 +1,32 @@
+"""`tidewire run STAGE`: one stage as this very process, which is what compose and Kubernetes start."""
+
+import runpy
+import sys
+
+from dialects.catalogue import all_dialects
+from topology.addresses import export, located
+from topology.errors import Fatal
+from topology.flow import Stage, stages
+from topology.settings import Settings
+
+
+def find(name: str) -> Stage:
+    """Return the stage of a name; Fatal names those there are."""
+    try:
+        return stages()[name]
+    except KeyError:
+        raise Fatal(f"no stage is called {name!r}; there are {', '.join(stages())}") from None
+
+
+def run(settings: Settings, name: str, venue: str) -> None:
+    """Become the stage: this returns when it has stopped, or ends the process with its exit code. Raises Fatal."""
+    stage = find(name)
+    if stage.per_venue and venue not in all_dialects():
+        raise Fatal(f"{name} runs once a venue: tidewire run {name} VENUE, of {', '.join(all_dialects())}")
+    if venue and not stage.per_venue:
+        raise Fatal(f"{name} serves all venues: leave {venue!r} out")
+    if not stage.runs:
+        raise Fatal(f"{stage.package} has no __main__ to run")
+    export(located(settings))
+    sys.argv = [stage.package, *([venue] if venue else [])]
+    runpy.run_module(stage.package, run_name="__main__", alter_sys=True)

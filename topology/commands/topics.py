@@ -1,0 +1,37 @@
+"""`tidewire topics`: every topic, what it carries, who writes and reads it, and how much is in it."""
+
+from typing import Any
+
+from schemas.catalogue import Event
+from topology.flow import stages
+from topology.lag import Offsets
+from topology.settings import Settings
+from topology.topics import all_topics
+
+
+def described(name: str, event: Event) -> dict[str, Any]:
+    """Return what is known of a topic without asking a broker."""
+    return {
+        "topic": name,
+        "event": event.name,
+        "key": "|".join(event.topic.key),
+        "partitions": event.topic.partitions,
+        "retention_days": event.topic.retention_days,
+        "written_by": [stage.name for stage in stages().values() if event.name in stage.writes],
+        "read_by": [stage.name for stage in stages().values() if event.name in stage.reads],
+        "meaning": event.schema["doc"],
+    }
+
+
+def topics(settings: Settings) -> list[dict[str, Any]]:
+    """Return every topic; `messages` is what the broker holds now, null where the topic is not there or no broker is known."""
+    found = [described(name, event) for name, event in all_topics().items()]
+    counts: dict[str, int] = {}
+    if settings.kafka.brokers:
+        offsets = Offsets(settings.kafka)
+        places = offsets.partitions(one["topic"] for one in found)
+        begins = offsets.begins(places)
+        for place, end in offsets.ends(places).items():
+            counts[place[0]] = counts.get(place[0], 0) + end - begins[place]
+        offsets.close()
+    return [one | {"messages": counts.get(one["topic"])} for one in found]
