@@ -54,28 +54,25 @@ class Backfill:
         self._feeds = feeds
         self._waiting: dict[str, Gap] = {}
         self._places: dict[str, list[Place]] = {}
-        self._begun: set[str] = set()
         self._current: str | None = None
         self._arrived = asyncio.Event()
         self._resynced: dict[tuple[str, Stream], float] = {}
         self._resyncing: dict[tuple[str, Stream], asyncio.Task[None]] = {}
 
     def take(self, batch: Sequence[tuple[Place, Gap]]) -> None:
-        """Sort gap events, oldest first, into what is to be done and what is settled already."""
-        latest: dict[str, Gap] = {}
+        """Sort gap events, oldest first, into what is to be done and what is settled already.
+
+        `filling` asks for nothing: it is our own word, and while its work is not done its `open` is not committed either.
+        """
         for place, gap in batch:
-            latest[gap["gap_id"]] = gap
             self._places.setdefault(gap["gap_id"], []).append(place)
-        for gap_id, gap in latest.items():
-            left_by_another = gap["state"] == "filling" and gap_id not in self._begun
-            if gap["state"] == "open" or left_by_another:
-                self._waiting[gap_id] = gap
+            if gap["state"] == "open":
+                self._waiting[gap["gap_id"]] = gap
                 self._arrived.set()
-            else:
-                if gap["state"] != "filling":
-                    self._waiting.pop(gap_id, None)
-                    self._begun.discard(gap_id)
-                self._finish(gap_id)
+            elif gap["state"] != "filling":
+                self._waiting.pop(gap["gap_id"], None)
+        for gap_id in {gap["gap_id"] for _, gap in batch}:
+            self._finish(gap_id)
 
     async def run(self) -> None:
         """Mend until cancelled."""
@@ -106,7 +103,6 @@ class Backfill:
             return
         if gap["from_sequence"] is None or gap["to_sequence"] is None:
             return  # its end is not known yet; the detector says it again when it is
-        self._begun.add(gap["gap_id"])
         frames = means.frames()
         await self._say(gap, "filling", f"asked of the venue's REST API on connection {frames.connection_id}")
         try:
@@ -162,7 +158,6 @@ class Backfill:
             connection.resync(stream)
             await self._say(gap, "filling", "its snapshot is asked for")
 
-        self._begun.add(gap["gap_id"])
         task = self._resyncing[key] = asyncio.get_running_loop().create_task(resync())
         task.add_done_callback(lambda _: self._resyncing.pop(key))
 

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +14,13 @@ from producers.gaps import Progress
 from producers.rest import Allowance
 from schemas.catalogue import event
 from simulator.faults import Fault
-from simulator.server import Simulator
+from simulator.server import Simulator, SimulatorSettings
 from tests.producers.conftest import VENUES, Runs
 from tests.producers.harness import Running
+from topology import registry as registries
 from topology.clock import now
 from topology.kafka import Publisher, connection
-from topology.registry import Registry
+from topology.settings import Kafka, Registry
 
 GAP = event("gap")
 
@@ -49,7 +52,8 @@ class Ledger:
 
     def __init__(self, running: Running) -> None:
         self._kafka = running.settings.kafka
-        self._codec = Registry(running.settings.registry).codec("gaps", GAP)
+        self._read: dict[tuple[str, str], dict[str, Any]] = {}
+        self._codec = registries.Registry(running.settings.registry).codec("gaps", GAP)
         self._consumer = Consumer(connection(self._kafka) | {"group.id": f"test-{secrets.token_hex(4)}"})
         partitions = self._consumer.list_topics("gaps", timeout=10).topics["gaps"].partitions
         ends = {number: self._consumer.get_watermark_offsets(TopicPartition("gaps", number), timeout=10)[1] for number in partitions}
@@ -58,19 +62,18 @@ class Ledger:
     def write(self, *records: dict[str, Any]) -> None:
         """Publish gap events."""
         publisher = Publisher(self._kafka)
-        publisher.publish_many("gaps", [(GAP.topic.key_of(record), self._codec.encode(record)) for record in records])
+        publisher.publish_many(("gaps", GAP.topic.key_of(record), self._codec.encode(record)) for record in records)
         publisher.flush(20)
 
     async def state(self, gap_id: str, state: str) -> dict[str, Any]:
         """Return a gap's event of this state, once it is there."""
         async with asyncio.timeout(40):
-            while True:
+            while (gap_id, state) not in self._read:
                 message = await asyncio.to_thread(self._consumer.poll, 0.1)
-                if message is None or message.error() is not None:
-                    continue
-                record = self._codec.decode(message.value() or b"")
-                if record["gap_id"] == gap_id and record["state"] == state:
-                    return record
+                if message is not None and message.error() is None:
+                    record = self._codec.decode(message.value() or b"")
+                    self._read[record["gap_id"], record["state"]] = record
+        return self._read[gap_id, state]
 
     def close(self) -> None:
         """Stop reading."""
@@ -89,15 +92,27 @@ def replied_trades(running: Running) -> list[int]:
     return found
 
 
+def snapshots_of(running: Running) -> list[dict[str, Any]]:
+    """Return the replies that hold a book."""
+    return [one for one in running.published.all("reply") if "/depth?" in one["request"]]
+
+
+@pytest.fixture
+async def trading() -> AsyncIterator[Simulator]:
+    """Start a market that trades at every step, with a history of some pages."""
+    async with Simulator(SimulatorSettings(seed=5, levels=300, trade_share=1.0, bases=("BTC",))) as started:
+        await started.step(5000)
+        yield started
+
+
 @pytest.mark.parametrize("venue", VENUES)
-async def test_missing_trades_are_fetched_page_by_page(venue: str, simulator: Simulator, producer: Runs) -> None:
+async def test_missing_trades_are_fetched_by_page(venue: str, trading: Simulator, kafka: Kafka, registry: Registry, tmp_path: Path) -> None:
     """A gap of more trades than a page holds is covered: every id is in a reply, verbatim, on a connection of its own."""
-    await simulator.step(6000)
-    listing = next(iter(simulator.venues[venue].listings.values()))
-    tape = simulator.truth.tape(venue, listing.instrument.symbol)
+    listing = next(iter(trading.venues[venue].listings.values()))
+    tape = trading.truth.tape(venue, listing.instrument.symbol)
     first, last = tape.first_trade_id + 10, tape.next_trade_id - 10
     assert last - first > 1000
-    async with producer(venue, channels=("trade",)) as running:
+    async with Running(trading, venue, kafka, registry, tmp_path, channels=("trade",)) as running:
         ledger = Ledger(running)
         (before,) = tape.trades(first - 1, 1)
         wanted = gap(running, listing.instrument.wire_symbol, "trade", first, last, from_time=before.time_ns // 1000)
@@ -114,7 +129,7 @@ async def test_missing_trades_are_fetched_page_by_page(venue: str, simulator: Si
 
 async def test_trades_the_venue_has_no_more_are_unfillable(simulator: Simulator, producer: Runs) -> None:
     """Trades older than the venue's history are said to be lost, with how many were given."""
-    await simulator.step(200)
+    await simulator.step(1500)
     async with producer("binance", channels=("trade",)) as running:
         ledger = Ledger(running)
         tape = simulator.truth.tape("binance", "BTC/USDT")
@@ -129,7 +144,7 @@ async def test_trades_the_venue_has_no_more_are_unfillable(simulator: Simulator,
 
 async def test_a_venue_that_asks_for_patience_gets_it(simulator: Simulator, producer: Runs) -> None:
     """Refused with Retry-After, the request is made again after it, and the gap is filled."""
-    await simulator.step(200)
+    await simulator.step(1500)
     async with producer("binance", channels=("trade",)) as running:
         ledger = Ledger(running)
         tape = simulator.truth.tape("binance", "BTC/USDT")
@@ -144,7 +159,7 @@ async def test_a_venue_that_asks_for_patience_gets_it(simulator: Simulator, prod
 
 async def test_a_gap_filled_meanwhile_is_not_asked_for(simulator: Simulator, producer: Runs) -> None:
     """Where a later state of a gap is there already, its opening asks for nothing; the work after it is still done."""
-    await simulator.step(200)
+    await simulator.step(1500)
     async with producer("binance", channels=("trade",)) as running:
         ledger = Ledger(running)
         tape = simulator.truth.tape("binance", "BTC/USDT")
@@ -161,7 +176,7 @@ async def test_a_gap_filled_meanwhile_is_not_asked_for(simulator: Simulator, pro
 
 async def test_work_not_done_is_done_after_a_restart(simulator: Simulator, producer: Runs) -> None:
     """A gap is committed when its trades are delivered, not when it is read: the next producer takes it up."""
-    await simulator.step(200)
+    await simulator.step(1500)
     tape = simulator.truth.tape("binance", "BTC/USDT")
     async with producer("binance", channels=("trade",)) as running:
         ledger = Ledger(running)
@@ -179,15 +194,15 @@ async def test_a_broken_binance_book_gets_another_snapshot(simulator: Simulator,
     """The snapshot is published on the connection where the book broke, in order with its frames."""
     async with producer("binance", symbols=("BTCUSDT",), channels=("book",)) as running:
         await simulator.step(300)
-        await running.until(lambda: len(running.published.all("reply")) == 1)
+        await running.until(lambda: len(snapshots_of(running)) == 1)
         ledger = Ledger(running)
         (open_,) = running.connections
         wanted = gap(running, "BTCUSDT", "book", None, None, connection_id=open_.id)
         stale = gap(running, "BTCUSDT", "book", None, None, connection_id="binance-gone")
         ledger.write(stale, wanted)
         await ledger.state(wanted["gap_id"], "filling")
-        await running.until(lambda: len(running.published.all("reply")) == 2)
-        assert {one["connection_id"] for one in running.published.all("reply")} == {open_.id}
+        await running.until(lambda: len(snapshots_of(running)) == 2)
+        assert {one["connection_id"] for one in snapshots_of(running)} == {open_.id}
         ledger.close()
 
 
