@@ -1,4 +1,4 @@
-"""Two ways to fetch artifacts: the Maven client, or a Maven repository's base URL given by the user."""
+"""Fetch artifacts from a Maven repository: Maven Central (jgo, a Maven client in Python, knows where it is) or a mirror the user names."""
 
 import shutil
 import subprocess
@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
+
+from jgo.constants import MAVEN_CENTRAL_URL
 
 from topology.errors import Fatal
 from topology.stack.artifacts import Artifact
@@ -26,18 +28,21 @@ PARALLEL_DOWNLOADS = 8
 
 
 def fetch(artifacts: Sequence[Artifact], into: Path, base_url: str | None) -> None:
-    """Put the artifacts' files into the folder `into`, unverified; from base_url if given, else through `mvn`.
+    """Put the artifacts' files into the folder `into`, unverified; from base_url if given, else from Maven Central.
+
+    Where Maven Central itself is out of reach, an installed `mvn` may know a mirror by its settings.xml.
+
 
     Raises Fatal when neither way is open, or the repository cannot be reached or lacks a file.
     """
     into.mkdir(parents=True, exist_ok=True)
-    if base_url:
-        fetch_from_url(artifacts, into, base_url)
-        return
     maven = shutil.which("mvn")
-    if maven is None:
-        raise Fatal(f"Nothing here can fetch Maven artifacts. {CURE}")
-    fetch_with_maven(artifacts, into, maven)
+    try:
+        fetch_from_url(artifacts, into, base_url or MAVEN_CENTRAL_URL)
+    except Fatal:
+        if base_url or maven is None:
+            raise
+        fetch_with_maven(artifacts, into, maven)
 
 
 def fetch_with_maven(artifacts: Sequence[Artifact], into: Path, maven: str) -> None:
