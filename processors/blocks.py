@@ -23,6 +23,7 @@ from schemas.errors import InvalidDatum
 
 Record = dict[str, Any]
 WIRE = "wire_prefix"
+_WIDEST = 16
 _FIXED: Schema = {"name": WIRE, "type": {"type": "fixed", "name": "WirePrefix", "size": PREFIX}}
 
 
@@ -140,9 +141,9 @@ class Reader:
             record = cast("Record", fastavro.schemaless_reader(source, layout.read, layout.reader))
             for name in self._decimals:
                 if record[name] is not None:
-                    record[name] = int.from_bytes(record[name], "big", signed=True)
+                    record[name] = _number(record[name])
             for name in self._lists:
-                record[name] = [int.from_bytes(one, "big", signed=True) for one in record[name]]
+                record[name] = [_number(one) for one in record[name]]
             for name, symbols in self._enums.items():
                 record[name] = symbols.index(record[name])
         except (EOFError, ValueError, IndexError, KeyError, TypeError, StopIteration, OverflowError) as error:
@@ -177,6 +178,12 @@ class Reader:
     def _default(self, name: str) -> Any:
         default = self._kinds[name].get("default")
         return self._enums[name].index(default) if name in self._enums and default is not None else default
+
+
+def _number(data: bytes) -> int:
+    if len(data) > _WIDEST:
+        raise ValueError(f"a decimal of {len(data)} bytes has more than 38 digits")
+    return int.from_bytes(data, "big", signed=True)
 
 
 def _as_column(kind: Any) -> Any:

@@ -24,5 +24,5 @@ class Settings:
     """An event time may move the watermark no further than this beyond its arrival: one absurd clock must not close all candles."""
     retention: Mapping[str, int] = field(default_factory=lambda: MappingProxyType(dict.fromkeys(NAMES, 2 * DAY) | _RETENTION | _LONGEST))
     """Interval → how long after its close a candle still takes late trades."""
-    smallest: int = 48
+    smallest: int = 64
     """Blocks of fewer trades than this are read one by one: below it columns cost more than they save."""

@@ -29,6 +29,9 @@ class Symbol:
         self._changed: dict[tuple[int, int], Bar] = {}
         self._revised: dict[tuple[int, int], Bar] = {}
         self._longest_unshown = _NEVER
+        self._pending: Bar | None = None
+        """The newest minute's trades that are not yet in the candles of a minute and longer: most blocks bring a few trades."""
+        self._added = -1
         self.dirty = False
 
     def merge(self, seconds: Sequence[Bar]) -> None:
@@ -46,8 +49,14 @@ class Symbol:
             else:
                 mine.add(bar)
         for minute, bar in minutes.items():
-            for place, (start, end) in enumerate(spans(minute), 1):
-                self._put(place, start, end, bar)
+            pending = self._pending
+            if pending is not None and pending.start == minute:
+                pending.add(bar)
+                continue
+            self._add_pending()
+            bar.start = minute
+            self._pending = bar
+            self._next_end = min(self._next_end, minute + MINUTE)
 
     def take(
         self, trade: Trade, grace: int, retention: Sequence[int], crossed: Callable[[int], int], *, again: bool = False
@@ -57,6 +66,7 @@ class Symbol:
         `again` says that some of its candles may hold it already: those built up to its offset are left alone.
         """
         self.dirty = True
+        self._add_pending()
         made: list[Record] = []
         too_late: list[str] = []
         time = trade.place[0]
@@ -84,6 +94,7 @@ class Symbol:
         """Make every candle final that closed at or before a time; `version` gives it from the candle's close."""
         if self._next_end > reached:
             return []
+        self._add_pending()
         made: list[Record] = []
         self._next_end = _NEVER
         for place, bars in enumerate(self._open):
@@ -97,6 +108,9 @@ class Symbol:
         """Return the revised candles, and the open ones that changed and were not published in the last `every`."""
         made = [bar.record(self.venue, self.symbol, NAMES[place]) for (place, _), bar in self._revised.items()]
         self._revised.clear()
+        if self._pending is not None and self._added + every <= now:
+            self._add_pending()
+            self._added = now
         if self._longest_unshown + every > now:
             return made
         self._longest_unshown = _NEVER
@@ -111,6 +125,7 @@ class Symbol:
 
     def head(self, applied: int) -> bytes:
         """Return all but the final candles, as bytes, built up to an offset."""
+        self._add_pending()
         self.applied = applied
         self.dirty = False
         bars = [[bar.dump() for bar in bars.values()] for bars in self._open]
@@ -125,6 +140,13 @@ class Symbol:
                 if self.history.find(place, bar.start) is None:  # else it became final after this head was written
                     self._open[place][bar.start] = bar
                     self._next_end = min(self._next_end, bar.end)
+
+    def _add_pending(self) -> None:
+        bar = self._pending
+        if bar is not None:
+            self._pending = None
+            for place, (start, end) in enumerate(spans(bar.start), 1):
+                self._put(place, start, end, bar)
 
     def _find(self, place: int, start: int) -> Bar | None:
         return self._open[place].get(start) or self.history.find(place, start)

@@ -11,8 +11,8 @@ from tests.processors.transport.chaos import Chaos, table
 @pytest.mark.parametrize(
     "disturbances",
     [
-        pytest.param(20, marks=pytest.mark.timeout(280)),
-        pytest.param(100, marks=[pytest.mark.chaos, pytest.mark.timeout(1500)]),
+        pytest.param(20, marks=pytest.mark.timeout(600)),
+        pytest.param(100, marks=[pytest.mark.chaos, pytest.mark.timeout(2400)]),
     ],
 )
 def test_workers_joining_leaving_and_dying_lose_nothing(broker: Broker, tmp_path: Path, disturbances: int) -> None:

@@ -1,0 +1,298 @@
+"""The way to Kafka while the broker freezes, dies, comes back, or never does. On a broker of this module's own."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import sys
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from producers.outbox import Outbox
+from producers.spill import Spill
+from topology.errors import Fatal
+from topology.kafka import Publisher, connection
+from topology.settings import Kafka
+from topology.stack import LocalStack
+from topology.stack.kafka import Kafka as Broker
+
+PATIENCE = 0.3
+KEYS = [b"venue|%d" % number for number in range(5)]
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """Start a broker that may be frozen and killed."""
+    stack = LocalStack(tmp_path_factory.mktemp("broker"))
+    stack.start(("kafka",))
+    try:
+        yield stack.kafka
+    finally:
+        stack.stop()
+
+
+@pytest.fixture
+def topic(broker: Broker) -> str:
+    """Make a topic of four partitions."""
+    name = f"raw.{secrets.token_hex(4)}"
+    admin = AdminClient(connection(Kafka(brokers=broker.address)))
+    admin.create_topics([NewTopic(name, 4, 1)])[name].result()
+    return name
+
+
+@contextlib.contextmanager
+def frozen(broker: Broker) -> Iterator[None]:
+    """Stop the broker's process where it is; it goes on afterwards."""
+    os.killpg(broker.child.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.killpg(broker.child.pid, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def outbox(
+    broker: Broker, topic: str, root: Path, *, most_bytes: int = 100_000_000, when_full: Any = "drop", refused: Any = None
+) -> AsyncIterator[Outbox]:
+    """Run an outbox; what it was given is delivered at the end."""
+    spill = Spill(root, f"{time.time_ns()}", most_bytes, segment_bytes=64 * 1024)
+    made = Outbox(
+        lambda overrides: Publisher(Kafka(brokers=broker.address), **overrides),
+        topic,
+        "venue",
+        spill,
+        patience=PATIENCE,
+        when_full=when_full,
+        refused=refused or (lambda *_: None),
+        clock=time.monotonic,
+    )
+    running = asyncio.create_task(made.run())
+    try:
+        yield made
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await made.close(30)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition; TimeoutError where it does not hold within a minute."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - what is awaited sets no event
+            await asyncio.sleep(0.01)
+
+
+def size_of(root: Path) -> int:
+    """Return the bytes in spill files."""
+    return sum(path.stat().st_size for path in root.glob("*/*.spill"))
+
+
+def message(number: int) -> tuple[bytes, bytes]:
+    """Return one of the messages of a run."""
+    return KEYS[number % len(KEYS)], b"%08d" % number + b"x" * 200
+
+
+def put(made: Outbox, numbers: range) -> list[int]:
+    """Put messages; return the numbers that were taken."""
+    return [number for number in numbers if made.put(*message(number))]
+
+
+def stored(broker: Broker, topic: str) -> dict[bytes, list[int]]:
+    """Return the numbers in a topic by key, in order."""
+    reader = Consumer(connection(Kafka(brokers=broker.address)) | {"group.id": "test", "enable.partition.eof": True})
+    reader.assign([TopicPartition(topic, number, 0) for number in range(4)])
+    found: dict[bytes, list[int]] = defaultdict(list)
+    ended = 0
+    while ended < 4:
+        one = reader.poll(10)
+        assert one is not None
+        if one.error() is not None:
+            ended += 1
+        else:
+            found[one.key() or b""].append(int((one.value() or b"")[:8]))
+    reader.close()
+    return found
+
+
+def in_order(numbers: list[int]) -> dict[bytes, list[int]]:
+    """Return numbers as they must be stored."""
+    found: dict[bytes, list[int]] = defaultdict(list)
+    for number in numbers:
+        found[message(number)[0]].append(number)
+    return found
+
+
+async def test_a_broker_that_freezes_loses_and_doubles_nothing(broker: Broker, topic: str, tmp_path: Path) -> None:
+    """What comes while the broker says nothing goes to disk, and arrives once and in order when it speaks again."""
+    async with outbox(broker, topic, tmp_path) as made:
+        put(made, range(1000))
+        await until(lambda: made.undelivered == 0)
+        with frozen(broker):
+            put(made, range(1000, 2000))
+            await until(lambda: made.spilling)
+            put(made, range(2000, 9000))
+            assert size_of(tmp_path) > 0
+        put(made, range(9000, 10_000))
+        await until(lambda: not made.spilling)
+        put(made, range(10_000, 11_000))
+    assert stored(broker, topic) == in_order(list(range(11_000)))
+    assert size_of(tmp_path) == 0
+
+
+async def test_a_broker_killed_and_restarted_loses_and_doubles_nothing(broker: Broker, topic: str, tmp_path: Path) -> None:
+    """Messages keep coming while the broker is killed with signal 9 and started again: each arrives once, in order."""
+    async with outbox(broker, topic, tmp_path) as made:
+        put(made, range(3000))
+        await asyncio.to_thread(broker.kill)
+        put(made, range(3000, 6000))
+        await until(lambda: made.spilling)
+        restarting = asyncio.create_task(asyncio.to_thread(broker.start))
+        number = 6000
+        while not restarting.done():
+            put(made, range(number, number + 10))
+            number += 10
+            await asyncio.sleep(0.01)
+        await restarting
+        await until(lambda: not made.spilling and made.undelivered == 0)
+        put(made, range(number, number + 1000))
+    assert stored(broker, topic) == in_order(list(range(number + 1000)))
+
+
+async def test_at_the_bound_messages_are_dropped_and_the_rest_arrives(broker: Broker, topic: str, tmp_path: Path) -> None:
+    """The disk's share is kept; what finds no room is refused to the caller, and everything taken arrives in order."""
+    async with outbox(broker, topic, tmp_path, most_bytes=300_000) as made:
+        with frozen(broker):
+            taken = put(made, range(100))
+            await until(lambda: made.spilling)
+            taken += put(made, range(100, 3000))
+            assert len(taken) < 3000
+            assert size_of(tmp_path) <= 300_000
+        await until(lambda: not made.spilling)
+        taken += put(made, range(3000, 3100))
+        assert taken[-100:] == list(range(3000, 3100))
+    assert stored(broker, topic) == in_order(taken)
+
+
+async def test_at_the_bound_a_producer_may_stop_instead(broker: Broker, topic: str, tmp_path: Path) -> None:
+    """With `stop`, the first message without room fails the outbox and names the setting."""
+    async with outbox(broker, topic, tmp_path, most_bytes=50_000, when_full="stop") as made:
+        with frozen(broker):
+            put(made, range(10))
+            await until(lambda: made.spilling)
+            put(made, range(10, 1000))
+            with pytest.raises(Fatal, match=r"producer\.spill_bytes"):
+                await made.failure
+
+
+async def test_what_is_not_delivered_at_the_end_is_sent_by_the_next(broker: Broker, topic: str, tmp_path: Path) -> None:
+    """A producer that stops while the broker is away leaves its messages on disk; the next sends them before its own."""
+    spill = Spill(tmp_path, "1", 100_000_000)
+    first = Outbox(
+        lambda overrides: Publisher(Kafka(brokers="127.0.0.1:1"), **overrides),
+        topic,
+        "venue",
+        spill,
+        patience=PATIENCE,
+        when_full="drop",
+        refused=lambda *_: None,
+        clock=time.monotonic,
+    )
+    put(first, range(500))
+    assert not await first.close(0.1)
+    async with outbox(broker, topic, tmp_path) as made:
+        assert made.spilling
+        put(made, range(500, 1000))
+    assert stored(broker, topic) == in_order(list(range(1000)))
+    assert size_of(tmp_path) == 0
+
+
+async def until_ready(output: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """Yield a child's lines up to the one that says that it is ready, or its end."""
+    async for line in output:
+        yield line
+        if line == b"ready\n":
+            return
+
+
+CHILD = """
+import asyncio, sys, time
+from pathlib import Path
+from tests.producers.test_outbox import outbox, put, until
+
+class Broker:
+    address = sys.argv[1]
+
+async def main():
+    async with outbox(Broker, sys.argv[2], Path(sys.argv[3])) as made:
+        put(made, range(2000))
+        await until(lambda: made.spilling)
+        put(made, range(2000, 5000))
+        print("ready", flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_producer_killed_while_the_broker_is_away_loses_nothing_on_disk(broker: Broker, topic: str, tmp_path: Path) -> None:
+    """After kill -9, the next producer sends all that was on disk, in order; some may come twice, from the first to the last of them."""
+    with frozen(broker):
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", CHILD, broker.address, topic, str(tmp_path), stdout=asyncio.subprocess.PIPE
+        )
+        assert child.stdout is not None
+        async with asyncio.timeout(60):
+            said = [line async for line in until_ready(child.stdout)]
+        child.kill()
+        await child.wait()
+        assert said[-1] == b"ready\n"
+    async with outbox(broker, topic, tmp_path):
+        pass
+    for key, numbers in stored(broker, topic).items():
+        first_seen = list(dict.fromkeys(numbers))
+        assert first_seen == in_order(list(range(5000)))[key]
+
+
+async def test_a_message_that_kafka_never_takes_holds_nothing_up(broker: Broker, topic: str, tmp_path: Path) -> None:
+    """A message over the largest size is handed to `refused` with the reason; those around it are delivered."""
+    refused: list[tuple[bytes, int, str]] = []
+    async with outbox(broker, topic, tmp_path, refused=lambda key, value, reason: refused.append((key, len(value), reason))) as made:
+        put(made, range(10))
+        assert not made.put(KEYS[0], b"x" * 17_000_000)
+        put(made, range(10, 20))
+    assert [(key, size) for key, size, _ in refused] == [(KEYS[0], 17_000_000)]
+    assert stored(broker, topic) == in_order(list(range(20)))
+
+
+async def test_a_topic_that_is_not_there_is_a_persons_business(broker: Broker, tmp_path: Path) -> None:
+    """Messages that Kafka gives back stop the producer, name what to look at, and are still on disk."""
+    overrides = {"topic.metadata.propagation.max.ms": 100}
+    spill = Spill(tmp_path, "1", 100_000_000)
+    made = Outbox(
+        lambda own: Publisher(Kafka(brokers=broker.address), **(own | overrides)),
+        "raw.nowhere",
+        "venue",
+        spill,
+        patience=60,
+        when_full="drop",
+        refused=lambda *_: None,
+        clock=time.monotonic,
+    )
+    put(made, range(10))
+    running = asyncio.create_task(made.run())
+    with pytest.raises(Fatal, match=r"raw\.nowhere"):
+        await asyncio.wait_for(asyncio.shield(made.failure), 30)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert not await made.close(5)
+    left = Spill(tmp_path, "2", 100_000_000)
+    assert [(key, value) for _, key, value in left.read()] == [message(number) for number in range(10)]
