@@ -54,7 +54,7 @@ test: venv ## everything but the long runs, with coverage
 	$(BIN)/pytest -m 'not chaos' --cov --cov-branch --cov-report=term:skip-covered $(ARGS)
 
 chaos: venv ## long runs of joins, leaves and kills under load
-	$(BIN)/python -m tests.chaos $(ARGS)
+	$(BIN)/pytest -m chaos -s $(ARGS)
 
 bench: venv ## measure; ONLY=name for one
 	$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(ARGS)

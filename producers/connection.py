@@ -89,6 +89,13 @@ class Connection:
 
     def _on_frame(self, payload: bytes, received_at: int) -> None:
         self.frames.message(payload, received_at)
+        try:
+            self._listen(payload, received_at)
+        except Exception as error:
+            self.failure = error
+            raise
+
+    def _listen(self, payload: bytes, received_at: int) -> None:
         heard = self._dialect.hear(payload, self._asked)
         stream = heard.stream
         if stream is not None:

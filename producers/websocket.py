@@ -34,6 +34,7 @@ class Socket(WSListener):
         self._ended = ended
         self._now = now
         self._parts: list[bytes] = []
+        self._parts_size = 0
         self._reason = ""
         self._transport: WSTransport | None = None
 
@@ -50,18 +51,21 @@ class Socket(WSListener):
             if frame.fin:
                 self._heard(frame.get_payload_as_bytes(), received_at)
             else:
-                self._parts = [frame.get_payload_as_bytes()]
+                self._parts, self._parts_size = [frame.get_payload_as_bytes()], frame.payload_size
         elif kind == WSMsgType.CONTINUATION:
             self._continue(transport, frame, received_at)
         elif kind == WSMsgType.CLOSE:
             code, words = frame.get_close_code(), frame.get_close_message()
-            self._reason = f"closed by the venue: {getattr(code, 'value', code)} {(words or b'').decode(errors='replace')}".rstrip()
-            transport.send_close(code)
+            said = f"closed by the venue: {getattr(code, 'value', code)} {(words or b'').decode(errors='replace')}".rstrip()
+            self._reason = self._reason or said
+            if not transport.is_close_frame_sent:
+                transport.send_close(WSCloseCode.OK)
             transport.disconnect()
 
     def _continue(self, transport: WSTransport, frame: WSFrame, received_at: int) -> None:
         self._parts.append(frame.get_payload_as_bytes())
-        if sum(map(len, self._parts)) > MOST_BYTES:
+        self._parts_size += frame.payload_size
+        if self._parts_size > MOST_BYTES:
             self._reason = f"a message in parts is larger than {MOST_BYTES} bytes"
             transport.send_close(WSCloseCode.MESSAGE_TOO_BIG)
             transport.disconnect()
@@ -75,7 +79,7 @@ class Socket(WSListener):
 
     def send(self, message: bytes) -> None:
         """Send a text message; nothing where the connection has ended, which `ended` has told."""
-        if self._transport is not None and not self._transport.is_disconnected:
+        if self._transport is not None and not self._transport.is_disconnected and not self._transport.is_close_frame_sent:
             self._transport.send(WSMsgType.TEXT, message)
 
     async def close(self, reason: str) -> None:
