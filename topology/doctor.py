@@ -13,9 +13,9 @@ from topology import addresses
 from topology.errors import Fatal, Retry
 from topology.flow import stages
 from topology.health import running
+from topology.health_pages import readiness
 from topology.kafka import ensure_reachable
 from topology.lag import Offsets
-from topology.monitor import readiness
 from topology.queries import Questions, table_of
 from topology.reachability import unreachable
 from topology.registry import Registry

@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from topology.monitor import Reading, StageReading, VenueReading
+from topology.readings import Reading, StageReading, VenueReading
 
 COLOURS = {"ready": "green", "starting": "yellow", "waiting": "yellow", "silent": "red", "down": "red"}
 NONE = "\u2013"

@@ -3,78 +3,26 @@
 Stages are asked each second, the broker every two, ClickHouse every five: looking must cost nearly nothing.
 """
 
-import json
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from http import HTTPStatus
 
 from schemas.catalogue import event
 from topology.errors import Fatal, Retry
 from topology.flow import Stage
-from topology.health import running
+from topology.health_pages import page, pages_of, readiness
 from topology.lag import Offsets
 from topology.queries import Questions
-from topology.readings import Tally, by_label, parse, quantile, total
+from topology.readings import Reading, StageReading, VenueReading
 from topology.settings import Settings
 from topology.stage_process import StageProcess
+from topology.tallies import Tally, by_label, parse, quantile, total
 from topology.topics import all_topics
 
 LAG_SECONDS = 2.0
 ROWS_SECONDS = 5.0
 LATENCY = "tidewire_latency_seconds"
 IN, OUT, REFUSED = "tidewire_events_in_total", "tidewire_events_out_total", "tidewire_dead_letters_total"
-
-
-@dataclass(slots=True)
-class StageReading:
-    """One stage now. Rates per second, latencies in seconds; None where it has no such thing."""
-
-    name: str
-    state: str
-    reason: str = ""
-    pid: int | None = None
-    restarts: int = 0
-    read: int = 0
-    written: int = 0
-    refused: int = 0
-    read_rate: float = 0.0
-    written_rate: float = 0.0
-    lag: int | None = None
-    p50: float | None = None
-    p99: float | None = None
-    whole_p50: float | None = None
-    whole_p99: float | None = None
-
-
-@dataclass(slots=True)
-class VenueReading:
-    """One venue now."""
-
-    name: str
-    connections: int = 0
-    frames: int = 0
-    frame_rate: float = 0.0
-    reconnects: int = 0
-    silences: int = 0
-    dropped: int = 0
-    spilled: int = 0
-    open_gaps: int | None = None
-
-
-@dataclass(slots=True)
-class Reading:
-    """Everything now."""
-
-    stages: dict[str, StageReading] = field(default_factory=dict)
-    venues: dict[str, VenueReading] = field(default_factory=dict)
-    rows: dict[str, int] = field(default_factory=dict)
-    row_rates: dict[str, float] = field(default_factory=dict)
-    open_gaps: dict[str, int] | None = None
-    trouble: str = ""
 
 
 def topics_of(names: tuple[str, ...]) -> list[str]:
@@ -104,13 +52,15 @@ class Monitor:
         self._lags: dict[str, int] = {}
         self._questions: Questions | None = None
         self._row_history: tuple[float, dict[str, int]] | None = None
+        self._before: dict[tuple[str, int], int] = {}
         self._due = {"lag": 0.0, "rows": 0.0}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_reading, name="monitor", daemon=True)
         self._reading = threading.Lock()
 
     def start(self) -> None:
-        """Begin to read each second."""
+        """Begin to read each second; what is in the topics now was there before this run."""
+        self._before = self.offsets.ends(self.offsets.partitions(all_topics()))
         self._thread.start()
 
     def stop(self) -> None:
@@ -149,16 +99,23 @@ class Monitor:
             self.reading = self._composed(trouble)
             return self.reading
 
+    def published(self) -> dict[str, int]:
+        """Return how many messages each topic has got since `start`, whoever wrote them."""
+        found = dict.fromkeys(all_topics(), 0)
+        for place, end in self.offsets.ends(self.offsets.partitions(found)).items():
+            found[place[0]] += end - self._before.get(place, 0)
+        return found
+
     def samples(self, name: str) -> Tally:
         """Return what a child's metrics have said."""
         return self._tallies.setdefault(name, Tally())
 
     def _scrape(self, time: float) -> None:
-        pages = {int(one["pid"]): str(one["url"]) for one in running(self._settings.state_dir)}
+        pages = pages_of(self._settings.state_dir)
         for name, process in self._processes.items():
             pid = process.pid
             if pid is not None and pid in pages:
-                text = _get(f"{pages[pid]}/metrics")[1]
+                text = page(f"{pages[pid]}/metrics")[1]
                 if text:
                     self.samples(name).take(pid, parse(text), time)
 
@@ -182,7 +139,7 @@ class Monitor:
         self.reading.open_gaps = self._questions.open_gaps() if "gaps" in rows else None
 
     def _composed(self, trouble: str) -> Reading:
-        pages = {int(one["pid"]): str(one["url"]) for one in running(self._settings.state_dir)}
+        pages = pages_of(self._settings.state_dir)
         old = self.reading
         new = Reading(rows=old.rows, row_rates=old.row_rates, open_gaps=old.open_gaps, trouble=trouble)
         for name in self._declared:
@@ -229,28 +186,3 @@ class Monitor:
             dropped=total(everything, "tidewire_dropped_frames_total"),
             spilled=total(everything, "tidewire_spilled_bytes"),
         )
-
-
-def _get(url: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - a stage's own page on loopback
-            return int(answer.status), answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode(errors="replace")
-    except OSError:
-        return 0, ""
-
-
-def readiness(url: str) -> tuple[str, str]:
-    """Return a stage's state and why it is not ready."""
-    if not url:
-        return "starting", ""
-    status, text = _get(f"{url}/ready")
-    if status == HTTPStatus.OK:
-        return "ready", ""
-    if not status:
-        return "silent", "its health page does not answer"
-    try:
-        return "waiting", str(json.loads(text).get("reason", ""))
-    except json.JSONDecodeError:
-        return "waiting", text[:100]

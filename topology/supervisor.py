@@ -23,12 +23,12 @@ from topology.monitor import Monitor, topics_of
 from topology.reachability import unreachable
 from topology.registry import Registry
 from topology.settings import Settings
+from topology.simulator_process import SimulatorProcess
 from topology.stack import LocalStack
 from topology.stack.watchdog import Watchdog
 from topology.stage_process import StageProcess
 from topology.topics import all_topics, create, register
 
-SIMULATOR = "simulator"
 SECONDS_TO_BE_READY = 30.0
 SECONDS_TO_DRAIN = 60.0
 SECONDS_TO_STOP = 45.0
@@ -65,7 +65,7 @@ class Supervisor:
         self._watchdog: Watchdog | None = None
         self._monitor: Monitor | None = None
         self._lock: int | None = None
-        self._simulator: StageProcess | None = None
+        self._simulator: SimulatorProcess | None = None
 
     @property
     def monitor(self) -> Monitor:
@@ -182,28 +182,12 @@ class Supervisor:
             self._say(f"{name}: {'unreachable: ' + reason if reason else 'reached'}")
         if found is None:
             self._say("going on with the simulator: every event is labelled `simulated`")
-            found = simulated(venues, self._start_simulator(simulator_bases(venues)), reasons)
+            self._simulator = SimulatorProcess(simulator_bases(venues), self.options.rate, self.logs, self._watched())
+            served = self._simulator.serve(SECONDS_TO_BE_READY)
+            self.simulator = served.get("control", "")
+            found = simulated(venues, served, reasons)
         self.market = found
         self.settings = self.settings.model_copy(update={"venues": dict(found.venues)})
-
-    def _start_simulator(self, traded: Sequence[str]) -> dict[str, str]:
-        command = [sys.executable, "-m", "simulator", "--symbols", ",".join(traded), "--rate", str(self.options.rate)]
-        process = StageProcess(SIMULATOR, command, {}, self.logs, self._watched())
-        self._simulator = process
-        process.start()
-        deadline = time.monotonic() + SECONDS_TO_BE_READY
-        while "\n" not in process.output:
-            if process.pid is None or time.monotonic() > deadline:
-                raise Fatal(f"the simulator did not start ({process.log}): {process.last_line}")
-            time.sleep(0.05)
-        found: dict[str, str] = json.loads(process.output.splitlines()[0])
-        # Started again, it must be found where the producers look for it.
-        for name in ("binance", "kraken", "control"):
-            address = found.get(f"{name}_rest") or found.get(name)
-            if address:
-                process.command += [f"--{name}-port", address.rpartition(":")[2]]
-        self.simulator = found.get("control", "")
-        return found
 
     def _declare(self, chosen: Sequence[Stage]) -> None:
         base = addresses.environment(self.settings)

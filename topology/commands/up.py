@@ -14,10 +14,9 @@ from typing import Any
 
 from topology.errors import Fatal, Retry
 from topology.live_view import FOOTER, Page, lines
-from topology.monitor import Reading
 from topology.queries import Questions
 from topology.settings import Settings
-from topology.summary import summary
+from topology.summary import Outcome, summary
 from topology.supervisor import Options, Supervisor
 
 LINE_SECONDS = 5.0
@@ -141,16 +140,18 @@ class Run:
 
     def _summary(self, seconds: float) -> dict[str, Any]:
         supervisor = self.supervisor
-        reading: Reading = supervisor.monitor.read(everything=True)
+        reading = supervisor.monitor.read(everything=True)
+        topics: dict[str, int] = {}
         rows: dict[str, int] = {}
         gaps: dict[str, int] = {}
         try:
+            topics = supervisor.monitor.published()
             questions = Questions(supervisor.settings.clickhouse)
             rows = questions.distinct_rows()
             gaps = questions.open_gaps() if "gaps" in rows else {}
         except (Retry, Fatal) as error:
             supervisor.troubles.append(str(error))
-        return summary(supervisor, reading, rows, gaps, seconds)
+        return summary(supervisor, reading, Outcome(topics, rows, gaps), seconds)
 
 
 def up(settings: Settings, options: Options, *, plain: bool, duration: float) -> int:

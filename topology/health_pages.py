@@ -1,0 +1,48 @@
+"""The health pages of running stages, as anybody who looks at them finds them (topology/health.py serves them)."""
+
+import json
+import urllib.error
+import urllib.request
+from http import HTTPStatus
+from pathlib import Path
+
+
+def pages_of(state_dir: Path) -> dict[int, str]:
+    """Return the health address of each process that has written one, by process number.
+
+    Only looks: a file that is half written or of a process that is gone is passed over, and removed by others.
+    """
+    found: dict[int, str] = {}
+    for path in (state_dir / "stages").glob("*.json"):
+        try:
+            one = json.loads(path.read_text())
+            found[int(one["pid"])] = str(one["url"])
+        except (OSError, ValueError, KeyError):
+            continue
+    return found
+
+
+def page(url: str) -> tuple[int, str]:
+    """Return status and text of a page; status 0 where nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - a stage's own page on loopback
+            return int(answer.status), answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(errors="replace")
+    except OSError:
+        return 0, ""
+
+
+def readiness(url: str) -> tuple[str, str]:
+    """Return a stage's state and why it is not ready."""
+    if not url:
+        return "starting", ""
+    status, text = page(f"{url}/ready")
+    if status == HTTPStatus.OK:
+        return "ready", ""
+    if not status:
+        return "silent", "its health page does not answer"
+    try:
+        return "waiting", str(json.loads(text).get("reason", ""))
+    except json.JSONDecodeError:
+        return "waiting", text[:100]

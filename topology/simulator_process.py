@@ -1,0 +1,34 @@
+"""The simulator as a child process: started again, it is found at the same addresses."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from topology.errors import Fatal
+from topology.stack.watchdog import Watchdog
+from topology.stage_process import StageProcess
+
+
+class SimulatorProcess(StageProcess):
+    """`python -m simulator` for some base currencies; `rate` in frames per second over all venues."""
+
+    def __init__(self, bases: Sequence[str], rate: float, logs: Path, watchdog: Watchdog) -> None:
+        command = [sys.executable, "-m", "simulator", "--symbols", ",".join(bases), "--rate", str(rate)]
+        super().__init__("simulator", command, {}, logs, watchdog)
+
+    def serve(self, timeout: float) -> dict[str, str]:
+        """Start and return its addresses, by name (`<venue>_ws`, `<venue>_rest`, `control`). Fatal where it does not start."""
+        self.start()
+        deadline = time.monotonic() + timeout
+        while "\n" not in self.output:
+            if self.pid is None or time.monotonic() > deadline:
+                raise Fatal(f"the simulator did not start ({self.log}): {self.last_line}")
+            time.sleep(0.05)
+        found: dict[str, str] = json.loads(self.output.splitlines()[0])
+        for name, address in found.items():
+            server, _, kind = name.partition("_")
+            if kind in {"", "rest"}:
+                self.command += [f"--{server}-port", address.rpartition(":")[2]]
+        return found
