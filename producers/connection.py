@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dialects.dialect import Dialect, Endpoints, Stream, Subscription
 from producers.backoff import Backoff
+from producers.coverage import Coverage
 from producers.frames import Frames
 from producers.rest import Rest
 from producers.subscriptions import Subscriptions
@@ -32,6 +33,7 @@ class Surroundings:
     confirm_seconds: float
     backoff: Callable[[], Backoff]
     snapshots: bool
+    coverage: Coverage
     clock: Callable[[], float]
     now: Callable[[], int]
 
@@ -79,7 +81,8 @@ class Connection:
 
     def _on_connected(self, socket: Socket) -> None:
         self._socket = socket
-        self.frames.notice("connected", self._around.now(), streams=_pairs(self.streams), previous=self._previous)
+        since = self._around.coverage.away(self.streams)
+        self.frames.notice("connected", self._around.now(), streams=_pairs(self.streams), previous=self._previous, since=since)
         connections.labels(self._dialect.venue).inc()
         self._subscribe(self.streams)
         named = {stream for one in self._outgoing for stream in one[2]}
@@ -115,7 +118,9 @@ class Connection:
 
     def _on_end(self, reason: str) -> None:
         self.reason = self.reason or reason
-        self.frames.notice("closed", self._around.now(), streams=_pairs(self.streams), reason=self.reason)
+        at = self._around.now()
+        self.frames.notice("closed", at, streams=_pairs(self.streams), reason=self.reason)
+        self._around.coverage.ended(self.id, at)
         connections.labels(self._dialect.venue).dec()
         for task in self._tasks:
             task.cancel()
@@ -223,8 +228,11 @@ class Connection:
 
     def _confirm(self, streams: tuple[Stream, ...]) -> None:
         fresh = self.subscriptions.confirm(streams, self._around.clock())
-        if fresh:
-            self.frames.notice("confirmed", self._around.now(), streams=_pairs(fresh))
+        by_since: dict[int | None, list[Stream]] = {}
+        for stream in fresh:
+            by_since.setdefault(self._around.coverage.confirmed(stream, self.id), []).append(stream)
+        for since, some in by_since.items():
+            self.frames.notice("confirmed", self._around.now(), streams=_pairs(some), since=since)
         self._settle()
 
     def _refuse(self, stream: Stream | None, words: str) -> None:

@@ -87,6 +87,12 @@ class Outbox:
         """How many messages are with librdkafka and not acknowledged."""
         return self._count
 
+    def unsafe_seconds(self) -> float:
+        """How long ago the oldest message came that a kill -9 now would lose; 0 where all is acknowledged or on disk."""
+        if self._spilling:
+            return 0.0
+        return max((self._clock() - queue[0][1] for queue in self._waiting.values()), default=0.0)
+
     def holds(self, key: bytes) -> bool:
         """Whether a kill -9 now would lose messages of this key."""
         return key in self._waiting and not self._spilling

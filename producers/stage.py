@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from dialects.catalogue import dialect as dialect_of
 from dialects.dialect import Dialect
-from producers import plan
+from producers import coverage, plan
 from producers.backfill import Backfill, Means
 from producers.backoff import Backoff
 from producers.connection import Connection, Surroundings
@@ -105,8 +105,11 @@ class Stage:
             def frames() -> Frames:
                 return Frames(codec, venue, *self._origins, connection_id(venue, now(), self._noise()), outbox.put)
 
-            self.feeds = self._make_feeds(rest, frames)
+            alive = self._settings.state_dir / "alive" / f"{venue}.json"
+            covered = coverage.read(alive, plan.streams(self._dialect, self._own))
+            self.feeds = self._make_feeds(rest, frames, covered)
             running: list[asyncio.Future[Any]] = [asyncio.create_task(feed.run()) for feed in self.feeds]
+            running.append(asyncio.create_task(coverage.keep(covered, alive, lambda: now() - int(outbox.unsafe_seconds() * 1_000_000))))
             reader: GapReader | None = None
             if self._settings.producer.backfill:
                 reader, backfill = await self._backfill(rest, frames, outbox, events, letters)
@@ -124,8 +127,9 @@ class Stage:
                     await reader.close()
                 await asyncio.gather(*(feed.close("the producer stops") for feed in self.feeds))
                 await _end(*(one for one in running if isinstance(one, asyncio.Task)))
+                coverage.write(alive, covered.until)
 
-    def _make_feeds(self, rest: Rest, frames: Callable[[], Frames]) -> list[Feed]:
+    def _make_feeds(self, rest: Rest, frames: Callable[[], Frames], covered: coverage.Coverage) -> list[Feed]:
         dialect, producer = self._dialect, self._settings.producer
         surroundings = Surroundings(
             dialect=dialect,
@@ -136,6 +140,7 @@ class Stage:
             confirm_seconds=producer.confirm_seconds,
             backoff=self._backoff,
             snapshots=producer.backfill,
+            coverage=covered,
             clock=time.monotonic,
             now=now,
         )

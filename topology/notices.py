@@ -15,8 +15,9 @@ Kind = Literal["connected", "confirmed", "refused", "silent", "resumed", "closed
 class Notice(TypedDict):
     """One remark on a connection.
 
-    connected: the socket is open; `previous` names the connection it replaces, if any.
-    confirmed, refused: the venue answered a subscription (`reason` in its words).
+    connected: the socket is open; `previous` names the connection it replaces, if any; `since`: no connection carried some of
+    its streams since then. confirmed: the venue acknowledged subscriptions; `since` as above, for each of its streams.
+    refused: it refused some (`reason` in its words).
     silent, resumed: a stream said nothing for longer than its limit (`since`: its last word), or speaks again.
     closed: the connection ended; nothing follows on it. dropped: frames given up at the spill bound (`count`).
     """

@@ -14,7 +14,6 @@ from schemas.events import Gap
 from topology.notices import Notice
 
 Origin = Any
-MOST_CONNECTIONS = 64
 
 
 class Silence(msgspec.Struct, array_like=True):
@@ -114,18 +113,12 @@ class Connections:
 
     counted: Callable[[str, str], bool]
     """Whether a venue counts a channel, so that its own sequence tells what was missed; given venue and channel."""
-    away: dict[str, int] = field(default_factory=dict)
-    """Connection → since when nothing was connected before it; kept until its streams are confirmed."""
     silent: dict[str, Silence] = field(default_factory=dict)
 
     def notice(self, venue: str, connection_id: str, origin: Origin, at: int, notice: Notice) -> list[Gap]:
         """Take one notice; return the gaps it opens or closes."""
         made: list[Gap] = []
         kind, since = notice["notice"], notice["since"]
-        if kind == "connected" and since is not None:
-            if len(self.away) >= MOST_CONNECTIONS:
-                del self.away[next(iter(self.away))]
-            self.away[connection_id] = since
         for channel, symbol in notice["streams"]:
             name = f"{venue}|{symbol}|{channel}"
             if kind == "silent" and name not in self.silent:
@@ -133,21 +126,17 @@ class Connections:
                 made.append(_silence(venue, symbol, channel, silence, connection_id, None))
             elif kind == "resumed" and name in self.silent:
                 made.append(_silence(venue, symbol, channel, self.silent.pop(name), connection_id, at))
-            elif kind == "confirmed" and channel != "instrument":
-                away = self.away.get(connection_id)
-                if away is not None and not self.counted(venue, channel):
-                    made += _away(venue, symbol, channel, origin, away, connection_id, at)
-        if kind == "closed":
-            self.away.pop(connection_id, None)
+            elif kind == "confirmed" and since is not None and channel != "instrument" and not self.counted(venue, channel):
+                made += _away(venue, symbol, channel, origin, since, connection_id, at)
         return made
 
     def dump(self) -> bytes:
         """Return the state as bytes."""
-        return msgspec.msgpack.encode((self.away, self.silent))
+        return msgspec.msgpack.encode(self.silent)
 
     def load(self, data: bytes) -> None:
         """Take the state of a dump."""
-        self.away, self.silent = msgspec.msgpack.decode(data, type=tuple[dict[str, int], dict[str, Silence]])
+        self.silent = msgspec.msgpack.decode(data, type=dict[str, Silence])
 
 
 def _gap(entry: tuple[Counted, str, str, str, Origin], change: Change) -> Gap:

@@ -167,8 +167,10 @@ def test_time_without_a_connection_is_a_gap_where_nothing_counts() -> None:
     """After a reconnect, streams without a sequence have a gap for the time away; those with one tell by it."""
     connections = Connections(lambda _venue, channel: channel == "trade")
     streams = [("trade", "S"), ("quote", "S"), ("book", "S"), ("instrument", "")]
-    for payload in (notices.encode("connected", streams=streams, previous="a", since=7), notices.encode("confirmed", streams=streams)):
-        made = connections.notice("v", "b", "live", 30, notices.decode(payload))
+    connected = notices.encode("connected", streams=streams, previous="a", since=7)
+    assert connections.notice("v", "b", "live", 29, notices.decode(connected)) == []
+    assert connections.notice("v", "b", "live", 30, notices.decode(notices.encode("confirmed", streams=[("quote", "NEW")]))) == []
+    made = connections.notice("v", "b", "live", 30, notices.decode(notices.encode("confirmed", streams=streams, since=7)))
 
     assert [(gap["channel"], gap["state"], gap["from_time"], gap["to_time"]) for gap in made] == [
         ("quote", "open", 7, 30),

@@ -1,0 +1,100 @@
+"""Since when nothing was connected, within a process and across them."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+
+from dialects.dialect import Stream
+from producers import coverage
+from producers.coverage import Coverage
+from simulator.faults import Fault
+from simulator.server import Simulator
+from tests.producers.conftest import Runs
+from topology import notices
+
+TRADES, QUOTES, NEW = Stream("trade", "S"), Stream("quote", "S"), Stream("quote", "NEW")
+
+
+def test_a_stream_without_a_connection_knows_since_when() -> None:
+    """What one connection had and the next takes up was away from the end of the first; the first ever was never away."""
+    covered = Coverage()
+    assert covered.confirmed(TRADES, "a") is None
+    assert covered.away([TRADES]) is None
+    covered.ended("a", 100)
+    assert covered.away([TRADES, NEW]) == 100
+    assert covered.confirmed(TRADES, "b") == 100
+    assert covered.confirmed(TRADES, "b") is None
+    assert covered.confirmed(NEW, "b") is None
+
+
+def test_a_rotation_leaves_nothing_away() -> None:
+    """Where the next connection is confirmed before the old one ends, no time is without; where it is not, some is."""
+    covered = Coverage()
+    for stream in (TRADES, QUOTES):
+        covered.confirmed(stream, "old")
+    assert covered.confirmed(TRADES, "new") is None
+    covered.ended("old", 100)
+    assert covered.away([TRADES]) is None
+    assert covered.confirmed(QUOTES, "new") == 100
+
+
+def test_another_process_knows_it_from_the_file(tmp_path: Path) -> None:
+    """After a kill the last beat counts, for streams still followed; one that had ended before keeps its own time."""
+    path = tmp_path / "alive" / "v.json"
+    covered = Coverage()
+    covered.confirmed(TRADES, "a")
+    covered.confirmed(QUOTES, "b")
+    covered.confirmed(NEW, "a")
+    covered.ended("b", 50)
+    coverage.write(path, covered.beat(90))
+    coverage.write(path, covered.beat(70))
+
+    after = coverage.read(path, [TRADES, QUOTES])
+    assert after.confirmed(TRADES, "c") == 90
+    assert after.confirmed(QUOTES, "c") == 50
+    assert after.confirmed(NEW, "c") is None
+
+
+def test_a_file_that_cannot_be_read_is_no_knowledge(tmp_path: Path) -> None:
+    """No file, a torn one or one of another form: nothing is claimed, and the producer starts."""
+    path = tmp_path / "v.json"
+    assert coverage.read(path, [TRADES]).until == {}
+    for content in (b'[["trade","S"', b'{"a":1}', msgspec.json.encode([("trade", "S", "soon")])):
+        path.write_bytes(content)
+        assert coverage.read(path, [TRADES]).until == {}
+
+
+async def test_the_time_between_connections_and_producers_is_told(simulator: Simulator, producer: Runs) -> None:
+    """A reconnect and a restart both say in their notices since when nothing was connected; the first start says nothing."""
+
+    def since(told: list[notices.Notice]) -> list[int | None]:
+        return [notice["since"] for notice in told]
+
+    async with producer("binance") as running:
+        published = running.published
+        await simulator.inject(Fault("disconnect", "binance", abrupt=True))
+        await running.until(lambda: len(published.notices("connected")) == 2 and running.stage.status() == "")
+        await running.stop()
+        await running.until(lambda: len(published.notices("closed")) == 2)
+    first, second = published.frames.values()
+    ended = [records[-1]["received_at"] for records in (first, second)]
+    assert since(published.notices("connected")) == [None, ended[0]]
+    assert set(since(published.notices("confirmed"))) == {None, ended[0]}
+
+    async with producer("binance") as running:
+        await running.until(lambda: bool(running.published.notices("confirmed")))
+        assert since(running.published.notices("connected")) == [ended[1]]
+        assert set(since(running.published.notices("confirmed"))) == {ended[1]}
+
+
+async def test_the_file_is_written_while_it_runs(tmp_path: Path) -> None:
+    """The beat never passes the time up to which everything is safe."""
+    path, covered = tmp_path / "v.json", Coverage()
+    covered.confirmed(TRADES, "a")
+    task = asyncio.create_task(coverage.keep(covered, path, lambda: 77))
+    async with asyncio.timeout(20):
+        while not path.exists():  # noqa: ASYNC110 - a file sets no event
+            await asyncio.sleep(0.05)
+    task.cancel()
+    assert coverage.read(path, [TRADES]).until == {TRADES: 77}
