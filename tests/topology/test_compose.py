@@ -39,7 +39,7 @@ def test_the_specification_allows_it() -> None:
 
 def test_each_declared_stage_has_one_service() -> None:
     """Every stage that can run is started once, a stage of one process per venue once for each dialect; nothing else is."""
-    wanted = {("run", name, venue) for name, one in stages().items() if one.per_venue for venue in all_dialects()}
+    wanted: set[tuple[str, ...]] = {("run", name, venue) for name, one in stages().items() if one.per_venue for venue in all_dialects()}
     wanted |= {("run", name) for name, one in stages().items() if one.runs and not one.per_venue}
     commands = [tuple(service["command"]) for service in OURS.values()]
     assert sorted(commands) == sorted(wanted)
