@@ -3,20 +3,35 @@
 An unknown key is refused, so a misspelt setting is an error at start and not a silent default.
 """
 
+import os
+import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from topology.errors import Fatal
+from topology.secrets.settings import Secrets
+
+PREFIX = "TIDEWIRE_"
+NO_SETTINGS = ("TIDEWIRE_MAVEN_URL", "TIDEWIRE_RECORDINGS", "TIDEWIRE_SECRETS_KEY", "TIDEWIRE_TEST_")
+"""Variables (or beginnings of some) that others read: where downloads and test data come from, the local store's key, servers of tests."""
+MEANINGS = {
+    "extra_forbidden": "there is no such setting",
+    "tuple_type": 'this takes a list, in the environment as JSON: ["…"]',
+    "dict_type": 'this takes a table, in the environment as JSON: {"…": …}',
+    "model_type": 'this takes a table, in the environment as JSON: {"…": …}',
+}
+"""What is wrong, in words that say what to write instead, where pydantic's do not."""
 
 
 class Group(BaseModel):
     """A branch of the tree."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Kafka(Group):
@@ -147,12 +162,29 @@ def _cache_dir() -> Path:
     return Path.home() / ".cache" / "tidewire"
 
 
+class Environment(EnvSettingsSource):
+    """The variables with our prefix, all of them: one that names no setting is handed on, so that the tree refuses it."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the settings that the environment gives, and what it gives that is none."""
+        found = super().__call__()
+        ours = [name for name in os.environ if name.upper().startswith(PREFIX) and not name.upper().startswith(NO_SETTINGS)]
+        keys = {name: name[len(PREFIX) :].lower() for name in ours}
+        unknown = {name: key for name, key in keys.items() if key.partition("__")[0] not in self.settings_cls.model_fields}
+        return found | {key.replace("__", "."): os.environ[name] for name, key in unknown.items()}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """Return what JSON says; what is no JSON is left as it is, and refused by the setting's own name."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
+
+
 class Settings(BaseSettings):
     """The whole tree."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="TIDEWIRE_", env_nested_delimiter="__", toml_file="tidewire.toml", extra="forbid", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", toml_file="tidewire.toml", extra="forbid", frozen=True)
 
     state_dir: Path = Field(default_factory=_state_dir, description="Everything kept between runs: broker, tables, spill files.")
     cache_dir: Path = Field(default_factory=_cache_dir, description="Downloads, kept between checkouts.")
@@ -166,6 +198,7 @@ class Settings(BaseSettings):
     candles: Candles = Field(Candles(), description="Candle building.")
     gaps: Gaps = Field(Gaps(), description="Gap detection.")
     books: Books = Field(Books(), description="Book rebuilding.")
+    secrets: Secrets = Field(default_factory=Secrets, description="Where secrets are kept.")
     health: Health = Field(Health(), description="Health endpoints.")
     log: Log = Field(Log(), description="Logs.")
 
@@ -174,12 +207,12 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours refuses what it does not know
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - secrets do not live in .env files here
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment first, then tidewire.toml in the working directory."""
-        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+        return (init_settings, Environment(settings_cls), TomlConfigSettingsSource(settings_cls))
 
 
 def load() -> Settings:
@@ -187,8 +220,10 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [f"  {'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
+        lines = [f"  {'.'.join(str(part) for part in one['loc'])}: {MEANINGS.get(one['type'], one['msg'])}" for one in error.errors()]
         raise Fatal("settings are wrong (environment TIDEWIRE_… or tidewire.toml):\n" + "\n".join(lines)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise Fatal(f"tidewire.toml in {Path.cwd()} is no TOML: {error}") from error
 
 
 @cache
