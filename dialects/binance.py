@@ -14,8 +14,8 @@ from urllib.parse import quote as escape
 
 import orjson
 
-from dialects.binance_frames import read
-from dialects.dialect import Dialect, Endpoints, Frame, Heard, Limits, Made, Request, Stream, Subscription
+from dialects.binance_frames import read, shape
+from dialects.dialect import Dialect, Endpoints, Frame, Heard, Limits, Made, Request, Shape, Stream, Subscription
 
 _OPENING = b'{"stream":"'
 NAMES: Mapping[str, str] = {"trade": "trade", "book": "depth@100ms", "quote": "bookTicker"}
@@ -83,6 +83,10 @@ class Binance(Dialect):
     def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request:  # noqa: ARG002 - paged by id
         """Return the request for up to 1000 trades from an id on (weight 25)."""
         return Request("GET", f"/api/v3/historicalTrades?symbol={escape(symbol)}&fromId={from_sequence}&limit=1000", 25)
+
+    def shape(self, payload: bytes) -> Shape | None:
+        """Return the shape of a combined trade or bookTicker frame, the two that come most."""
+        return shape(payload)
 
     def read(self, frame: Frame, memory: dict[str, Any]) -> Iterable[Made]:  # noqa: ARG002 - nothing need be remembered
         """Return the event in a frame, or the trades in a reply.

@@ -4,22 +4,24 @@ Sources: https://github.com/binance/binance-spot-api-docs/blob/master/web-socket
 https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md (depth, historicalTrades).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import orjson
 
-from dialects.dialect import Frame, Made
-from dialects.records import book_delta, quote, trade
+from dialects.dialect import Frame, Made, Shape
+from dialects.records import Side, book_delta, single, trade
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 
 FIRST_MICROSECOND = 10**14
 """A time from here on is in microseconds: as milliseconds it is past the year 5138."""
 
+_TAKER: tuple[Side, Side] = ("buy", "sell")
+"""The taker's side, by whether the buyer was the maker (`m`)."""
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Levels = list[tuple[str, str]]
 
@@ -78,22 +80,35 @@ def _time(time: int) -> int:
     return time if time >= FIRST_MICROSECOND else time * 1000
 
 
-def _trade(frame: Frame, data: _Trade) -> Made:
-    time = data.T
-    return trade(
-        frame,
-        0,
-        data.s,
-        time if time >= FIRST_MICROSECOND else time * 1000,
-        data.t,
-        encode(data.p),
-        encode(data.q),
-        "sell" if data.m else "buy",  # the buyer was the maker: the taker sold
-    )
+def _trades(frames: Sequence[Any]) -> dict[str, Any]:
+    found: list[_Trade] = [one.data for one in frames]
+    return {
+        "symbol": [one.s for one in found],
+        "event_time": [_time(one.T) for one in found],
+        "trade_id": [str(one.t) for one in found],
+        "sequence": [one.t for one in found],
+        "price": [encode(one.p) for one in found],
+        "size": [encode(one.q) for one in found],
+        "side": [_TAKER[one.m] for one in found],
+        "replayed": False,
+    }
+
+
+def _quotes(frames: Sequence[Any]) -> dict[str, Any]:
+    found: list[_Quote] = [one.data for one in frames]
+    return {
+        "symbol": [one.s for one in found],
+        "event_time": None,
+        "sequence": [one.u for one in found],
+        "bid_price": [encode(one.b) for one in found],
+        "bid_size": [encode(one.B) for one in found],
+        "ask_price": [encode(one.a) for one in found],
+        "ask_size": [encode(one.A) for one in found],
+    }
 
 
 def _aggregate_trade(frame: Frame, data: _AggregateTrade) -> Made:
-    return trade(frame, 0, data.s, _time(data.T), data.a, encode(data.p), encode(data.q), "sell" if data.m else "buy")
+    return trade(frame, 0, data.s, _time(data.T), data.a, encode(data.p), encode(data.q), _TAKER[data.m])
 
 
 def _depth(frame: Frame, data: _Depth) -> Made:
@@ -101,35 +116,40 @@ def _depth(frame: Frame, data: _Depth) -> Made:
     return book_delta(frame, 0, data.s, _time(data.E), bids, asks, is_snapshot=False, depth=0, first_sequence=first, last_sequence=last)
 
 
-def _quote(frame: Frame, data: _Quote) -> Made:
-    return quote(frame, 0, data.s, None, data.u, (encode(data.b), encode(data.B)), (encode(data.a), encode(data.A)))
-
-
 def _levels(levels: _Levels) -> tuple[list[bytes], list[bytes]]:
     return [encode(price) for price, _ in levels], [encode(size) for _, size in levels]
 
 
+def _alone(shape: Shape) -> Callable[[Frame, Any], Made]:
+    return lambda frame, data: single(frame, shape, shape.columns((_Combined(data),)))
+
+
+class _Combined(NamedTuple):
+    data: Any
+
+
+def _decoder(name: str, data: Any) -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(msgspec.defstruct(f"_Combined_{name}", [("data", data)], gc=False)).decode
+
+
+_TRADES = Shape("trade", _decoder("trade", _Trade), _trades)
+_QUOTES = Shape("quote", _decoder("bookTicker", _Quote), _quotes)
+_SHAPES = {b"trade": _TRADES, b"bookT": _QUOTES}
+"""By the five bytes after the first @ of `{"stream":"btcusdt@trade",...`: enough to choose a decoder, which then checks the rest."""
+
 _MAKERS: Mapping[str, tuple[Any, Callable[[Frame, Any], Made]]] = {
-    "trade": (_Trade, _trade),
+    "trade": (_Trade, _alone(_TRADES)),
     "aggTrade": (_AggregateTrade, _aggregate_trade),
     "depthUpdate": (_Depth, _depth),
-    "bookTicker": (_Quote, _quote),
+    "bookTicker": (_Quote, _alone(_QUOTES)),
 }
+_COMBINED = {name.encode()[:5]: (_decoder(name, data), make) for name, (data, make) in _MAKERS.items()}
 
 
-def _wrapped(name: str) -> tuple[Callable[[bytes], Any], Callable[[Frame, Any], Made]]:
-    """Return the decoder of a combined frame whose data is of this type, and what makes the event of it."""
-    data, make = _MAKERS[name]
-    return msgspec.json.Decoder(msgspec.defstruct(f"_Combined_{name}", [("data", data)], gc=False)).decode, make
-
-
-_COMBINED = {
-    b"trade": _wrapped("trade"),
-    b"aggTr": _wrapped("aggTrade"),
-    b"depth": _wrapped("depthUpdate"),
-    b"bookT": _wrapped("bookTicker"),
-}
-"""By the five bytes after the first @ of `{"stream":"btcusdt@trade",...`: enough to choose a decoder, which then checks the rest."""
+def shape(payload: bytes) -> Shape | None:
+    """Return the shape of a combined frame that has one."""
+    start = payload.find(b"@") + 1
+    return _SHAPES.get(payload[start : start + 5])
 
 
 def read(frame: Frame) -> Iterable[Made]:
@@ -183,7 +203,7 @@ def _reply(frame: Frame) -> list[Made]:
                     one.id,
                     encode(one.price),
                     encode(one.qty),
-                    "sell" if one.isBuyerMaker else "buy",
+                    _TAKER[one.isBuyerMaker],
                 )
                 for index, one in enumerate(_decode_old_trades(frame.payload))
             ]

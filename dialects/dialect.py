@@ -5,9 +5,13 @@ module in this folder with a class derived from `Dialect` whose `venue` is set; 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
+
+import msgspec
+
+from schemas.errors import InvalidDatum
 
 Record = dict[str, Any]
 """A record of schemas/events.py, as a plain dict: no object per event on the hot path."""
@@ -101,6 +105,22 @@ class Made(NamedTuple):
     record: Record
 
 
+class Shape(NamedTuple):
+    """Pushed frames of one kind, each of which is exactly one event and is read without memory: a block of them is read at once.
+
+    `decode` reads one frame's payload, raising one of UNREADABLE. `columns` gives the event's fields (all but the header's)
+    of many decoded payloads, in order: a list holds one value for each, anything else is the value of all. InvalidDatum
+    where one of them has no meaning.
+    """
+
+    event: str
+    decode: Callable[[bytes], Any]
+    columns: Callable[[Sequence[Any]], dict[str, Any]]
+
+
+UNREADABLE = (InvalidDatum, msgspec.MsgspecError, ValueError, RecursionError)
+
+
 class Dialect(ABC):
     """One venue's language. Instances hold no state: what must be remembered between frames is in `memory`."""
 
@@ -147,6 +167,10 @@ class Dialect(ABC):
 
         `from_time` is the event time of the trade before the gap (microseconds), for venues that page by time.
         """
+        return None
+
+    def shape(self, payload: bytes) -> Shape | None:  # noqa: ARG002 - a dialect may have none
+        """Return the shape of a pushed frame by its looks alone, cheaply; None where `read` must look at it."""
         return None
 
     @abstractmethod

@@ -153,8 +153,8 @@ class Reader:
         return record
 
     def symbols(self, field: str) -> list[str]:
-        """Return an enum field's symbols, in the order that `frame` and `rows` count them by."""
-        return self._enums[field]
+        """Return an enum field's symbols, in the order that `frame` and `rows` count them by; none for another field."""
+        return self._enums.get(field, [])
 
     def _layout(self, prefix: bytes) -> _Layout:
         found = self._layouts.get(prefix)

@@ -1,14 +1,11 @@
 """A block of messages of one event as records or columns, whatever schema versions they were written with."""
 
-import io
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from itertools import groupby
 from typing import Any
 
-import polars
-
-from schemas.catalogue import Event
+from processors.blocks import Reader
+from schemas.catalogue import Event, Schema
 from schemas.codec import Codec, schema_id
 from schemas.errors import InvalidDatum
 from topology.errors import Reject
@@ -26,6 +23,7 @@ class Messages:
         self._numbers = numbers
         self._registry = registry
         self._codecs: dict[int, Codec] = {}
+        self._readers: dict[tuple[str, ...], Reader] = {}
 
     def codec(self, number: int) -> Codec:
         """Return the codec that reads a schema id; Reject where the registry does not know it, or it is another event's."""
@@ -52,31 +50,38 @@ class Messages:
 
         Times are integers in microseconds, enums text. A datum that breaks a block of columns is found one by one.
         """
-        for number, group in groupby(values, _id_of):
-            block = list(group)
+        columns = self.columns(values, names)
+        if columns is not None:
+            yield from zip(*columns, strict=True)
+            return
+        for record in self.records(values):
+            yield tuple(record[name] for name in names) if isinstance(record, dict) else record
+
+    def columns(self, values: Sequence[bytes | None], names: Sequence[str]) -> list[list[Any]] | None:
+        """Return the fields `names` of a block, a list of values each, in the form `rows` gives them.
+
+        None where they must be read one by one: few messages, none, several schemas, or one that is no datum of the event.
+        """
+        if len(values) < COLUMNS_FROM:
+            return None
+        present = [value for value in values if value is not None]
+        reader = self._readers.get(tuple(names)) or self._reader(tuple(names))
+        frame = reader.frame(present) if len(present) == len(values) else None
+        if frame is None:
+            return None
+        columns = []
+        for name in names:
+            column = frame[name].to_list()
+            symbols = reader.symbols(name)
+            columns.append([symbols[place] for place in column] if symbols else column)
+        return columns
+
+    def _reader(self, names: tuple[str, ...]) -> Reader:
+        def writer_of(number: int) -> Schema:
             try:
-                codec = self.codec(number)
-                if len(block) >= COLUMNS_FROM and codec.writer["fields"] == self.event.schema["fields"]:
-                    yield from _columns(codec, [value for value in block if value is not None], names)
-                    continue
-            except (InvalidDatum, Reject, polars.exceptions.PolarsError):
-                """One datum spoils the block: say which, below."""
-            for record in self.records(block):
-                yield tuple(record[name] for name in names) if isinstance(record, dict) else record
+                return self.codec(number).writer
+            except Reject as error:
+                raise LookupError(str(error)) from error
 
-
-def _id_of(value: bytes | None) -> int:
-    return -1 if value is None or len(value) < 5 else int.from_bytes(value[1:5], "big")
-
-
-def _columns(codec: Codec, values: Sequence[bytes], names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    frame = polars.read_avro(io.BytesIO(codec.container(values)), columns=list(names))
-    columns = []
-    for name in names:
-        column = frame[name]
-        if isinstance(column.dtype, polars.Datetime):
-            column = column.cast(polars.Int64)
-        elif isinstance(column.dtype, polars.Categorical | polars.Enum):
-            column = column.cast(polars.String)
-        columns.append(column.to_list())
-    return zip(*columns, strict=True)
+        self._readers[names] = Reader(self.event, names, writer_of)
+        return self._readers[names]

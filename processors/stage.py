@@ -8,9 +8,10 @@ the rest, and every event has an identity, so what is published twice is the sam
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
+from operator import length_hint
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ from schemas.codec import Codec
 from topology import metrics
 from topology.clock import now
 from topology.dead_letters import DeadLetters
+from topology.errors import Reject
 from topology.health import Health
 from topology.kafka import Publisher, ensure_reachable
 from topology.log import configure, logger
@@ -59,27 +61,39 @@ class Output:
 
     def publish_many(self, made: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Queue events given as (name, record), in order; raises as `publish` does, with those before it queued."""
-        counts: defaultdict[str, int] = defaultdict(int)
-        ways, key_of = self._ways, self._key
+        for name, record in made:
+            self.publish(name, record)
 
-        def messages() -> Iterator[tuple[str, bytes, bytes]]:
-            for name, record in made:
-                topic, codec, key, _ = ways.get(name) or self._way(name)
-                counts[name] += 1
-                yield topic, key_of(key, record), codec.encode(record)
+    def publish_block(self, name: str, columns: Mapping[str, Any], count: int) -> list[tuple[int, str]]:
+        """Queue `count` events of one name given as columns (schemas.block_encoder), in order.
 
-        try:
-            self._publisher.publish_many(messages())
-        finally:
-            for name, count in counts.items():
-                ways[name][3].inc(count)
+        Returns the rows Kafka can't take, and why. InvalidDatum where a value does not fit its schema: then none is queued.
+        """
+        topic, codec, names, counter = self._ways.get(name) or self._way(name)
+        values = codec.encode_block(columns, count)
+        parts = [columns[one] if isinstance(columns[one], list) else [columns[one]] * count for one in names]
+        known = self._keys
+        keys = [known.get(one) or self._encoded(one) for one in zip(*parts, strict=True)]
+        refused: list[tuple[int, str]] = []
+        unsent = iter(values)
+        rest = zip(repeat(topic), keys, unsent, strict=False)
+        while True:
+            try:
+                self._publisher.publish_many(rest)
+            except Reject as error:
+                refused.append((count - length_hint(unsent) - 1, str(error)))
+            else:
+                break
+        counter.inc(count - len(refused))
+        return refused
+
+    def _encoded(self, parts: tuple[str, ...]) -> bytes:
+        self._keys[parts] = "|".join(parts).encode()
+        return self._keys[parts]
 
     def _key(self, names: tuple[str, ...], record: Mapping[str, Any]) -> bytes:
         parts = tuple([record[name] for name in names])
-        encoded = self._keys.get(parts)
-        if encoded is None:
-            encoded = self._keys[parts] = "|".join(parts).encode()
-        return encoded
+        return self._keys.get(parts) or self._encoded(parts)
 
     def refuse(self, batch: Batch, offset: int, reason: str) -> None:
         """Send one message of a batch to dead_letters."""

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import fastavro
 
+from schemas.block_encoder import compile_block_encoder
 from schemas.catalogue import Event, Schema
 from schemas.encoder import compile_encoder, counted, zigzag
 from schemas.errors import InvalidDatum
@@ -43,6 +44,8 @@ class Codec:
         self.writer = writer or event.schema
         self.encode = compile_encoder(event.schema, self.prefix)
         """Return the message value of a record; InvalidDatum where it does not fit the schema."""
+        self.encode_block = compile_block_encoder(event.schema, self.prefix)
+        """Return the message values of columns and their length; InvalidDatum where one does not fit (schemas.block_encoder)."""
         self._header = header(self.writer)
         self._read = _parsed(json.dumps(_plain(self.writer, numbers)))
         self._reader = None if writer is None else _parsed(json.dumps(_plain(event.schema, numbers)))

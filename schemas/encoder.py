@@ -14,7 +14,7 @@ from schemas.errors import InvalidDatum
 
 LONGEST_MEMORY = 65_536
 _HIGH = tuple(bytes(((n & 0x7F) | 0x80, (n >> 7) | 0x80)) for n in range(1 << 14))
-_LOW = tuple(bytes((n,)) if n < 0x80 else bytes(((n & 0x7F) | 0x80, n >> 7)) for n in range(1 << 14))
+LOW = tuple(bytes((n,)) if n < 0x80 else bytes(((n & 0x7F) | 0x80, n >> 7)) for n in range(1 << 14))
 
 Encode = Callable[[Mapping[str, Any]], bytes]
 
@@ -23,20 +23,20 @@ def zigzag(number: int) -> bytes:
     """Return a long as Avro writes it (https://avro.apache.org/docs/1.12.0/specification/#binary-encoding): 14 bits at a time."""
     n = (number << 1) ^ (number >> 63)
     if n < 1 << 14:
-        return _LOW[n]
+        return LOW[n]
     if n < 1 << 28:
-        return _HIGH[n & 0x3FFF] + _LOW[n >> 14]
+        return _HIGH[n & 0x3FFF] + LOW[n >> 14]
     if n < 1 << 42:
-        return _HIGH[n & 0x3FFF] + _HIGH[n >> 14 & 0x3FFF] + _LOW[n >> 28]
+        return _HIGH[n & 0x3FFF] + _HIGH[n >> 14 & 0x3FFF] + LOW[n >> 28]
     if n < 1 << 56:
-        return _HIGH[n & 0x3FFF] + _HIGH[n >> 14 & 0x3FFF] + _HIGH[n >> 28 & 0x3FFF] + _LOW[n >> 42]
+        return _HIGH[n & 0x3FFF] + _HIGH[n >> 14 & 0x3FFF] + _HIGH[n >> 28 & 0x3FFF] + LOW[n >> 42]
     if n < 1 << 64:
         return _HIGH[n & 0x3FFF] + _HIGH[n >> 14 & 0x3FFF] + _HIGH[n >> 28 & 0x3FFF] + _HIGH[n >> 42 & 0x3FFF] + _last(n >> 56)
     raise InvalidDatum(f"{number} does not fit 64 bits")
 
 
 def _last(n: int) -> bytes:
-    return _LOW[n]
+    return LOW[n]
 
 
 def counted(data: bytes) -> bytes:
@@ -47,7 +47,7 @@ def counted(data: bytes) -> bytes:
 def number(value: Any) -> bytes:
     """Return a decimal(38,18) behind its length: unscaled bytes as they are, a Decimal exactly or InvalidDatum."""
     if type(value) is bytes:
-        return _LOW[len(value) << 1] + value
+        return LOW[len(value) << 1] + value
     if not isinstance(value, Decimal) or not value.is_finite():
         raise InvalidDatum(f"{value!r} is neither a finite Decimal nor unscaled bytes: prices never pass through a float")
     sign, digits, exponent = value.as_tuple()
@@ -76,7 +76,7 @@ def compile_encoder(schema: Schema, prefix: bytes) -> Encode:
 
     A field left out is a KeyError turned InvalidDatum: defaults are for readers of older data, not for writers.
     """
-    names = {"zigzag": zigzag, "counted": counted, "number": number, "numbers": numbers, "LOW": _LOW, "InvalidDatum": InvalidDatum}
+    names = _names()
     fields = schema["fields"]
     leading = 0
     while leading < len(fields) and _is_text(fields[leading]["type"]):
@@ -99,6 +99,17 @@ def compile_encoder(schema: Schema, prefix: bytes) -> Encode:
     exec("\n".join(lines), scope)  # noqa: S102 - the text is made here from our own schema, as dataclasses does
     encode: Encode = scope["encode"]
     return encode
+
+
+def compile_value(kind: Any) -> Callable[[Any], bytes]:
+    """Return a function from one field's value to its bytes; it raises InvalidDatum, KeyError, TypeError or AttributeError."""
+    names = _names()
+    found: Callable[[Any], bytes] = eval(f"lambda value: {_expression(kind, 'value', names, 0)}", names)  # noqa: S307 - text made here from our own schema
+    return found
+
+
+def _names() -> dict[str, Any]:
+    return {"zigzag": zigzag, "counted": counted, "number": number, "numbers": numbers, "LOW": LOW, "InvalidDatum": InvalidDatum}
 
 
 def _local(index: int) -> str:

@@ -1,11 +1,11 @@
 """`python -m processors.normalise`: raw frames of every venue → trades, book deltas, quotes, instruments."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from dialects.catalogue import all_dialects
 from dialects.dialect import Frame, Made
 from processors.messages import Messages
-from processors.normalise.core import Normaliser, Refused
+from processors.normalise.core import Block, Normaliser, Refused
 from processors.stage import Begin, Output, main
 from processors.transport import Batch
 from schemas.catalogue import event
@@ -15,6 +15,7 @@ from topology.registry import Registry
 from topology.settings import Settings
 
 FIELDS = ("venue", "origin", "connection_id", "connection_sequence", "received_at", "kind", "request", "payload")
+RECEIVED_AT = FIELDS.index("received_at")
 
 
 class Normalise:
@@ -27,31 +28,49 @@ class Normalise:
 
     def apply(self, batch: Batch, output: Output) -> int | None:
         """Publish the events of a batch of frames."""
-        made = self._core.apply(self._frames(batch))
-        while True:
-            try:
-                output.publish_many(self._kept(made, batch, output))
-            except (InvalidDatum, Reject) as error:
-                output.refuse(batch, self._core.applied, str(error))
-            else:
-                break
-        return self._last
-
-    @staticmethod
-    def _kept(made: Iterator[Made | Refused], batch: Batch, output: Output) -> Iterator[Made]:
+        values = [record.value for record in batch]
+        columns = self._messages.columns(values, FIELDS)
+        if columns is None:
+            made: Iterator[Made | Refused | Block] = self._core.apply(self._frames(batch, values))
+        else:
+            self._last = columns[RECEIVED_AT][-1]
+            made = self._core.apply_block([record.offset for record in batch], columns)
         for one in made:
             if isinstance(one, Refused):
                 output.refuse(batch, one.offset, one.reason)
+            elif isinstance(one, Block):
+                self._publish(one, batch, output)
             else:
-                yield one
+                try:
+                    output.publish(*one)
+                except (InvalidDatum, Reject) as error:
+                    output.refuse(batch, self._core.applied, str(error))
+        return self._last
 
-    def _frames(self, batch: Batch) -> Iterator[tuple[int, Frame | Exception]]:
-        rows = self._messages.rows([record.value for record in batch], FIELDS)
-        for record, row in zip(batch, rows, strict=True):
+    @staticmethod
+    def _publish(block: Block, batch: Batch, output: Output) -> None:
+        try:
+            refused = output.publish_block(block.shape.event, block.columns(), len(block.rows))
+        except InvalidDatum:
+            """One datum spoils the block: say which, below."""
+            for offset, part in block.parts():
+                try:
+                    refused = output.publish_block(part.shape.event, part.columns(), 1)
+                except InvalidDatum as error:
+                    output.refuse(batch, offset, str(error))
+                else:
+                    for _, reason in refused:
+                        output.refuse(batch, offset, reason)
+        else:
+            for row, reason in refused:
+                output.refuse(batch, block.offsets[row], reason)
+
+    def _frames(self, batch: Batch, values: Sequence[bytes | None]) -> Iterator[tuple[int, Frame | Exception]]:
+        for record, row in zip(batch, self._messages.rows(values, FIELDS), strict=True):
             if isinstance(row, Exception):
                 yield record.offset, row
             else:
-                self._last = row[4]
+                self._last = row[RECEIVED_AT]
                 yield record.offset, Frame(*row)
 
     def tick(self, now: int, output: Output) -> None:

@@ -205,3 +205,28 @@ def plain(record: dict[str, object]) -> dict[str, object]:
         return value if value is None or isinstance(value, (str, int)) else unscaled(f"{value:f}")
 
     return {field: count(value) for field, value in record.items()}
+
+
+@each_recording
+def test_a_shape_says_what_reading_does(spoken: Dialect, path: Path) -> None:
+    """Frames of one shape, decoded one by one and turned into columns together, are the events that `read` makes of each."""
+    alike: dict[str, list[Frame]] = {}
+    for frame, refused in read_excerpt(path):
+        shape = spoken.shape(frame.payload) if frame.kind == "message" and not refused else None
+        if shape is not None:
+            alike.setdefault(shape.event, []).append(frame)
+    for frames in alike.values():
+        shape = spoken.shape(frames[0].payload)
+        assert shape is not None
+        columns = shape.columns([shape.decode(frame.payload) for frame in frames])
+        for row, frame in enumerate(frames):
+            ((name, record),) = spoken.read(frame, {})
+            assert name == shape.event
+            assert record == record | {key: column[row] if isinstance(column, list) else column for key, column in columns.items()}
+
+
+@each_dialect
+@given(payload=st.binary() | st.text().map(str.encode))
+def test_a_shape_is_looked_for_in_any_bytes(spoken: Dialect, payload: bytes) -> None:
+    """Looking for a frame's shape never raises."""
+    spoken.shape(payload)

@@ -1,0 +1,90 @@
+"""Frames read as a block are the same events as frames read one by one."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dialects.catalogue import all_dialects
+from dialects.dialect import Frame, Made
+from processors.normalise.core import Block, Normaliser, Refused
+
+VENUES = ("binance", "kraken", "nobody")
+PAYLOADS = (
+    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"1.50","q":"2","T":1795261980123456,"m":true,"M":true}}',
+    b'{"stream":"ethusdt@trade","data":{"e":"trade","E":1,"s":"ETHUSDT","t":8,"p":"0.1","q":"3","T":1795261980123,"m":false,"M":true}}',
+    b'{"stream":"btcusdt@bookTicker","data":{"u":400900217,"s":"BTCUSDT","b":"25.3","B":"31.2","a":"25.4","A":"40.6"}}',
+    b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":1,"u":2,"b":[["1","2"]],"a":[]}}',
+    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"much","q":"2","T":1,"m":true,"M":true}}',
+    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCU',
+    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT"}}',
+    b'{"result":null,"id":1}',
+    b'{"channel":"heartbeat"}',
+)
+FRAMES = st.lists(
+    st.builds(
+        Frame,
+        venue=st.sampled_from(VENUES),
+        origin=st.sampled_from(("live", "simulated")),
+        connection_id=st.sampled_from(("a", "b")),
+        connection_sequence=st.integers(1, 9),
+        received_at=st.integers(0, 2**50),
+        kind=st.sampled_from(("message", "message", "message", "notice", "reply")),
+        request=st.none(),
+        payload=st.sampled_from(PAYLOADS),
+        frames_lost=st.just(0),
+    ),
+    max_size=12,
+)
+Told = list[tuple[str, Any]]
+
+
+def told(made: Iterable[Made | Refused | Block]) -> Told:
+    """Return events and refusals in a form that can be compared; a block as the events in it, or as what is wrong with each."""
+    found: Told = []
+    for one in made:
+        if isinstance(one, Block):
+            for offset, part in one.parts():
+                try:
+                    columns = part.columns()
+                except ValueError as error:
+                    found.append(("refused", Refused(offset, str(error))))
+                else:
+                    found.append(
+                        (one.shape.event, {name: value[0] if isinstance(value, list) else value for name, value in columns.items()})
+                    )
+        elif isinstance(one, Refused):
+            found.append(("refused", one))
+        else:
+            found.append((one.event, one.record))
+    return found
+
+
+def by_name(events: Told) -> dict[str, list[Any]]:
+    """Return the events of each name in order; refusals by offset."""
+    found: dict[str, list[Any]] = {}
+    for name, one in events:
+        found.setdefault(name, []).append(one)
+    found.get("refused", []).sort(key=lambda one: one.offset)
+    return found
+
+
+def columns_of(frames: Sequence[Frame]) -> list[list[Any]]:
+    """Return frames as the columns that a block is read from."""
+    return [list(column) for column in zip(*(frame[:8] for frame in frames), strict=True)] or [[] for _ in range(8)]
+
+
+@given(FRAMES, st.integers(0, 3))
+@settings(deadline=None, max_examples=300)
+def test_a_block_is_its_frames(frames: list[Frame], applied: int) -> None:
+    """Same events in the same order per name, same refusals, same memory, whatever the frames and what was applied before."""
+    one_by_one, at_once = Normaliser(all_dialects()), Normaliser(all_dialects())
+    one_by_one.applied = at_once.applied = applied
+
+    expected = told(one_by_one.apply(enumerate(frames)))
+    found = told(at_once.apply_block(range(len(frames)), columns_of(frames)))
+
+    assert by_name(expected) == by_name(found)
+    assert at_once.connections == one_by_one.connections
+    assert at_once.applied == one_by_one.applied
