@@ -8,8 +8,8 @@ import sys
 import time
 
 from processors.blocks import Block
-from processors.candles.builder import Builder
-from processors.candles.settings import Settings
+from processors.build_candles.builder import Builder
+from processors.build_candles.settings import Settings
 from schemas import decimals
 from schemas.catalogue import Schema, event
 from schemas.codec import Codec

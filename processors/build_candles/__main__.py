@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from processors.blocks import Block
-from processors.candles.builder import Builder
-from processors.candles.settings import Settings as CandleSettings
+from processors.build_candles.builder import Builder
+from processors.build_candles.settings import Settings as CandleSettings
 from processors.stage import Begin, Output, main
 from processors.transport import Batch
 from schemas.catalogue import Schema, event

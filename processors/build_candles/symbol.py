@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 
 from processors.blocks import Record
-from processors.candles.bar import Bar, one_trade
-from processors.candles.history import History
-from processors.candles.intervals import MINUTE, NAMES, SECOND, spans
-from processors.candles.sift import Trade
+from processors.build_candles.bar import Bar, one_trade
+from processors.build_candles.history import History
+from processors.build_candles.intervals import MINUTE, NAMES, SECOND, spans
+from processors.build_candles.sift import Trade
 from processors.seen import Seen
 
 _NEVER = 2**62

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from processors.blocks import Record
-from processors.candles.bar import Bar, one_trade
-from processors.candles.intervals import SECOND
-from processors.candles.sift import SeenOf, Sifted, Trade
+from processors.build_candles.bar import Bar, one_trade
+from processors.build_candles.intervals import SECOND
+from processors.build_candles.sift import SeenOf, Sifted, Trade
 from processors.seen import Verdict
 
 

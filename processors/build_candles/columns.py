@@ -11,9 +11,9 @@ from typing import NamedTuple, cast
 
 import polars as pl
 
-from processors.candles.bar import Bar
-from processors.candles.intervals import SECOND
-from processors.candles.sift import SeenOf, Sifted, Trade
+from processors.build_candles.bar import Bar
+from processors.build_candles.intervals import SECOND
+from processors.build_candles.sift import SeenOf, Sifted, Trade
 from processors.seen import Seen, Verdict
 
 _ROOM = 2**127

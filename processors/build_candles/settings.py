@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from processors.candles.intervals import DAY, HOUR, NAMES, SECOND
+from processors.build_candles.intervals import DAY, HOUR, NAMES, SECOND
 
 _RETENTION = {"1s": 2 * HOUR, "1h": 7 * DAY, "2h": 7 * DAY, "4h": 7 * DAY, "6h": 7 * DAY, "8h": 7 * DAY, "12h": 7 * DAY, "1d": 35 * DAY}
 _LONGEST = {"3d": 35 * DAY, "1w": 62 * DAY, "1M": 62 * DAY}

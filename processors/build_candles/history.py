@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from processors.candles.bar import Bar
-from processors.candles.intervals import DAY, NAMES, WIDTHS
+from processors.build_candles.bar import Bar
+from processors.build_candles.intervals import DAY, NAMES, WIDTHS
 
 _LENGTH = 16
 _WIDTHS = tuple(WIDTHS[name] or 31 * DAY for name in NAMES)

@@ -18,13 +18,13 @@ import msgspec
 import polars as pl
 
 from processors.blocks import Block, Reader, Record, Rejected
-from processors.candles import columns, rows
-from processors.candles.bar import ORIGINS
-from processors.candles.history import Key
-from processors.candles.intervals import NAMES, PLACES
-from processors.candles.settings import Settings
-from processors.candles.sift import FIELDS, Sifted
-from processors.candles.symbol import Symbol
+from processors.build_candles import columns, rows
+from processors.build_candles.bar import ORIGINS
+from processors.build_candles.history import Key
+from processors.build_candles.intervals import NAMES, PLACES
+from processors.build_candles.settings import Settings
+from processors.build_candles.sift import FIELDS, Sifted
+from processors.build_candles.symbol import Symbol
 from processors.seen import Seen
 from schemas.catalogue import Schema, event
 

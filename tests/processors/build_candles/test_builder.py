@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.blocks import Block
-from processors.candles.builder import Builder, Built
-from processors.candles.settings import Settings
+from processors.build_candles.builder import Builder, Built
+from processors.build_candles.settings import Settings
 from schemas.catalogue import event
 from schemas.codec import Codec
-from tests.processors.candles.tape import SECOND, START, Print, block, blocks, expected, newest, read, tapes, writer_of
+from tests.processors.build_candles.tape import SECOND, START, Print, block, blocks, expected, newest, read, tapes, writer_of
 
 COLUMNS = Settings(smallest=1)
 ROWS = Settings(smallest=10**9)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from processors.candles.bar import Bar, Place
+from processors.build_candles.bar import Bar, Place
 from processors.seen import Seen
 
 FIELDS = ("venue", "symbol", "origin", "received_at", "event_time", "trade_id", "sequence", "price", "size", "side")

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from processors.blocks import Block
-from processors.candles.intervals import span
+from processors.build_candles.intervals import span
 from schemas import decimals
 from schemas.catalogue import Schema, event
 from schemas.codec import Codec
