@@ -10,6 +10,7 @@ from topology.stack import Addresses
 KAFKA = "confluentinc/cp-kafka:8.1.0"
 REGISTRY = "apicurio/apicurio-registry:3.0.9"
 CLICKHOUSE = "clickhouse/clickhouse-server:26.3"
+VAULT = "hashicorp/vault:1.21.0"
 
 
 def docker_answers() -> bool:
@@ -49,3 +50,15 @@ def running(parts: tuple[str, ...]) -> Iterator[Addresses]:
             host, port = clickhouse.get_container_host_ip(), clickhouse.get_exposed_port(8123)
             addresses["clickhouse"] = f"http://{host}:{port}"
         yield Addresses(**addresses)
+
+
+@contextmanager
+def vault(root_token: str) -> Iterator[str]:
+    """Run a Vault in development mode, as long as the block runs; its address."""
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.wait_strategies import HttpWaitStrategy
+
+    container = DockerContainer(VAULT).with_exposed_ports(8200).with_env("VAULT_DEV_ROOT_TOKEN_ID", root_token)
+    container.waiting_for(HttpWaitStrategy(8200, "/v1/sys/health"))
+    with container as started:
+        yield f"http://{started.get_container_host_ip()}:{started.get_exposed_port(8200)}"
