@@ -1,6 +1,5 @@
 """`tidewire`: one command line for everything. Each command's work is in topology/commands; imports wait until it is asked for."""
 
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -194,15 +193,15 @@ def _list(text: str) -> tuple[str, ...]:
 
 
 def main() -> None:
-    """Run a command; what Tidewire raises on purpose is one line on stderr and exit code 1."""
+    """Run a command; what Tidewire raises on purpose is one line on stderr and exit code 1.
+
+    Where whoever reads us (head, a pager) has had enough, typer ends quietly, with code 1.
+    """
     try:
         app()
     except TidewireError as error:
         print(f"tidewire: {error}", file=sys.stderr)
         sys.exit(1)
-    except BrokenPipeError:
-        # Whoever read us (head, a pager) has had enough; nothing more can be said there, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

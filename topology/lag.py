@@ -37,13 +37,16 @@ class Offsets:
             consumer.close()
         self._consumers = {}
 
+    def _silent(self, what: str, error: KafkaException) -> str:
+        return f"the broker at {self._kafka.brokers} (kafka.brokers) did not say {what}: {error.args[0].str()}"
+
     def partitions(self, topics: Iterable[str]) -> list[Place]:
         """Return the partitions of those topics that exist."""
         wanted = set(topics)
         try:
             there = self._consumer(ONLOOKER).list_topics(timeout=self._timeout).topics
         except KafkaException as error:
-            raise Retry(f"the broker did not say which topics there are: {error.args[0].str()}") from error
+            raise Retry(self._silent("which topics there are", error)) from error
         return [(name, number) for name, topic in there.items() if name in wanted for number in topic.partitions]
 
     def ends(self, places: Iterable[Place]) -> dict[Place, int]:
@@ -62,7 +65,7 @@ class Offsets:
         try:
             answer = self._consumer(ONLOOKER).offsets_for_times(asked, timeout=self._timeout)
         except KafkaException as error:
-            raise Retry(f"the broker did not say its offsets: {error.args[0].str()}") from error
+            raise Retry(self._silent("its offsets", error)) from error
         return _offsets(answer)
 
     def committed(self, group: str, places: Iterable[Place]) -> dict[Place, int]:
@@ -73,7 +76,7 @@ class Offsets:
         try:
             answer = self._consumer(group).committed(asked, timeout=self._timeout)
         except KafkaException as error:
-            raise Retry(f"the broker did not say what {group} has read: {error.args[0].str()}") from error
+            raise Retry(self._silent(f"what {group} has read", error)) from error
         return _offsets(answer)
 
     def lag(self, group: str, topics: Iterable[str], ends: Mapping[Place, int] | None = None) -> int:
