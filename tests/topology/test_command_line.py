@@ -1,0 +1,165 @@
+"""`tidewire` with nothing running: it helps, and where it can't go on it says what to do, in one line, and exits with 1 or 2."""
+
+import subprocess
+import sys
+
+import pytest
+import typer.main
+
+from dialects.catalogue import all_dialects
+from tests.topology.conftest import Tidewire
+from topology.command_line import app
+from topology.flow import stages
+from topology.topics import all_topics
+
+COMMANDS = {command.callback.__name__: command.callback for command in app.registered_commands if command.callback is not None}
+NOWHERE = "http://127.0.0.1:1"
+
+
+def test_help_names_every_command(tidewire: Tidewire) -> None:
+    """`tidewire --help` lists all there is, and so does `tidewire` alone."""
+    said = tidewire("--help")
+    assert said.code == 0
+    assert COMMANDS.keys() >= {"up", "run", "topics", "query", "consume", "candles", "gaps", "record", "doctor"}
+    assert all(f" {name} " in said.out for name in COMMANDS)
+    alone = tidewire()
+    assert "up" in alone.out + alone.error
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_each_command_helps(tidewire: Tidewire, name: str, flag: str) -> None:
+    """Each command says what it does and what it takes."""
+    said = tidewire(name, flag)
+    assert said.code == 0
+    assert f"Usage: tidewire {name}" in said.out
+    first = (COMMANDS[name].__doc__ or "").split()[:3]
+    assert " ".join(first) in said.out
+    group = typer.main.get_command(app)
+    for parameter in group.commands[name].params:  # type: ignore[attr-defined]  # a group, to those who run it
+        shown = parameter.opts[0] if parameter.param_type_name == "option" else parameter.name
+        assert shown in said.out
+
+
+def test_help_costs_no_client() -> None:
+    """Asking for help loads neither Kafka nor ClickHouse: it is there at once."""
+    heavy = "{'confluent_kafka', 'clickhouse_connect', 'faust', 'polars', 'aiohttp'}"
+    code = f"import sys, topology.command_line; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("query", "SELECT 1"),
+        ("consume", "trades"),
+        ("candles", "BTCUSDT"),
+        ("gaps",),
+        ("record", "binance", "--out", "frames.jsonl"),
+        ("run", "normalise"),
+        ("run", "producers", "binance"),
+    ],
+    ids=" ".join,
+)
+def test_without_a_stack_it_says_how_to_start_one(tidewire: Tidewire, arguments: tuple[str, ...]) -> None:
+    """What needs servers names the command that starts them, and the settings that name others; nothing is printed as an answer."""
+    said = tidewire(*arguments)
+    assert (said.code, said.out) == (1, "")
+    assert said.error.startswith("tidewire: no stack runs in ")
+    assert "`tidewire up`" in said.error
+    assert "TIDEWIRE_" in said.error
+    assert said.error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "normalize"), f"no stage is called 'normalize'; there are {', '.join(stages())}"),
+        (("run", "producers"), f"tidewire run producers VENUE, of {', '.join(all_dialects())}"),
+        (("run", "producers", "mtgox"), f"tidewire run producers VENUE, of {', '.join(all_dialects())}"),
+        (("run", "normalise", "binance"), "leave 'binance' out"),
+        (("up", "--stages", "normalize", "--plain"), f"no stage is called normalize; there are {', '.join(stages())}"),
+        (("record", "mtgox", "--out", "x"), "no dialect speaks 'mtgox'; there are binance, kraken"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else " ".join(one),
+)
+def test_a_wrong_name_is_answered_with_those_there_are(tidewire: Tidewire, arguments: tuple[str, ...], words: str) -> None:
+    """A stage or venue that does not exist is one line that lists what does."""
+    said = tidewire(*arguments)
+    assert said.code == 1
+    assert words in said.error
+    assert "Traceback" not in said.error
+
+
+def test_a_wrong_topic_is_answered_with_those_there_are(tidewire: Tidewire) -> None:
+    """The name of a topic is looked at before any server is asked."""
+    said = tidewire("consume", "trade", KAFKA__BROKERS="127.0.0.1:1", REGISTRY__URL=NOWHERE)
+    assert said.code == 1
+    assert f"no topic 'trade'; there are {', '.join(all_topics())}" in said.error
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("query",),
+        ("consume", "trades", "--from", "yesterday"),
+        ("candles", "BTC", "--limit", "0"),
+        ("no-such-command",),
+        ("up", "--colour"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_code_2(tidewire: Tidewire, arguments: tuple[str, ...]) -> None:
+    """What the command line itself does not understand is code 2, and points to help."""
+    said = tidewire(*arguments)
+    assert said.code == 2
+    assert "Usage: tidewire" in said.error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "setting"),
+    [
+        (("topics",), "kafka.brokers"),
+        (("consume", "trades", "--no-follow"), "kafka.brokers"),
+        (("query", "SELECT 1"), "clickhouse.url"),
+        (("candles", "BTC"), "clickhouse.url"),
+        (("gaps",), "clickhouse.url"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else " ".join(one),
+)
+def test_a_server_that_does_not_answer_is_named_with_its_setting(tidewire: Tidewire, arguments: tuple[str, ...], setting: str) -> None:
+    """Where an address is set and nobody is there, the line names the setting to mend."""
+    said = tidewire(*arguments, KAFKA__BROKERS="127.0.0.1:1", REGISTRY__URL=NOWHERE, CLICKHOUSE__URL=NOWHERE)
+    assert said.code == 1
+    assert said.error.startswith("tidewire: ")
+    assert setting in said.error
+    assert "Traceback" not in said.error
+
+
+def test_topics_are_listed_without_a_broker(tidewire: Tidewire) -> None:
+    """What is declared needs no server: every topic with its readers and writers, and no count of messages."""
+    said = tidewire("topics")
+    assert said.code == 0
+    for name in all_topics():
+        assert name in said.out
+    assert "detect_gaps rebuild_books clickhouse" in said.out
+
+
+def test_a_wrong_setting_is_one_line(tidewire: Tidewire) -> None:
+    """Every command looks at the settings first, and names the wrong one."""
+    said = tidewire("topics", KAFKA__BROKER="x")
+    assert said.code == 1
+    assert "kafka.broker: there is no such setting" in said.error
+
+
+def test_a_reader_who_has_had_enough_is_told_no_more() -> None:
+    """`tidewire topics | head -1` ends without a word on stderr, whatever is left to say."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "topology.command_line", "topics", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        error = process.stderr.read()
+        assert process.wait(30) == 1
+    assert error == b""
