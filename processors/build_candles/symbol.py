@@ -57,6 +57,9 @@ class Symbol:
             bar.start = minute
             self._pending = bar
             self._next_end = min(self._next_end, minute + MINUTE)
+            if self._is_closed_around(minute):
+                # It revises what is final by the clock: that must be published with this block, before any checkpoint holds it.
+                self._add_pending()
 
     def take(
         self, trade: Trade, grace: int, retention: Sequence[int], crossed: Callable[[int], int], *, again: bool = False
@@ -147,6 +150,9 @@ class Symbol:
             self._pending = None
             for place, (start, end) in enumerate(spans(bar.start), 1):
                 self._put(place, start, end, bar)
+
+    def _is_closed_around(self, minute: int) -> bool:
+        return any(self.history.find(place, start) is not None for place, (start, _) in enumerate(spans(minute), 1))
 
     def _find(self, place: int, start: int) -> Bar | None:
         return self._open[place].get(start) or self.history.find(place, start)
