@@ -132,9 +132,11 @@ def candles(
     """Show a market's newest candles, oldest first; `provisional` ones are still open. Times are UTC."""
     from topology.addresses import located
     from topology.commands.show import answer
-    from topology.queries import Questions
+    from topology.queries import INTERVALS, Questions
     from topology.settings import settings
 
+    if interval not in INTERVALS:
+        raise typer.BadParameter(f"{interval!r} is no interval; there are {', '.join(INTERVALS)}", param_hint="--interval")
     columns, rows = Questions(located(settings(), "clickhouse").clickhouse).candles(symbol, interval, venue, limit)
     if not rows:
         print(f"no {interval} candle of {symbol} yet; `tidewire topics` says what has come in", file=sys.stderr)

@@ -12,6 +12,8 @@ from topology.settings import ClickHouse
 from topology.symbols import plain
 
 DATABASE_ERROR_LENGTH = 2_000
+INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
+"""Lengths of candles (schemas/avro/candle.avsc)."""
 
 
 def table_of(event: Event) -> str:
@@ -43,27 +45,27 @@ class Questions:
 
     def ask(self, sql: str, parameters: Mapping[str, Any] | None = None) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
         """Return the names of the columns and the rows; Fatal, in ClickHouse's words, where it refuses."""
+        return self._ask(sql, parameters, {"database": self.database})
+
+    def _ask(
+        self, sql: str, parameters: Mapping[str, Any] | None, settings: Mapping[str, Any]
+    ) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
         from clickhouse_connect.driver.exceptions import ClickHouseError
 
         try:
-            answer = self._client.query(sql, parameters=dict(parameters or {}), settings={"readonly": 1, "database": self.database})
+            answer = self._client.query(sql, parameters=dict(parameters or {}), settings={"readonly": 1, **settings})
         except ClickHouseError as error:
             raise Fatal(words(error)) from error
         return answer.column_names, answer.result_rows
 
-    def raw(self, sql: str, form: str) -> bytes:
-        """Return an answer as ClickHouse formats it (JSONEachRow, CSVWithNames …)."""
-        from clickhouse_connect.driver.exceptions import ClickHouseError
-
-        try:
-            return bytes(self._client.raw_query(sql, fmt=form, settings={"readonly": 1, "database": self.database}))
-        except ClickHouseError as error:
-            raise Fatal(words(error)) from error
+    def _ask_system(self, sql: str) -> Sequence[Sequence[Any]]:
+        """Return rows about our database, given as {database:String}; it need not be there yet: the sink makes it."""
+        return self._ask(sql, {"database": self.database}, {})[1]
 
     def rows(self) -> dict[str, int]:
         """Return how many rows each table holds, rows not yet merged away included: cheap, from the tables' metadata."""
         sql = "SELECT name, total_rows FROM system.tables WHERE database = {database:String}"
-        found = {name: count for name, count in self.ask(sql, {"database": self.database})[1]}  # noqa: C416 - rows are no pairs to mypy
+        found = {name: count for name, count in self._ask_system(sql)}  # noqa: C416 - rows are no pairs to mypy
         return {table: int(found[table] or 0) for table in map(table_of, events().values()) if table in found}
 
     def distinct_rows(self) -> dict[str, int]:
@@ -79,7 +81,7 @@ class Questions:
         """Return the type of each column of each table."""
         sql = "SELECT table, name, type FROM system.columns WHERE database = {database:String} ORDER BY table, position"
         found: dict[str, dict[str, str]] = {}
-        for table, name, kind in self.ask(sql, {"database": self.database})[1]:
+        for table, name, kind in self._ask_system(sql):
             found.setdefault(table, {})[name] = kind
         return found
 

@@ -87,7 +87,10 @@ class Reader:
         value: bytes = message.value() or b""
         number = schema_id(value)
         if number not in self._codecs:
-            self._codecs[number] = Codec(self.event, number, self._registry.writer_schema(number))
+            writer = self._registry.writer_schema(number)
+            if writer.get("name") != self.event.schema["name"]:
+                raise Reject(f"schema id {number} is a {writer.get('name')}, not a {self.event.schema['name']}")
+            self._codecs[number] = Codec(self.event, number, writer)
         return self._codecs[number].decode(value)
 
     def line(self, message: Any) -> str:
