@@ -6,7 +6,6 @@ from contextlib import contextmanager
 import hvac.exceptions
 import requests.exceptions
 
-from topology.errors import TidewireError
 from topology.secrets.errors import Denied, Malformed, Missing, Sealed, Unavailable, Untrusted
 
 MOST_WORDS = 300
@@ -38,6 +37,8 @@ def translated(path: str, address: str) -> Iterator[None]:
         raise Untrusted(
             f"{path}: the certificate of {address} is signed by no CA known here: set secrets.ca to the CA's file, or mend secrets.address"
         ) from None
+    except requests.exceptions.JSONDecodeError:
+        raise no_vault(path, address) from None
     except requests.exceptions.RequestException as error:
         raise Unavailable(
             f"{path}: no Vault answers at {address} ({type(error).__name__}): is secrets.address right, and the Vault up?"
@@ -45,10 +46,11 @@ def translated(path: str, address: str) -> Iterator[None]:
     except OSError as error:
         # requests raises it for a CA file that is not there.
         raise Untrusted(f"{path}: secrets.ca can't be used: {str(error)[:MOST_WORDS]}") from None
-    except TidewireError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise Untrusted(f"{path}: what answers at {address} is no Vault: mend secrets.address") from None
+
+
+def no_vault(path: str, address: str) -> Untrusted:
+    """Return what to raise where another server answers."""
+    return Untrusted(f"{path}: what answers at {address} is no Vault: mend secrets.address")
 
 
 def words(error: hvac.exceptions.VaultError) -> str:

@@ -67,7 +67,7 @@ class Given:
                 f"the Vault {self._secrets.address} does not take the token of secrets.token (or VAULT_TOKEN): it expired, was revoked, "
                 "or is another Vault's. Log in again"
             ) from None
-        return Token(self._secrets.token, known["ttl"], bool(known["renewable"]), str(known["display_name"]))
+        return Token(self._secrets.token, known["ttl"], bool(known.get("renewable")), str(known["display_name"]))
 
 
 class AppRole:

@@ -10,7 +10,7 @@ import hvac.exceptions
 
 from topology.secrets.errors import Unavailable, Untrusted
 from topology.secrets.settings import Secrets
-from topology.secrets.vault_answers import translated
+from topology.secrets.vault_answers import no_vault, translated
 from topology.secrets.vault_login import Login, Token, login_of
 
 T = TypeVar("T")
@@ -136,6 +136,6 @@ class Session:
         )
         health = client.sys.read_health_status(method="GET")
         document = health if isinstance(health, dict) else health.json()
-        if "sealed" not in document:
-            raise Untrusted(f"what answers at {self.address} is no Vault: mend secrets.address")
+        if not isinstance(document, dict) or "sealed" not in document:
+            raise no_vault("sys/health", self.address)
         return client

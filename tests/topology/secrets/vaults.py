@@ -60,13 +60,17 @@ class Server:
         self._secure = certificate is not None
         data = folder / "raft"
         data.mkdir(exist_ok=True)
-        listener: dict[str, Any] = {"address": f"{HOST}:{ports['vault']}", "tls_disable": not certificate}
+        listener: dict[str, Any] = {
+            "address": f"{HOST}:{ports['vault']}",
+            "cluster_address": f"{HOST}:{ports['cluster']}",
+            "tls_disable": not certificate,
+        }
         if certificate:
             listener |= {"tls_cert_file": str(certificate[0]), "tls_key_file": str(certificate[1])}
         self._config = folder / "vault.json"
         self._config.write_text(
             json.dumps({
-                "storage": {"raft": {"path": str(data), "node_id": "one"}},
+                "storage": {"raft": {"path": str(data), "node_id": "one", "performance_multiplier": "1"}},
                 "listener": {"tcp": listener},
                 "api_addr": self.address,
                 "cluster_addr": f"https://{HOST}:{ports['cluster']}",

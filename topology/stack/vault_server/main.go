@@ -2,7 +2,7 @@
 // file audit). Left out are its other hundred engines, its clients and its page, so that it builds in minutes.
 //
 // It takes two of `vault server`'s forms: -dev with its flags, and -config=FILE, a JSON file with storage.raft.path,
-// storage.raft.node_id, listener.tcp.{address,tls_disable,tls_cert_file,tls_key_file}, api_addr and cluster_addr.
+// storage.raft.node_id, listener.tcp.{address,cluster_address,tls_disable,tls_cert_file,tls_key_file}, api_addr and cluster_addr.
 package main
 
 import (
@@ -36,6 +36,7 @@ import (
 
 type listener struct {
 	Address string `json:"address"`
+	Cluster string `json:"cluster_address"`
 	Disable bool   `json:"tls_disable"`
 	Cert    string `json:"tls_cert_file"`
 	Key     string `json:"tls_key_file"`
@@ -103,8 +104,14 @@ func main() {
 	}
 	storage, kind, err := open(*dev, settings, logger)
 	fail(err)
+	// Raft elects its leader, even of one, through the interface of highly available storage.
+	elected, _ := storage.(physical.HABackend)
+	if elected != nil && !elected.HAEnabled() {
+		elected = nil
+	}
 	core, err := vault.NewCore(&vault.CoreConfig{
 		Physical:           storage,
+		HAPhysical:         elected,
 		StorageType:        kind,
 		BuiltinRegistry:    builtin{},
 		LogicalBackends:    map[string]logical.Factory{"kv": kv.Factory, "transit": transit.Factory},
@@ -172,6 +179,13 @@ func serve(core *vault.Core, settings config) error {
 		Core:           core,
 		ListenerConfig: &configutil.Listener{Type: "tcp", Address: tcp.Address},
 	})
+	if tcp.Cluster != "" {
+		cluster, err := net.ResolveTCPAddr("tcp", tcp.Cluster)
+		if err != nil {
+			return err
+		}
+		core.SetClusterListenerAddrs([]*net.TCPAddr{cluster})
+	}
 	core.SetClusterHandler(handler)
 	server := &http.Server{Handler: handler}
 	stop := make(chan os.Signal, 1)
