@@ -1,15 +1,13 @@
 """Trades from Kafka to rows that a query sees: our sink, and one that decodes each message; and how a block had best travel."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from clickhouse_connect.driver.client import Client
 
 from bench.result import Result, result
-from bench.stage_rate import Bench, Rate, fresh
+from bench.stage_rate import Bench, Rate, cpu_seconds, fresh
 from schemas import decimals
 from schemas.catalogue import event
 from schemas.codec import Codec, container, header
@@ -23,7 +21,6 @@ TRADES = 1_500_000
 PEER_TRADES = 200_000
 BLOCK = 100_000
 BLOCKS = 6
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 def trades(codec: Codec, count: int) -> Iterator[tuple[bytes, bytes]]:
@@ -61,21 +58,11 @@ class Cost(NamedTuple):
     engine: float
 
 
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def _engine(bench: Bench) -> int:
-    (path,) = (bench.directory / "stack").glob("clickhouse/clickhouse*.pid")
-    return int(path.read_text().split()[0])
-
-
 def _cost(bench: Bench, call: Callable[[], object]) -> Cost:
-    pid = _engine(bench)
-    engine, caller, wall = _cpu(pid), time.process_time(), time.monotonic()
+    pid = bench.server("clickhouse")
+    engine, caller, wall = cpu_seconds(pid), time.process_time(), time.monotonic()
     call()
-    return Cost(time.monotonic() - wall, time.process_time() - caller, _cpu(pid) - engine)
+    return Cost(time.monotonic() - wall, time.process_time() - caller, cpu_seconds(pid) - engine)
 
 
 def block(bench: Bench) -> list[Result]:
@@ -125,9 +112,9 @@ def _rate(module: str, stage: str, count: int, progress: Callable[[str], None]) 
     with fresh() as bench:
         bench.load("trades", trades(bench.codec("trade"), count))
         progress(f"{module} on {count:,} trades")
-        before = _cpu(_engine(bench))
+        before = cpu_seconds(bench.server("clickhouse"))
         rate = bench.rate(module, stage, count, "tidewire_events_out_total")
-        return rate, (_cpu(_engine(bench)) - before) * 1e6 / count
+        return rate, (cpu_seconds(bench.server("clickhouse")) - before) * 1e6 / count
 
 
 def run(progress: Callable[[str], None]) -> list[Result]:

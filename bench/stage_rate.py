@@ -42,6 +42,12 @@ class Sample(NamedTuple):
     at: float
 
 
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU seconds a process has used, all threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Bench:
     """A fresh local stack for one benchmark, and the environment of its stages."""
 
@@ -68,6 +74,11 @@ class Bench:
     def codec(self, name: str, topic: str = "") -> Codec:
         """Return the codec of an event on its topic."""
         return self.registry.codec(topic or event(name).topic.of(), event(name))
+
+    def server(self, name: str) -> int:
+        """Return the process number of the stack's `kafka`, `registry` or `clickhouse`."""
+        (path,) = (self.directory / "stack").glob(f"{name}/{name}*.pid")
+        return int(path.read_text().split()[0])
 
     def load(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> int:
         """Publish (key, value) pairs and return how many they were, all delivered."""

@@ -36,6 +36,7 @@ class Run:
         self._begun = time.monotonic()
         self._ended = threading.Event()
         self._running = False
+        self._ready = False
         self.supervisor = Supervisor(settings, options, self.say)
 
     def say(self, line: str) -> None:
@@ -93,6 +94,9 @@ class Run:
         while not self._ended.wait(0.5):
             self.supervisor.watch()
             time_now = time.monotonic()
+            if not self._ready and all(one.state == "ready" for one in self.supervisor.monitor.reading.stages.values()):
+                self._ready = True
+                self.say(f"every stage is ready, {time_now - self._begun:.1f} s after the start")
             if self._duration and time_now - started >= self._duration:
                 return
             if not self._live and time_now >= next_line:

@@ -1,0 +1,149 @@
+"""`tidewire up` at 2,000 frames a second for ten minutes: latencies seen from outside, and memory of each stage.
+
+Everything is real but the market: the simulator's sockets, producers, broker, stages, ClickHouse, all on this machine.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import clickhouse_connect
+from confluent_kafka import Consumer
+
+from bench.result import Result, result
+from schemas.catalogue import event
+from schemas.codec import Codec, schema_id
+from topology.clock import now
+from topology.health import running
+from topology.kafka import consumer, failure
+from topology.settings import Kafka
+
+FIGURES = ("frame_to_topic_p50_ms", "frame_to_topic_p99_ms", "frame_to_row_p50_ms", "frame_to_row_p99_ms", "memory_mb", "memory_growth_mb")
+RATE = 2000
+SECONDS = float(os.environ.get("TIDEWIRE_BENCH_STEADY_SECONDS", "600"))
+WARM_SECONDS = 30.0
+START_LIMIT = 180.0
+TOPICS = ("trade", "quote", "book_delta")
+MEGABYTE = 1 << 20
+
+
+class Up:
+    """`tidewire up --plain --simulated` in a temporary directory, and the addresses it printed."""
+
+    def __init__(self, directory: Path) -> None:
+        self.state = directory / "state"
+        command = [sys.executable, "-m", "topology.command_line", "up", "--plain", "--simulated", "--rate", str(RATE)]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | {"TIDEWIRE_STATE_DIR": str(self.state)}, text=True
+        )
+        self._lines: list[str] = []
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        self._lines += self._process.stdout
+
+    def address(self, name: str) -> str:
+        """Wait for a line `hh:mm:ss name: address`."""
+        deadline = time.monotonic() + START_LIMIT
+        while time.monotonic() < deadline and self._process.poll() is None:
+            for line in list(self._lines):
+                if found := re.match(rf"[\d:]+ {name}: (\S+)$", line):
+                    return found[1]
+            time.sleep(0.1)
+        raise RuntimeError("tidewire up did not start:\n" + "".join(self._lines[-20:]))
+
+    def stop(self) -> None:
+        """Stop everything in order."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(180)
+
+    def memory(self) -> dict[str, float]:
+        """Return the resident memory of each stage in MB."""
+        pages = os.sysconf("SC_PAGE_SIZE") / MEGABYTE
+        return {str(one["stage"]): int(Path(f"/proc/{one['pid']}/statm").read_text().split()[1]) * pages for one in running(self.state)}
+
+
+def read_topics(reader: Consumer, until: float, delays: list[float]) -> None:
+    """Note the time from receipt to here of every event that comes, in milliseconds, until a monotonic time."""
+    codecs = {event(name).topic.of(): event(name) for name in TOPICS}
+    known: dict[tuple[str, bytes], Codec] = {}
+    while time.monotonic() < until:
+        for message in reader.consume(1_000, 0.001):
+            if failure(message) is not None:
+                raise RuntimeError(str(message.error()))
+            value, topic, at = message.value() or b"", message.topic() or "", now()
+            codec = known.get((topic, value[:5]))
+            if codec is None:
+                codec = known[topic, value[:5]] = Codec(codecs[topic], schema_id(value))
+            delays.append((at - codec.decode(value)["received_at"]) / 1_000)
+
+
+def poll_rows(address: str, until: float, delays: list[float]) -> None:
+    """Note for the newest row at each look how old its frame was when a query first saw it, and every older one seen first."""
+    client = clickhouse_connect.get_client(dsn=address, database="tidewire")
+    seen = 0
+    question = "SELECT toUnixTimestamp64Micro(received_at) AS time FROM trades WHERE time > {seen:Int64} ORDER BY time LIMIT 100000"
+    while time.monotonic() < until:
+        rows = [row[0] for row in client.query(question, parameters={"seen": seen}).result_rows]
+        at = now()
+        if seen:
+            delays += [(at - time_of) / 1_000 for time_of in rows]
+        seen = max(rows, default=seen or at)
+        time.sleep(0.1)
+    client.close()
+
+
+def quantile(delays: list[float], share: float) -> float:
+    """Return the value below which a share of the delays lies."""
+    ordered = sorted(delays)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def run(progress: Callable[[str], None]) -> list[Result]:
+    """Start it, look from outside, stop it."""
+    to_topic: list[float] = []
+    to_row: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="tidewire-bench-") as name:
+        up = Up(Path(name))
+        try:
+            kafka, clickhouse = Kafka(brokers=up.address("Kafka")), up.address("ClickHouse")
+            progress(f"at {RATE:,} frames/s for {SECONDS:.0f} s")
+            time.sleep(WARM_SECONDS)
+            reader = consumer(kafka, "bench.onlooker", **{"auto.offset.reset": "latest", "fetch.wait.max.ms": 1})
+            reader.subscribe([event(one).topic.of() for one in TOPICS])
+            before = up.memory()
+            until = time.monotonic() + SECONDS
+            rows = threading.Thread(target=poll_rows, args=(clickhouse, until, to_row))
+            rows.start()
+            read_topics(reader, until, to_topic)
+            rows.join()
+            after = up.memory()
+            reader.close()
+        finally:
+            up.stop()
+    where = (
+        f"`tidewire up` with the simulator at {RATE:,} frames/s for {SECONDS:.0f} s, everything on {os.cpu_count()} cores; "
+        f"from the frame's received_at to"
+    )
+    topic_how = f"{where} this bench's consumer; {len(to_topic):,} events, {len(to_topic) / SECONDS:,.0f}/s"
+    row_how = f"{where} the first query (every 0.1 s) that sees the trade's row; {len(to_row):,} rows"
+    growth = {stage: after[stage] - before.get(stage, 0.0) for stage in after}
+    listed = ", ".join(f"{stage} {after[stage]:.0f} ({growth[stage]:+.0f})" for stage in sorted(after))
+    memory_how = f"resident memory in MB after {SECONDS:.0f} s at {RATE:,} frames/s, and its growth over that time: {listed}"
+    largest, fastest = max(after, key=after.__getitem__), max(growth, key=growth.__getitem__)
+    return [
+        result("frame_to_topic_p50_ms", quantile(to_topic, 0.5), "milliseconds", topic_how),
+        result("frame_to_topic_p99_ms", quantile(to_topic, 0.99), "milliseconds", topic_how),
+        result("frame_to_row_p50_ms", quantile(to_row, 0.5), "milliseconds", row_how),
+        result("frame_to_row_p99_ms", quantile(to_row, 0.99), "milliseconds", row_how),
+        result("memory_mb", after[largest], f"MB, {largest}, the largest stage", memory_how),
+        result("memory_growth_mb", growth[fastest], f"MB, {fastest}, the fastest growing stage", memory_how),
+    ]
