@@ -22,11 +22,12 @@ class SimulatorProcess(StageProcess):
         """Start and return its addresses, by name (`<venue>_ws`, `<venue>_rest`, `control`). Fatal where it does not start."""
         self.start()
         deadline = time.monotonic() + timeout
-        while "\n" not in self.output:
+        # Its log is its standard error too, where a warning may come first.
+        while not (lines := [line for line in self.output.splitlines(keepends=True) if line.startswith("{") and line.endswith("\n")]):
             if self.pid is None or time.monotonic() > deadline:
                 raise Fatal(f"the simulator did not start ({self.log}): {self.last_line}")
             time.sleep(0.05)
-        found: dict[str, str] = json.loads(self.output.splitlines()[0])
+        found: dict[str, str] = json.loads(lines[0])
         for name, address in found.items():
             server, _, kind = name.partition("_")
             if kind in {"", "rest"}:
