@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.topology.filled import fill
 from topology import addresses, command_line, settings
 from topology.settings import Settings
 from topology.stack import LocalStack
@@ -31,6 +32,13 @@ def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     folder = tmp_path_factory.mktemp("own")
     with LocalStack(folder):
         yield addresses.located(Settings(state_dir=folder))
+
+
+@pytest.fixture(scope="session")
+def filled(own_stack: Settings) -> Settings:
+    """Return the settings of a stack that holds a little of everything."""
+    fill(own_stack)
+    return own_stack
 
 
 @pytest.fixture
@@ -57,3 +65,13 @@ def tidewire(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
     yield run
     settings.settings.cache_clear()
+
+
+@pytest.fixture
+def ask(tidewire: Tidewire, filled: Settings) -> Tidewire:
+    """Return what runs `tidewire` in the state folder of the stack: no address is named."""
+
+    def run(*arguments: str, **environment: str) -> Said:
+        return tidewire(*arguments, STATE_DIR=str(filled.state_dir), **environment)
+
+    return run

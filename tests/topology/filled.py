@@ -82,7 +82,7 @@ def fill(settings: Settings) -> None:
     registry = Registry(settings.registry)
     create(settings.kafka, topics)
     register(registry, topics)
-    publish(settings, "trade", TRADES)
+    Source(settings, "trade").publish(TRADES)
     publisher = Publisher(settings.kafka)
     publisher.publish("trades", b"junk", JUNK)
     publisher.flush()
@@ -97,11 +97,17 @@ def fill(settings: Settings) -> None:
         assert writer.insert(topic, values[0][:5], messages, uuid.uuid4().int) == []
 
 
-def publish(settings: Settings, name: str, records: Sequence[dict[str, Any]], venue: str = "") -> None:
+class Source:
     """Publish records of an event to its topic, keyed as its schema says."""
-    one = event(name)
-    topic = one.topic.of(venue)
-    codec = Registry(settings.registry).codec(topic, one)
-    publisher = Publisher(settings.kafka)
-    publisher.publish_many((topic, one.topic.key_of(record), codec.encode(record)) for record in records)
-    publisher.flush()
+
+    def __init__(self, settings: Settings, name: str, venue: str = "") -> None:
+        self._event = event(name)
+        self._topic = self._event.topic.of(venue)
+        self._codec = Registry(settings.registry).codec(self._topic, self._event)
+        self._publisher = Publisher(settings.kafka)
+
+    def publish(self, records: Sequence[dict[str, Any]]) -> None:
+        """Publish records and wait until they are delivered."""
+        key, encode = self._event.topic.key_of, self._codec.encode
+        self._publisher.publish_many((self._topic, key(record), encode(record)) for record in records)
+        self._publisher.flush()

@@ -11,27 +11,9 @@ import pytest
 from processors.build_candles.intervals import NAMES
 from tests.sinks.market import START
 from tests.topology.conftest import Said, Tidewire
-from tests.topology.filled import fill
 from topology.queries import INTERVALS
 from topology.settings import Settings
 from topology.topics import all_topics
-
-
-@pytest.fixture(scope="session")
-def filled(own_stack: Settings) -> Settings:
-    """Return the settings of a stack that holds a little of everything."""
-    fill(own_stack)
-    return own_stack
-
-
-@pytest.fixture
-def ask(tidewire: Tidewire, filled: Settings) -> Tidewire:
-    """Return what runs `tidewire` in the state folder of the stack: no address is named."""
-
-    def run(*arguments: str, **environment: str) -> Said:
-        return tidewire(*arguments, STATE_DIR=str(filled.state_dir), **environment)
-
-    return run
 
 
 def objects(said: Said) -> list[dict[str, Any]]:

@@ -1,0 +1,138 @@
+"""The simulator as a child process, found to be reachable, labelled for what it is, and recorded as a venue would be."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dialects.catalogue import all_dialects
+from tests.dialects.recorded import read_excerpt
+from tests.topology.conftest import Tidewire
+from topology.errors import Fatal
+from topology.market import live, simulated, simulator_bases, wanted
+from topology.reachability import unreachable
+from topology.settings import Settings, Venue
+from topology.simulator_process import SimulatorProcess
+from topology.stack.watchdog import Watchdog
+
+
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SimulatorProcess, dict[str, str]]]:
+    """Start a simulator; hand out its process and its addresses."""
+    watchdog = Watchdog()
+    process = SimulatorProcess(("BTC", "ETH"), 200, tmp_path_factory.mktemp("logs"), watchdog)
+    try:
+        yield process, process.serve(60)
+    finally:
+        process.stop(10)
+        watchdog.close()
+
+
+@pytest.fixture
+def served(simulator: tuple[SimulatorProcess, dict[str, str]]) -> dict[str, str]:
+    """Return its addresses."""
+    return simulator[1]
+
+
+def test_it_serves_every_dialect(served: dict[str, str]) -> None:
+    """Each venue has a websocket and a REST address, and all of it a control address."""
+    for venue in all_dialects():
+        assert served[f"{venue}_ws"].startswith("ws://127.0.0.1:")
+        assert served[f"{venue}_rest"].startswith("http://127.0.0.1:")
+    assert served["control"].startswith("http://127.0.0.1:")
+
+
+def test_a_venue_that_grants_a_websocket_is_reached(served: dict[str, str]) -> None:
+    """Reachability is a granted websocket: no reason is given for the venue that grants one."""
+    venues = {venue: Venue(websocket=served[f"{venue}_ws"]) for venue in all_dialects()}
+    assert unreachable(venues, 20) == dict.fromkeys(all_dialects(), "")
+
+
+def test_why_a_venue_is_not_reached_is_told(served: dict[str, str]) -> None:
+    """A port without a server, a server that is no websocket, and one that says nothing: each in words, all within the time."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        places = {
+            "nobody": "ws://127.0.0.1:1",
+            "silent": f"ws://127.0.0.1:{silent.getsockname()[1]}",
+            "no websocket": served["control"].replace("http:", "ws:"),
+        }
+        reasons = {name: unreachable({"binance": Venue(websocket=place)}, 2)["binance"] for name, place in places.items()}
+    assert "Connect call failed" in reasons["nobody"]
+    assert reasons["silent"] == "no answer within 2 s"
+    assert reasons["no websocket"].startswith("HTTP 404")
+
+
+def test_what_is_simulated_is_labelled_so(served: dict[str, str]) -> None:
+    """Each venue of a simulated market has the simulator's addresses, its symbols, and an origin nobody takes for a market."""
+    reasons = {"binance": "no answer", "kraken": "no answer"}
+    market = simulated(wanted(Settings()), served, reasons)
+    assert market.origin == "simulated"
+    assert market.left_out == reasons
+    for name, venue in market.venues.items():
+        assert (venue.origin, venue.websocket, venue.rest) == ("simulated", served[f"{name}_ws"], served[f"{name}_rest"])
+        assert venue.symbols == all_dialects()[name].default_symbols
+    with pytest.raises(Fatal, match="serves none of binance"):
+        simulated({"binance": Venue()}, {}, {})
+
+
+def test_a_market_is_live_where_any_venue_is_reached() -> None:
+    """The venues that answer are the market, the others are left out with their reason; where none answers there is no market."""
+    venues = {"binance": Venue(), "kraken": Venue()}
+    market = live(venues, {"binance": "", "kraken": "no answer"})
+    assert market is not None
+    assert (market.origin, list(market.venues), market.left_out) == ("live", ["binance"], {"kraken": "no answer"})
+    assert live(venues, dict.fromkeys(venues, "no answer")) is None
+    own = live({"binance": Venue(origin="simulated")}, {})
+    assert own is not None
+    assert own.origin == "simulated"
+
+
+def test_symbols_are_spelled_as_each_venue_does() -> None:
+    """`--symbols BTC,ETH-USD` asks each venue in its own spelling; the simulator must trade what is asked for."""
+    found = wanted(Settings(), ("sol", "ETH-USDC", "SOL"))
+    assert found["binance"].symbols == ("SOLUSDT", "ETHUSDC")
+    assert found["kraken"].symbols == ("SOL/USD", "ETH/USDC")
+    assert simulator_bases(found) == ("SOL", "ETH")
+    with pytest.raises(Fatal, match="no dialect speaks mtgox"):
+        wanted(Settings(venues={"mtgox": Venue()}))
+
+
+def test_a_venue_is_recorded_directly(served: dict[str, str], tidewire: Tidewire, tmp_path: Path) -> None:
+    """`record --direct` needs no stack: it opens a connection of its own and writes what comes, readable by the tests of dialects."""
+    out = tmp_path / "kraken_direct.jsonl"
+    venues = {"kraken": {"websocket": served["kraken_ws"], "rest": served["kraken_rest"], "origin": "simulated", "symbols": ["BTC/USD"]}}
+    said = tidewire("record", "kraken", "--direct", "--seconds", "3", "--out", str(out), VENUES=json.dumps(venues))
+    assert said.code == 0, said.error
+    assert json.loads(out.read_text().splitlines()[0])["origin"] == "simulated"
+    payloads = [one.frame.payload for one in read_excerpt(out)]
+    assert any(b'"channel":"book","type":"snapshot"' in payload for payload in payloads)
+
+
+def test_a_venue_that_is_away_is_not_recorded(tidewire: Tidewire, tmp_path: Path) -> None:
+    """Where the venue can't be reached, the line says so, and code 1."""
+    venues = {"binance": {"websocket": "ws://127.0.0.1:1"}}
+    said = tidewire("record", "binance", "--direct", "--out", str(tmp_path / "x.jsonl"), VENUES=json.dumps(venues))
+    assert said.code == 1
+    assert said.error.startswith("tidewire: binance can't be reached")
+
+
+def test_started_again_it_is_at_the_same_addresses(simulator: tuple[SimulatorProcess, dict[str, str]]) -> None:
+    """A simulator that died comes back where the producers look for it."""
+    process, addresses = simulator
+    process.stop(20)
+    assert process.serve(60) == addresses
+
+
+def test_one_that_cannot_start_is_fatal(tmp_path: Path) -> None:
+    """What it said last is in the error, with the log to look at."""
+    watchdog = Watchdog()
+    try:
+        process = SimulatorProcess(("BTC",), 200, tmp_path, watchdog)
+        process.command += ["--no-such-option"]
+        with pytest.raises(Fatal, match=r"the simulator did not start \(.*simulator\.log\): .*no-such-option"):
+            process.serve(60)
+    finally:
+        process.stop(10)
+        watchdog.close()
