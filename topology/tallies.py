@@ -5,11 +5,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from prometheus_client import Gauge
 from prometheus_client.parser import text_string_to_metric_families
+
+from topology import metrics
 
 RATE_SECONDS = 5.0
 LATENCY_SECONDS = 15.0
-GAUGES = frozenset({"tidewire_connections", "tidewire_spilled_bytes", "tidewire_open_gaps", "tidewire_broken_books"})
+GAUGES = frozenset(family.name for one in vars(metrics).values() if isinstance(one, Gauge) for family in one.describe())
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
 """A sample's name and its labels, sorted."""
