@@ -1,0 +1,97 @@
+"""A stage's health over HTTP, found by its file: alive, ready or why not, and its metrics."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from topology import metrics
+from topology.health import Health, running
+from topology.health_pages import page, pages_of, readiness
+from topology.settings import Health as HealthSettings
+from topology.settings import Settings
+
+
+def settings(tmp_path: Path) -> Settings:
+    """Return settings of a state folder and any free port."""
+    return Settings(state_dir=tmp_path)
+
+
+def address(tmp_path: Path) -> str:
+    """Return where this process's health is served, as everybody finds it."""
+    return pages_of(tmp_path)[os.getpid()]
+
+
+def test_alive_ready_and_waiting(tmp_path: Path) -> None:
+    """/health is there as long as the process; /ready is 503 with the reason until there is none."""
+    reason = "no partition yet"
+    with Health(settings(tmp_path), "normalise", lambda: reason):
+        url = address(tmp_path)
+        assert page(f"{url}/health") == (200, '{"status":"alive"}')
+        assert page(f"{url}/ready") == (503, '{"status": "waiting", "reason": "no partition yet"}')
+        assert readiness(url) == ("waiting", "no partition yet")
+        reason = ""
+        assert page(f"{url}/ready") == (200, '{"status": "ready", "reason": ""}')
+        assert readiness(url) == ("ready", "")
+        assert page(f"{url}/elsewhere")[0] == 404
+    assert readiness(url) == ("silent", "its health page does not answer")
+
+
+def test_metrics_are_in_the_form_of_prometheus(tmp_path: Path) -> None:
+    """/metrics is a page that Prometheus reads, with its content type, and holds what the stage counted."""
+    metrics.events_in.labels("tested", "trades").inc(3)
+    with (
+        Health(settings(tmp_path), "tested"),
+        urllib.request.urlopen(f"{address(tmp_path)}/metrics", timeout=10) as answer,
+    ):
+        assert answer.headers["Content-Type"].startswith("text/plain; version=")
+        families = {family.name: family for family in text_string_to_metric_families(answer.read().decode())}
+    samples = {tuple(one.labels.items()): one.value for one in families["tidewire_events_in"].samples if one.name.endswith("_total")}
+    assert samples[("stage", "tested"), ("topic", "trades")] == 3
+
+
+def test_a_running_stage_is_found_until_it_stops(tmp_path: Path) -> None:
+    """The state folder says what runs: stage, process and address; the file goes with the stage."""
+    with Health(settings(tmp_path), "normalise"):
+        (found,) = running(tmp_path)
+        assert (found["stage"], found["pid"]) == ("normalise", os.getpid())
+        assert found["url"] == address(tmp_path)
+    assert running(tmp_path) == []
+    assert list((tmp_path / "stages").iterdir()) == []
+    assert readiness("") == ("starting", "")
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
+    """A file of a process that is gone, or of half a line, is no running stage, and `running` takes it away."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    folder = tmp_path / "stages"
+    folder.mkdir()
+    (folder / "old-1.json").write_text(json.dumps({"stage": "old", "pid": gone.pid, "url": "http://127.0.0.1:1"}))
+    (folder / "half-2.json").write_text('{"stage": "ha')
+    assert list(pages_of(tmp_path)) == [gone.pid]
+    assert running(tmp_path) == []
+    assert list(folder.iterdir()) == []
+    assert pages_of(tmp_path / "nowhere") == {}
+
+
+def test_a_taken_port_is_an_error_at_once(tmp_path: Path) -> None:
+    """Where a port is set, it is that port or none."""
+    with Health(settings(tmp_path), "first"):
+        port = int(address(tmp_path).rpartition(":")[2])
+        taken = settings(tmp_path).model_copy(update={"health": HealthSettings(port=port)})
+        with pytest.raises(OSError, match="in use"):
+            Health(taken, "second")
+
+
+def test_nobody_there_is_no_page(tmp_path: Path) -> None:
+    """A page that does not answer is status 0, not an exception."""
+    assert page("http://127.0.0.1:1/ready") == (0, "")
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen("http://127.0.0.1:1/ready", timeout=5)
