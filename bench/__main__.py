@@ -1,4 +1,4 @@
-"""`make bench`: run the benchmarks, print a table, write bench/results.json.
+"""`make bench`: run the benchmarks, print a table, write bench/results.json and the table of BENCHMARKS.md.
 
 `make bench ONLY=name` runs those whose file or figure is named so.
 """
@@ -16,6 +16,8 @@ import bench
 from bench.result import Result
 
 RESULTS = Path(__file__).parent / "results.json"
+PAGE = Path(__file__).parent.parent / "BENCHMARKS.md"
+OPENING, CLOSING = "<!-- results: made by `make bench` -->", "<!-- /results -->"
 
 
 def chosen(only: str) -> list[str]:
@@ -44,11 +46,11 @@ def main() -> int:
         console.print(f"[bold]{name}[/] …")
         fresh += importlib.import_module(f"bench.{name}").run(console.print)
         _write(fresh)
-    table = Table("figure", "value", "unit", "peer", "peer's", "ratio")
+    shown = Table("figure", "value", "unit", "peer", "peer's", "ratio")
     for one in fresh:
         peer_value = "" if one["peer_value"] is None else f"{one['peer_value']:,}"
-        table.add_row(one["name"], f"{one['value']:,}", one["unit"], one["peer"], peer_value, str(one["ratio"] or ""))
-    console.print(table)
+        shown.add_row(one["name"], f"{one['value']:,}", one["unit"], one["peer"], peer_value, str(one["ratio"] or ""))
+    console.print(shown)
     return 0
 
 
@@ -57,6 +59,18 @@ def _write(fresh: list[Result]) -> None:
     names = {one["name"] for one in fresh}
     lines = sorted([one for one in kept if one["name"] not in names] + fresh, key=lambda one: one["name"])
     RESULTS.write_text(json.dumps(lines, indent=1) + "\n")
+    before, _, rest = PAGE.read_text().partition(OPENING)
+    after = rest.partition(CLOSING)[2]
+    PAGE.write_text(f"{before}{OPENING}\n{table(lines)}{CLOSING}{after}")
+
+
+def table(results: list[Result]) -> str:
+    """Return results as the table of BENCHMARKS.md."""
+    rows = ["| figure | value | unit | peer | peer's | ratio |", "|---|---:|---|---|---:|---:|"]
+    for one in results:
+        peers = "" if one["peer_value"] is None else f"{one['peer_value']:,}"
+        rows.append(f"| {one['name']} | {one['value']:,} | {one['unit']} | {one['peer']} | {peers} | {one['ratio'] or ''} |")
+    return "\n".join(rows) + "\n"
 
 
 if __name__ == "__main__":

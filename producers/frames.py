@@ -27,7 +27,7 @@ class Frames:
     """Write what one connection receives, each under the next number of its counter, from 1.
 
     The fields that never change on a connection are encoded once; a frame is then one join of seven parts, half the
-    price of the general encoder (bench/frames.py). That both write the same bytes is checked at construction.
+    price of the general encoder (bench/websocket_clients.py). That both write the same bytes is checked at construction.
     """
 
     def __init__(self, codec: Codec, venue: str, origin: Origin, reply_origin: Origin, connection: str, put: Put) -> None:
