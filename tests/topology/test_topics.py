@@ -1,0 +1,86 @@
+"""Topics and schemas are put in place by whoever comes first: again and again, never less than what is there."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+
+from schemas.catalogue import Event, event
+from topology.errors import Fatal
+from topology.kafka import connection
+from topology.registry import Registry
+from topology.settings import Kafka
+from topology.settings import Registry as RegistrySettings
+from topology.stack import Addresses
+from topology.topics import DAY_MS, all_topics, config_of, create, register
+
+PATIENCE = 30.0
+
+
+@pytest.fixture(scope="module")
+def kafka(stack_addresses: Addresses) -> Kafka:
+    """Return the settings of the run's broker."""
+    return Kafka(brokers=stack_addresses.kafka)
+
+
+def grown(one: Event, partitions: int, days: int) -> Event:
+    """Return an event whose topic has other numbers."""
+    return replace(one, topic=replace(one.topic, partitions=partitions, retention_days=days))
+
+
+def there(kafka: Kafka, name: str) -> tuple[int, dict[str, str]]:
+    """Return a topic's partitions and configuration, as the broker says them."""
+    admin = AdminClient(connection(kafka))
+    resource = ConfigResource(ResourceType.TOPIC, name)
+    config = admin.describe_configs([resource])[resource].result(PATIENCE)
+    return len(admin.list_topics(name, PATIENCE).topics[name].partitions), {key: one.value for key, one in config.items()}
+
+
+def test_topics_are_made_as_their_schemas_say(kafka: Kafka) -> None:
+    """A topic is created once with its event's partitions and retention; a second time changes nothing."""
+    name, one = f"topics-{uuid.uuid4().hex}", event("gap")
+    assert create(kafka, {name: one}) == [f"created {name}"]
+    partitions, config = there(kafka, name)
+    assert partitions == one.topic.partitions
+    assert config["retention.ms"] == str(one.topic.retention_days * DAY_MS)
+    assert {key: config[key] for key in config_of(one, kafka)} == config_of(one, kafka)
+    assert create(kafka, {name: one}) == []
+
+
+def test_what_differs_is_altered_and_told(kafka: Kafka) -> None:
+    """A longer retention and more partitions are brought about and said in words; fewer partitions are not."""
+    name, one = f"topics-{uuid.uuid4().hex}", event("gap")
+    create(kafka, {name: grown(one, 2, 1)})
+    changes = create(kafka, {name: grown(one, 3, 5)})
+    assert changes == [f"{name}: retention.ms {DAY_MS} → {5 * DAY_MS}", f"{name}: 2 → 3 partitions; keys may move to another one"]
+    assert there(kafka, name)[0] == 3
+    assert there(kafka, name)[1]["retention.ms"] == str(5 * DAY_MS)
+    assert create(kafka, {name: grown(one, 2, 5)}) == []
+    assert there(kafka, name)[0] == 3
+
+
+def test_an_operator_may_choose_the_partitions(kafka: Kafka) -> None:
+    """`kafka.partitions` goes before what the schemas say."""
+    name = f"topics-{uuid.uuid4().hex}"
+    create(kafka.model_copy(update={"partitions": 7}), {name: event("gap")})
+    assert there(kafka, name)[0] == 7
+
+
+def test_what_the_broker_cannot_do_is_fatal(kafka: Kafka) -> None:
+    """More replicas than brokers is an error that names the topic; no broker is one that names the setting."""
+    name = f"topics-{uuid.uuid4().hex}"
+    with pytest.raises(Fatal, match=f"topic {name} could not be created"):
+        create(kafka.model_copy(update={"replication_factor": 3}), {name: event("gap")})
+
+
+def test_every_topic_has_a_subject(kafka: Kafka, stack_addresses: Addresses) -> None:
+    """Each topic's schema is registered, the same id each time; one event on two topics is one schema."""
+    registry = RegistrySettings(url=stack_addresses.registry)
+    wanted: Mapping[str, Event] = all_topics()
+    ids = register(Registry(registry), wanted)
+    assert ids.keys() == wanted.keys()
+    assert register(Registry(registry), wanted) == ids
+    assert ids["raw.binance"] == ids["raw.kraken"]
+    assert len(set(ids.values())) == len({one.name for one in wanted.values()})
