@@ -5,7 +5,7 @@ from topology.flow import Stage
 STAGE = Stage(
     "producers",
     reads=("gap",),
-    writes=("frame", "gap", "dead_letter"),
+    writes=("frame", "gap", "dead_letter", "credential_audit"),
     outside="exchanges",
     per_venue=True,
 )

@@ -140,6 +140,31 @@ class Candle(TypedDict):
     """Offset in the trades topic of the trade that last moved this candle or its state; the highest version is the truth."""
 
 
+class CredentialAudit(TypedDict):
+    """Somebody did something with a secret, or was refused; never its value."""
+
+    audit_id: str
+    """Unique for ever; an event published twice is one row by it."""
+    credential: str
+    """Path of the secret (credentials/kraken/mainnet, kafka)."""
+    action: Literal["read", "write", "validate", "rotate", "revoke", "refuse", "other"]
+    """read, write, validate (the exchange was asked), rotate (a new version went live), revoke, refuse (a version was not taken up)."""
+    secret_version: int | None
+    """Version of the secret; null where it is not known."""
+    actor: str
+    """Who: a stage, or a user of this machine."""
+    host: str
+    """Machine it was done on."""
+    provider: str
+    """Where the secret is kept: vault or local."""
+    success: bool
+    """Whether it was done."""
+    error: str | None
+    """Why not, in words."""
+    occurred_at: int
+    """When; microseconds since 1970 UTC."""
+
+
 class DeadLetter(TypedDict):
     """One message nobody could use, with its bytes and the reason."""
 

@@ -21,3 +21,9 @@ open_gaps = Gauge("tidewire_open_gaps", "Gaps this worker holds open.", ["venue"
 broken_books = Gauge("tidewire_broken_books", "Books that wait for a snapshot.", ["venue"])
 insert_seconds = Histogram("tidewire_insert_seconds", "Time of one ClickHouse insert.", ["table"], buckets=LATENCY)
 retries = Counter("tidewire_retries", "Waits before trying the same again, by what was tried.", ["stage", "what"])
+secret_version = Gauge("tidewire_secret_version", "Version of a secret in use.", ["credential"])
+secret_rotations = Counter("tidewire_secret_rotations", "New versions of a secret taken up while running.", ["credential"])
+secret_refusals = Counter(
+    "tidewire_secret_refusals", "Versions of a secret that were not taken up; the old one stays. Alert on any.", ["credential"]
+)
+secret_failures = Counter("tidewire_secret_failures", "Looks for a new version that the store did not answer.", ["credential"])

@@ -9,11 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from topology.errors import Fatal
+from topology.secrets.references import with_secrets
 from topology.secrets.settings import Secrets
 
 PREFIX = "TIDEWIRE_"
@@ -184,7 +185,14 @@ class Environment(EnvSettingsSource):
 class Settings(BaseSettings):
     """The whole tree."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", toml_file="tidewire.toml", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        toml_file="tidewire.toml",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
 
     state_dir: Path = Field(default_factory=_state_dir, description="Everything kept between runs: broker, tables, spill files.")
     cache_dir: Path = Field(default_factory=_cache_dir, description="Downloads, kept between checkouts.")
@@ -201,6 +209,8 @@ class Settings(BaseSettings):
     secrets: Secrets = Field(default_factory=Secrets, description="Where secrets are kept.")
     health: Health = Field(Health(), description="Health endpoints.")
     log: Log = Field(Log(), description="Logs.")
+
+    _references = model_validator(mode="before")(with_secrets)
 
     @classmethod
     def settings_customise_sources(

@@ -59,4 +59,8 @@ class Secrets(BaseModel):
         default_factory=lambda: _config_dir() / "secrets.key",
         description="The local store's key, mode 0600; TIDEWIRE_SECRETS_KEY in the environment comes before it.",
     )
+    audit_queue: Path = Field(
+        default_factory=lambda: _config_dir() / "credential_audit.jsonl",
+        description="File in which audit events wait until Kafka has them.",
+    )
     poll_seconds: float = Field(4.0, gt=0, le=5, description="How often a new version is looked for, at most; seconds.")

@@ -1,0 +1,152 @@
+"""Who did what with which secret: events for the topic `credential_audit`, and never a value.
+
+An event is first appended to a file of this machine and synced, then published; it leaves the file when Kafka has it. So nothing is
+forgotten while Kafka is away or no stack runs, and what is published twice is one row by its id.
+"""
+
+import fcntl
+import getpass
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, Protocol, get_args
+
+from schemas.catalogue import event
+from schemas.events import CredentialAudit
+from topology.errors import TidewireError
+from topology.secrets.store import Author, Provider
+
+Action = Literal["read", "write", "validate", "rotate", "revoke", "refuse"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
+MOST_ERROR = 500
+
+
+class Publishing(Protocol):
+    """What takes events to Kafka: topology.kafka.Publisher."""
+
+    def publish(self, topic: str, key: bytes, value: bytes) -> None:
+        """Queue one message."""
+
+    def flush(self, timeout: float) -> None:
+        """Wait until all are delivered; Retry where they are not."""
+
+
+class Queue:
+    """Events that wait for Kafka, one JSON line each, appended only; several processes may share the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, record: CredentialAudit) -> None:
+        """Add an event; it is on disk when this returns."""
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._locked() as descriptor:
+            os.lseek(descriptor, 0, os.SEEK_END)
+            os.write(descriptor, json.dumps(record, ensure_ascii=False).encode() + b"\n")
+            os.fsync(descriptor)
+
+    def waiting(self) -> list[CredentialAudit]:
+        """Return the events that wait, oldest first; a last line that a crash cut short is left out."""
+        if not self.path.exists():
+            return []
+        with self._locked() as descriptor:
+            return _read(descriptor)
+
+    def ship(self, publisher: Publishing, encode: Callable[[CredentialAudit], bytes], timeout: float = 10.0) -> int:
+        """Publish what waits, and drop it here once it is delivered; return how many. Raises Retry, with all of it kept."""
+        if not self.path.exists():
+            return 0
+        topic = event("credential_audit").topic
+        with self._locked() as descriptor:
+            records = _read(descriptor)
+            for record in records:
+                publisher.publish(topic.of(), topic.key_of(record), encode(record))
+            if records:
+                publisher.flush(timeout)
+            os.ftruncate(descriptor, 0)
+        return len(records)
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _read(descriptor: int) -> list[CredentialAudit]:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        return [json.loads(line) for line in file if line.endswith(b"\n")]
+
+
+class Audit:
+    """Events of one author. `identify` gives an id that no other event has, `now` microseconds since 1970 UTC."""
+
+    def __init__(
+        self,
+        author: Author,
+        provider: Provider,
+        record: Callable[[CredentialAudit], None],
+        now: Callable[[], int],
+        identify: Callable[[], str],
+    ) -> None:
+        self.author = author
+        self._provider = provider
+        self._record = record
+        self._now = now
+        self._identify = identify
+
+    def say(self, path: str, action: Action, version: int | None = None, error: str = "") -> None:
+        """Record one event; with an `error` it says what failed."""
+        self._record(
+            CredentialAudit(
+                audit_id=self._identify(),
+                credential=path,
+                action=action,
+                secret_version=version,
+                actor=self.author.name,
+                host=self.author.host,
+                provider=self._provider,
+                success=not error,
+                error=error[:MOST_ERROR] or None,
+                occurred_at=self._now(),
+            )
+        )
+
+    @contextmanager
+    def watching(self, path: str, action: Action, version: int | None = None) -> Iterator["Noted"]:
+        """Record how the block ends: well, with the version it noted, or with its error, which goes on."""
+        noted = Noted(version)
+        try:
+            yield noted
+        except TidewireError as error:
+            self.say(path, action, noted.version, f"{type(error).__name__}: {error}")
+            raise
+        except BaseException as error:
+            # Words that are not ours may hold anything: only the kind is told.
+            self.say(path, action, noted.version, type(error).__name__)
+            raise
+        self.say(path, action, noted.version)
+
+
+class Noted:
+    """What a block that is watched says of itself."""
+
+    def __init__(self, version: int | None) -> None:
+        self.version = version
+
+
+def this_author(stage: str = "") -> Author:
+    """Return who runs this process, and where: a stage, or the user."""
+    try:
+        name = stage or getpass.getuser()
+    except (OSError, KeyError):
+        name = f"user {os.getuid()}"  # a container's user without a name
+    return Author(name if stage else f"{name} ({Path(sys.argv[0]).name})", socket.gethostname())

@@ -1,0 +1,42 @@
+"""Which store it is: the Vault where an address is set, the local one where none is, and local beside an address only by its name."""
+
+import uuid
+from collections.abc import Callable
+from functools import cache
+
+from schemas.events import CredentialAudit
+from topology.clock import now
+from topology.errors import Fatal
+from topology.secrets.audit import Audit, Queue, this_author
+from topology.secrets.credentials import Credentials
+from topology.secrets.local import LocalStore
+from topology.secrets.local_key import find_key
+from topology.secrets.settings import Secrets
+from topology.secrets.store import Provider, Store
+from topology.secrets.vault import VaultStore
+from topology.secrets.vault_session import Session
+
+
+def provider(secrets: Secrets) -> Provider:
+    """Return the provider the settings choose. Raises Fatal where they choose a Vault and name none."""
+    if secrets.provider == "vault" and not secrets.address:
+        raise Fatal("secrets.provider is vault, and no address is set: set secrets.address or VAULT_ADDR")
+    return secrets.provider or ("vault" if secrets.address else "local")
+
+
+@cache
+def open_store(secrets: Secrets) -> Store:
+    """Return the store, one for this process: a second login would want a second secret_id.
+
+    A Vault is asked for nothing yet; the local store's key is read.
+    """
+    if provider(secrets) == "vault":
+        return VaultStore(Session(secrets), secrets.mount)
+    return LocalStore(secrets.folder, find_key(secrets.key_file), now)
+
+
+def open_credentials(secrets: Secrets, stage: str = "", record: Callable[[CredentialAudit], None] | None = None) -> Credentials:
+    """Return the credentials of this process; audit events wait in the queue file unless `record` takes them."""
+    store = open_store(secrets)
+    audit = Audit(this_author(stage), store.provider, record or Queue(secrets.audit_queue).append, now, lambda: uuid.uuid4().hex)
+    return Credentials(store, audit)
