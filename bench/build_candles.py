@@ -8,7 +8,7 @@ from bench.stage_rate import fresh
 
 FIGURES = ("build_candles",)
 TRADES = 2_000_000
-PEER_TRADES = 60_000
+PEER_TRADES = 40_000
 
 
 def run(progress: Callable[[str], None]) -> list[Result]:

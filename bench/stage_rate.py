@@ -95,18 +95,18 @@ class Bench:
         with (self.directory / f"{stage}.log").open("ab") as log:
             process = subprocess.Popen([sys.executable, "-m", *module.split()], env=self.environment | environment, stdout=log, stderr=log)
         try:
-            return self._watch(process, expected, metric)
+            return self._watch(process, expected, metric, stage)
         finally:
             process.terminate()
             process.wait(60)
 
-    def _watch(self, process: subprocess.Popen[bytes], expected: int, metric: str) -> Rate:
+    def _watch(self, process: subprocess.Popen[bytes], expected: int, metric: str, stage: str) -> Rate:
         began = time.monotonic()
         start: Sample | None = None
         while time.monotonic() - began < LIMIT:
             time.sleep(SAMPLE)
             if process.poll() is not None:
-                raise RuntimeError(f"the stage ended with {process.returncode}; see {self.directory}")
+                raise RuntimeError(f"the stage ended with {process.returncode}:\n{self._log(stage)}")
             sample = self.sample(process.pid, metric)
             if sample is None:
                 continue
@@ -114,7 +114,10 @@ class Bench:
                 start = sample
             if sample.done >= expected:
                 return Rate(expected / (sample.at - start.at), expected / (sample.cpu - start.cpu))
-        raise RuntimeError(f"not done within {LIMIT:.0f} s; see {self.directory}")
+        raise RuntimeError(f"not done within {LIMIT:.0f} s:\n{self._log(stage)}")
+
+    def _log(self, stage: str) -> str:
+        return "\n".join((self.directory / f"{stage}.log").read_text(errors="replace").splitlines()[-20:])
 
     def sample(self, pid: int, metric: str) -> Sample | None:
         """Return a process's count (summed over labels), CPU seconds and memory now; None before it serves them."""

@@ -19,8 +19,8 @@ from topology.registry import Registry
 from topology.settings import Settings, load
 
 
-def application(settings: Settings, name: str) -> faust.App:
-    """Return a stock app: Faust's own transport and settings."""
+def application(settings: Settings, name: str, tables: str = "raw") -> faust.App:
+    """Return a stock app: Faust's own transport and settings; `tables` is the form of their values."""
     return faust.App(
         f"stock.{name}",
         broker=f"kafka://{settings.kafka.brokers}",
@@ -29,7 +29,7 @@ def application(settings: Settings, name: str) -> faust.App:
         topic_partitions=4,
         topic_replication_factor=1,
         consumer_auto_offset_reset="earliest",
-        value_serializer="raw",
+        value_serializer=tables,
         key_serializer="raw",
         datadir=str(settings.state_dir / f"stock-{name}"),
     )
@@ -58,12 +58,12 @@ def normalise(settings: Settings, registry: Registry) -> faust.App:
 
 def candles(settings: Settings, registry: Registry) -> faust.App:
     """Keep a one-second and a one-minute candle per symbol: one table update per trade and interval."""
-    app = application(settings, "candles")
+    app = application(settings, "candles", tables="json")
     messages = Messages(event("trade"), registry)
-    table = app.Table("candles", key_type=bytes, value_type=bytes, value_serializer="json", partitions=4)
+    table = app.Table("candles", key_type=bytes, value_type=list, partitions=4)
     count = metrics.events_in.labels("stock_candles", "trades")
 
-    @app.agent(app.topic("trades", value_type=bytes, key_type=bytes))
+    @app.agent(app.topic("trades", value_type=bytes, key_type=bytes, value_serializer="raw"))
     async def agent(stream: Any) -> None:
         async for one in stream.events():
             trade = next(messages.records([one.value]))
