@@ -32,15 +32,13 @@ class Page:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the page in as many lines as the terminal has; what is least needed is cut first."""
         height, width = options.height or console.height, options.max_width
-        lines = [self._header()]
-        wide = width >= 100
         parts: list[RenderableType] = [
             Rule("venues", style="dim", align="left"), _venues(self.reading, self.origin, self.left_out),
             Rule("stages", style="dim", align="left"), _stages(self.reading),
-            Rule("rows in ClickHouse", style="dim", align="left"), _rows(self.reading, wide=wide),
+            Rule("rows in ClickHouse", style="dim", align="left"), _rows(self.reading, console, width),
             Rule("addresses", style="dim", align="left"), _addresses(self.addresses, width),
         ]  # fmt: skip
-        drawn = [*console.render_lines(lines[0], options, pad=False)]
+        drawn = [*console.render_lines(self._header(), options.update(height=None), pad=False)]
         for part in parts:
             drawn += console.render_lines(part, options.update(height=None), pad=False)
         room = max(0, height - len(drawn) - 2)
@@ -159,28 +157,36 @@ def _stages(reading: Reading) -> Table:
     return table
 
 
-def _rows(reading: Reading, *, wide: bool) -> Table:
-    grid = Table.grid(padding=(0, 3 if wide else 2, 0, 0))
-    for _ in range(3):
+def _rows(reading: Reading, console: Console, width: int) -> Table:
+    """Put as much side by side as fits whole: a number cut by an ellipsis would be a wrong number."""
+    for each, rates in ((3, True), (3, False), (2, False)):
+        grid = _rows_of(reading, each, rates=rates)
+        if console.measure(grid, options=console.options.update(width=10_000)).maximum <= width:
+            break
+    return grid
+
+
+def _rows_of(reading: Reading, each: int, *, rates: bool) -> Table:
+    grid = Table.grid(padding=(0, 3 if rates else 2, 0, 0))
+    for _ in range(each):
         grid.add_column(no_wrap=True)
         grid.add_column(justify="right", no_wrap=True, min_width=8)
-        if wide:
+        if rates:
             grid.add_column(style="dim", no_wrap=True, min_width=7)
-    cells: list[str | Text] = []
+    cells: list[str] = []
     for table, rows in reading.rows.items():
         rate = reading.row_rates.get(table, 0.0)
-        cells += [table, count(rows), *([f"+{count(rate)}/s" if rate >= 0.5 else ""] if wide else [])]
-    each = 9 if wide else 6
-    for start in range(0, len(cells), each):
-        grid.add_row(*cells[start : start + each])
+        cells += [table, count(rows), *([f"+{count(rate)}/s" if rate >= 0.5 else ""] if rates else [])]
+    for start in range(0, len(cells), len(grid.columns)):
+        grid.add_row(*cells[start : start + len(grid.columns)])
     if not cells:
         grid.add_row("none yet")
     return grid
 
 
 def _addresses(addresses: Sequence[tuple[str, str]], width: int) -> Text:
-    """Put as many addresses on a line as fit."""
-    text, used = Text(no_wrap=True, overflow="ellipsis"), 0
+    """Put as many addresses on a line as fit; one that is longer than a line is folded, never cut: people copy them."""
+    text, used = Text(overflow="fold"), 0
     for name, address in addresses:
         length = len(name) + 1 + len(address)
         if used and used + 3 + length > width:
