@@ -1,0 +1,160 @@
+"""The live page fits the terminal it is in: nothing is wider than it, and what people copy from it is whole."""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+from rich.screen import Screen
+
+from topology.live_view import FOOTER, NONE, Page, clock, count, latency, lines
+from topology.readings import Reading, StageReading, VenueReading
+
+SIZES = [(80, 24), (100, 30), (120, 30), (200, 60)]
+ADDRESSES = [
+    ("Kafka", "127.0.0.1:40621"),
+    ("ClickHouse", "http://127.0.0.1:38123"),
+    ("schema registry", "http://127.0.0.1:38081/apis/ccompat/v7"),
+    ("simulator", "http://127.0.0.1:43210"),
+    ("logs", "/home/somebody/.local/state/tidewire/logs"),
+]
+READERS = ("normalise", "build_candles", "detect_gaps", "rebuild_books", "clickhouse")
+TABLES = ("book_deltas", "book_snapshots", "candles", "dead_letters", "frames", "gaps", "instruments", "quotes", "trades")
+
+
+def reading(**changes: object) -> Reading:
+    """Return what is known of a run with two venues and every stage."""
+    stages = {
+        name: StageReading(
+            name, "ready", pid=1, read=123_456, written=123_456, read_rate=1234.5, written_rate=1234.5, lag=12, p50=0.0031, p99=1.25
+        )
+        for name in READERS
+    }
+    for venue in ("binance", "kraken"):
+        stages[f"producers-{venue}"] = StageReading(f"producers-{venue}", "ready", pid=2, written=99_999)
+    venues = {name: VenueReading(name, 2, 1_234_567, 543.2, 1, open_gaps=0) for name in ("binance", "kraken")}
+    rows, rates = dict.fromkeys(TABLES, 12_345_678), dict.fromkeys(TABLES, 1_234.5)
+    return replace(Reading(stages, venues, rows, rates, {"binance": 0}), **changes)  # type: ignore[arg-type]  # each test's own
+
+
+def page(known: Reading, *, origin: str = "simulated", notes: Sequence[str] = (), left_out: dict[str, str] | None = None) -> Page:
+    """Return the page of a reading."""
+    return Page(known, origin, 3723.0, ADDRESSES, list(notes), left_out or {})
+
+
+def drawn(shown: Page, width: int, height: int) -> list[str]:
+    """Return the page's lines as a terminal of that size shows them."""
+    text = io.StringIO()
+    console = Console(file=text, width=width, height=height, force_terminal=True, color_system="standard", legacy_windows=False)
+    console.print(Screen(shown))
+    return re.sub(r"\x1b\[[0-9;]*m", "", text.getvalue()).rstrip("\n").split("\n")
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_it_fits(width: int, height: int) -> None:
+    """No line is wider than the terminal and there are no more lines than it has, however much has happened."""
+    found = drawn(page(reading(), notes=[f"{number}: something happened " * 8 for number in range(40)]), width, height)
+    assert len(found) <= height
+    assert max(map(len, found)) <= width
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_addresses_are_whole(width: int, height: int) -> None:
+    """People copy them into another terminal: none is cut, wrapped or left out."""
+    text = "\n".join(drawn(page(reading(), notes=["x"] * 40), width, height))
+    for name, address in ADDRESSES:
+        assert f"{name} {address}" in text
+
+
+def test_a_long_address_is_folded_not_cut() -> None:
+    """A state folder deep in a tree takes another line; it is all there, and so is everything after it."""
+    logs = "/home/somebody/" + "deep/" * 20 + "logs"
+    shown = replace(page(reading(), notes=["x"] * 40), addresses=[*ADDRESSES[:-1], ("logs", logs)])
+    found = drawn(shown, 80, 24)
+    assert f"logs{logs}" in "".join("".join(found).split())
+    assert FOOTER in found[-1]
+    assert len(found) <= 24
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_everything_that_runs_is_there(width: int, height: int) -> None:
+    """Every venue, every stage with its lag and latencies, every table with its rows, and how to stop."""
+    found = drawn(page(reading(), notes=["x"] * 40), width, height)
+    text = "\n".join(found)
+    for name in (*READERS, "binance", "kraken"):
+        (line,) = [line for line in found if line.split()[:1] == [name]]
+        assert "…" not in line
+    assert all(table in text for table in TABLES)
+    assert len(re.findall(r"\b12,345,678\b", text)) == len(TABLES)
+    assert ("+1,234/s" in text) == (width >= 120)
+    assert "3.1 ms" in text
+    assert "1.2 s" in text
+    assert [line.strip() for line in found if line.strip()][-1] == FOOTER
+    assert "1:02:03" in found[0]
+
+
+@pytest.mark.parametrize("rows", [0, 999, 1_234_567_890, 1_234_567_890_123])
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_no_count_is_cut(width: int, height: int, rows: int) -> None:
+    """However many rows there are, each count is whole, on as many lines as that takes; what was said last of all goes first."""
+    text = "\n".join(drawn(page(reading(rows=dict.fromkeys(TABLES, rows)), notes=["x"] * 40), width, height))
+    shown = re.findall(rf"({'|'.join(TABLES)}) +([\d,]+)(?![\d,…])", text)
+    assert dict(shown) == dict.fromkeys(TABLES, f"{rows:,}")
+    assert "127.0.0.1:40621" in text
+
+
+def test_a_simulated_market_cannot_be_taken_for_a_real_one() -> None:
+    """The first line and each venue say so, and why it is simulated."""
+    left_out = {"binance": "no answer within 3 s"}
+    found = drawn(page(reading(), left_out=left_out), 100, 30)
+    assert "SIMULATED MARKET" in found[0]
+    assert "no exchange can be reached from here" in found[0]
+    assert sum("simulated" in line for line in found[1:]) == 2
+    live = "\n".join(drawn(page(reading(), origin="live"), 100, 30))
+    assert "live market" in live
+    assert "simulated" not in live.lower()
+
+
+def test_what_is_not_well_is_said_with_its_reason() -> None:
+    """A stage that waits or is down says why, a venue that is left out too; trouble in looking is among the notes."""
+    known = reading(trouble="the broker did not say its offsets")
+    known.stages["normalise"] = replace(known.stages["normalise"], state="waiting", reason="no broker", p50=None, lag=None)
+    known.stages["producers-kraken"] = replace(known.stages["producers-kraken"], state="down", reason="killed")
+    found = "\n".join(drawn(page(known, origin="live", left_out={"mtgox": "HTTP 451"}), 120, 40))
+    assert re.search(r"normalise +waiting: no broker", found)
+    assert re.search(r"kraken +down: killed", found)
+    assert re.search(r"mtgox +unreachable: HTTP 451", found)
+    assert "the broker did not say its offsets" in found
+    assert NONE in found
+
+
+def test_the_newest_notes_are_kept() -> None:
+    """Where there is little room, what happened last is what is shown."""
+    found = "\n".join(drawn(page(reading(), notes=[f"note {number}" for number in range(30)]), 100, 30))
+    assert "note 29" in found
+    assert "note 0\n" not in found
+
+
+def test_before_anything_is_known_it_still_draws() -> None:
+    """The first second of a run has no stage, no row and no note."""
+    found = drawn(page(Reading()), 80, 24)
+    assert any("none yet" in line for line in found)
+    assert len(found) <= 24
+
+
+def test_one_line_says_the_same_in_a_log() -> None:
+    """Without a terminal a line has venues, stages, rows and gaps, and trouble where there is some."""
+    line = lines(reading(open_gaps={"binance": 2, "kraken": 1}, trouble="no broker"), 65)
+    assert line.startswith("0:01:05 binance 543/s, kraken 543/s | normalise ready 1,234/s lag 12 p50 3.1 ms p99 1.2 s; ")
+    assert line.endswith(f"rows {12_345_678 * len(TABLES):,} | open gaps 3 | no broker")
+    assert "producers" not in line
+    assert f"open gaps {NONE}" in lines(Reading(), 0)
+
+
+def test_numbers_are_written_for_people() -> None:
+    """Times, counts and latencies in the units that suit them; what is not known is a dash, never a zero."""
+    assert [clock(0), clock(59.9), clock(3723)] == ["0:00:00", "0:00:59", "1:02:03"]
+    assert [count(None), count(0), count(1234567.4)] == [NONE, "0", "1,234,567"]
+    assert [latency(None), latency(0.0004), latency(0.0123), latency(2.34)] == [NONE, "0.4 ms", "12 ms", "2.3 s"]
