@@ -1,0 +1,37 @@
+"""What a producer remarks on its connections survives the way through Kafka, or is refused."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.errors import InvalidDatum
+from topology.notices import Kind, decode, encode
+
+KINDS: tuple[Kind, ...] = ("connected", "confirmed", "refused", "silent", "resumed", "closed", "dropped")
+
+
+@given(
+    kind=st.sampled_from(KINDS),
+    streams=st.lists(st.tuples(st.text(max_size=9), st.text(max_size=9)), max_size=3),
+    reason=st.text(max_size=30),
+    previous=st.none() | st.text(max_size=9),
+    since=st.none() | st.integers(0, 1 << 62),
+    count=st.integers(0, 1 << 62),
+)
+@settings(deadline=None, max_examples=50)
+def test_a_notice_is_read_as_it_was_written(
+    kind: Kind, streams: list[tuple[str, str]], reason: str, previous: str | None, since: int | None, count: int
+) -> None:
+    """Every field comes back, streams as pairs."""
+    found = decode(encode(kind, streams=streams, reason=reason, previous=previous, since=since, count=count))
+    assert (found["notice"], found["streams"], found["reason"]) == (kind, streams, reason)
+    assert (found["previous"], found["since"], found["count"]) == (previous, since, count)
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"{", b"[]", b"7", b"null", b"{}", b'{"notice":"closed"}', encode("closed").replace(b"[]", b"[1]")]
+)
+def test_what_is_no_notice_is_refused(payload: bytes) -> None:
+    """A frame of kind `notice` that holds something else is InvalidDatum, whatever it holds."""
+    with pytest.raises(InvalidDatum, match="not a notice"):
+        decode(payload)
