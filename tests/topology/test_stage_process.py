@@ -64,9 +64,9 @@ def test_it_runs_until_it_is_asked_to_stop(made: Made) -> None:
     process = made("import os, signal; print('I am', os.environ['WHO'], flush=True); signal.pause()", WHO="somebody")
     assert (process.pid, process.output, process.stop(1)) == (None, "", "")
     process.start()
-    assert process.pid is not None
     until(lambda: process.last_line)
     assert process.last_line == "I am somebody"
+    assert group_is_alive(process.pid or 0)
     assert process.log.name == "child.log"
     assert process.revive() == ""
     assert process.stop(PATIENCE) == ""
