@@ -18,7 +18,6 @@ silences = Counter("tidewire_silences", "Streams found silent by their watchdog.
 spilled_bytes = Gauge("tidewire_spilled_bytes", "Bytes of frames on disk, waiting for the broker.", ["venue"])
 dropped_frames = Counter("tidewire_dropped_frames", "Frames given up at the spill bound; each is a gap.", ["venue"])
 open_gaps = Gauge("tidewire_open_gaps", "Gaps this worker holds open.", ["venue", "channel"])
-broken_books = Gauge("tidewire_broken_books", "Books that wait for a snapshot.", ["venue"])
 insert_seconds = Histogram("tidewire_insert_seconds", "Time of one ClickHouse insert.", ["table"], buckets=LATENCY)
 retries = Counter("tidewire_retries", "Waits before trying the same again, by what was tried.", ["stage", "what"])
 secret_version = Gauge("tidewire_secret_version", "Version of a secret in use.", ["credential"])
