@@ -41,6 +41,14 @@ def test_no_metric_is_made_elsewhere() -> None:
     assert registered == NAMES
 
 
+def test_each_metric_is_used() -> None:
+    """A metric nobody counts would read as a zero that means nothing."""
+    rooms = [path.read_text() for room in ("topology", "producers", "processors", "sinks") for path in (ROOT / room).rglob("*.py")]
+    text = "\n".join(one for one in rooms if "Every metric there is" not in one)
+    unused = [name for name in ALL if not re.search(rf"\bmetrics\.{name}\b|import .*\b{name}\b|^    {name},$", text, re.MULTILINE)]
+    assert unused == []
+
+
 def test_those_that_go_down_are_known_as_gauges() -> None:
     """The totals that outlive restarts are of counters; of a gauge only the newest process counts."""
     assert {one._name for one in ALL.values() if isinstance(one, Gauge)} == GAUGES
