@@ -57,7 +57,7 @@ def older_and_newer(event: Event, first: dict[str, Any], second: dict[str, Any])
     elif event.name == "trade":
         first["received_at"], second["received_at"] = sorted((first["received_at"], second["received_at"]), reverse=True)
     elif event.name == "dead_letter":
-        first["failed_at"], second["failed_at"] = sorted((first["failed_at"], second["failed_at"]))
+        first["failed_at"], second["failed_at"] = sorted((first["failed_at"], second["failed_at"]), reverse=True)
     return first, second
 
 
