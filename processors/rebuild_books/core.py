@@ -89,13 +89,14 @@ class Book:
             return
         if sequence is not None and self.state == "live" and self.last_sequence is not None and sequence <= self.last_sequence:
             return
+        since = self.last_time
         self.bids = Side(highest_first=True, levels=_levels(delta["bid_prices"], delta["bid_sizes"]))
         self.asks = Side(highest_first=False, levels=_levels(delta["ask_prices"], delta["ask_sizes"]))
         self.state, self.connection_id, self.place = "live", delta["connection_id"], _place(delta)
         self.last_sequence, self.depth, self.last_time = sequence, delta["depth"], delta["event_time"] or delta["received_at"]
         self.verified = "sequence" if sequence is not None else "unverified"
         if not self._verify(delta):
-            self._break(delta, "the snapshot's own checksum differs", made)
+            self._break(delta, since, "the snapshot's own checksum differs", made)
             return
         pending, self.pending = self.pending, []
         for one in sorted(pending, key=lambda waiting: waiting["first_sequence"]):
@@ -133,9 +134,10 @@ class Book:
         if self.state != "live" or delta["connection_id"] != self.connection_id or self._seen(delta):
             return
         self.place = _place(delta)
+        since = self.last_time
         self._change(delta)
         if not self._verify(delta):
-            self._break(delta, "the venue's checksum differs", made)
+            self._break(delta, since, "the venue's checksum differs", made)
 
     def _change(self, delta: BookDelta) -> None:
         put = self.bids.put
@@ -159,7 +161,8 @@ class Book:
     def _seen(self, delta: BookDelta) -> bool:
         return delta["connection_id"] == self.connection_id and _place(delta) <= self.place
 
-    def _break(self, delta: BookDelta, why: str, made: list[tuple[str, Any]]) -> None:
+    def _break(self, delta: BookDelta, since: int | None, why: str, made: list[tuple[str, Any]]) -> None:
+        """Begin to wait for a snapshot; `since` is the time of the last delta after which the book was right."""
         self.state = "broken"
         self.bids, self.asks = Side(highest_first=True), Side(highest_first=False)
         self.gap = Gap(
@@ -170,7 +173,7 @@ class Book:
             channel="book",
             from_sequence=None,
             to_sequence=None,
-            from_time=self.last_time,
+            from_time=since,
             to_time=delta["event_time"] or delta["received_at"],
             cause="wire",
             detected_at=delta["received_at"],

@@ -240,3 +240,13 @@ def test_publishes_at_the_set_interval_and_depth() -> None:
     assert published == [1, 0, 0, 1, 0, 0, 1, 0]
     record = Book(Settings(depth=1, every=1)).apply(first)[0][1]
     assert [from_bytes(price) for price in record["bid_prices"]] == [1_000_000_000_000_000_001]
+
+
+def test_a_broken_checksum_spans_from_the_last_right_book_to_the_wrong_one() -> None:
+    """The gap begins at the last delta after which the checksum was right, and ends at the one after which it is not."""
+    book = Book(Settings())
+    right = checksum([(9 * UNIT, UNIT)], [(11 * UNIT, UNIT)], 0, 0)
+    book.apply(delta(1, [(9, 1)], [(11, 1)], snapshot=True, received_at=100, check=right))
+    book.apply(delta(2, [], [(11, 1)], received_at=200, check=right))
+    gaps = [record for name, record in book.apply(delta(3, [(9, 2)], [], received_at=300, check=right)) if name == "gap"]
+    assert [(gap["from_time"], gap["to_time"], gap["cause"]) for gap in gaps] == [(200, 300, "wire")]
