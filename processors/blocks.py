@@ -162,7 +162,7 @@ class Reader:
             try:
                 writer = self._writer_of(schema_id(prefix))
             except LookupError as error:
-                raise InvalidDatum(f"no schema is registered under the id of {prefix!r}") from error
+                raise InvalidDatum(f"no schema is registered under id {schema_id(prefix)}") from error
             found = self._layouts[prefix] = self._lay_out(writer)
         return found
 
