@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from simulator.accounts import ApiKey
 from simulator.candles import candles
 from simulator.faults import Fault
 from simulator.instruments import Instrument
@@ -41,6 +42,8 @@ class Control:
         router.add_post("/faults", self._inject)
         router.add_delete("/faults", self._clear)
         router.add_delete("/faults/{number}", self._clear)
+        router.add_post("/keys", self._add_key)
+        router.add_delete("/keys/{exchange}/{key}", self._end_key)
         router.add_post("/pause", self._pause)
         router.add_post("/resume", self._resume)
         router.add_post("/step", self._step)
@@ -140,6 +143,16 @@ class Control:
     async def _clear(self, request: web.Request) -> web.Response:
         number = request.match_info.get("number")
         return web.json_response({"cleared": self._simulator.faults.clear(None if number is None else int(number))})
+
+    async def _add_key(self, request: web.Request) -> web.Response:
+        asked: dict[str, Any] = json.loads(await request.text())
+        permissions = frozenset(asked.pop("permissions", ["read"]))
+        self._simulator.accounts.add(ApiKey(**asked, permissions=permissions))
+        return web.json_response({"exchange": asked["exchange"], "permissions": sorted(permissions)})
+
+    async def _end_key(self, request: web.Request) -> web.Response:
+        self._simulator.accounts.end(request.match_info["exchange"], request.match_info["key"])
+        return web.json_response({})
 
     async def _pause(self, request: web.Request) -> web.Response:
         await self._simulator.pause()

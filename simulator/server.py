@@ -11,6 +11,8 @@ from typing import Self
 
 from aiohttp import web
 
+from simulator import accounts_rest
+from simulator.accounts import Accounts
 from simulator.binance import Binance
 from simulator.control import Control
 from simulator.fault_desk import FaultDesk
@@ -95,6 +97,9 @@ class Simulator:
             self.venues[BINANCE] = Binance(self.truth, self.faults, clock, self.settings.ping_seconds)
         if KRAKEN in self.settings.venues:
             self.venues[KRAKEN] = Kraken(self.truth, self.faults, clock, self.settings.heartbeat_seconds)
+        self.accounts = Accounts(lambda: int(wall_clock() * 1_000_000))
+        for name, venue in self.venues.items():
+            accounts_rest.add_routes(venue.app.router, self.accounts, name)
         self.running = running
         self.owed_steps = 0.0
         """In the running mode, steps which the clock asks for and the machine has not managed yet."""

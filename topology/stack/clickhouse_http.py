@@ -195,6 +195,7 @@ def main() -> None:
             host="127.0.0.1",
             port=options.port,
             log_level="warning",
+            loop="asyncio",  # not uvloop, which may be there for others: what runs must not depend on that
             timeout_keep_alive=SECONDS_KEPT_ALIVE,
             timeout_graceful_shutdown=SECONDS_TO_FINISH,
         )
