@@ -1,6 +1,5 @@
 """The Faust application of a stage: settings that hold under rebalances, and a run that ends with the right exit code."""
 
-import gc
 import logging
 import ssl
 from collections.abc import Callable, Iterable
@@ -11,6 +10,7 @@ import faust
 from mode import CrashingSupervisor
 
 from processors.transport import Loss
+from topology.collector import collect_rarely
 from topology.settings import Kafka
 
 SESSION_SECONDS: Final = 8.0
@@ -27,9 +27,6 @@ stage that stands still holds about 24 MiB of record bytes (some three times tha
 
 LARGEST_RECORD_BYTES: Final = 16 * 1024 * 1024
 """Of a table entry on its way to the changelog. Faust's default is 1 MB."""
-COLLECT_EVERY: Final = (50_000, 20, 50)
-"""Thresholds of the cyclic collector. Each record is two objects it tracks: at the default of 700 it walks the batch being
-unpacked over and over, and two thirds of a core are gone (350,000 records/s against 1,100,000)."""
 
 
 class Application(faust.App):
@@ -142,9 +139,7 @@ def run(app: faust.App, *, log_level: int = logging.INFO) -> None:
         SystemExit: always; code 0 after a signal, 1 after a crash.
 
     """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_EVERY)
+    collect_rarely()
     worker = _StageWorker(app, quiet=True, loglevel=log_level, redirect_stdouts=False)
     worker.spinner = None
     worker.execute_from_commandline()

@@ -9,6 +9,7 @@ from functools import partial
 from sinks.clickhouse.stage import STAGE, Stage, persist
 from sinks.clickhouse.writer import Writer, connect
 from topology import clock, log
+from topology.collector import collect_rarely
 from topology.dead_letters import DeadLetters
 from topology.errors import Fatal, Retry
 from topology.health import Health
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     """Run until SIGTERM or SIGINT; return 0, or 1 where a person must act."""
     try:
         settings = load()
+        collect_rarely()
         log.configure(settings.log, STAGE)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
