@@ -1,5 +1,6 @@
 """Create the topics and register the schemas: idempotent, and never less than what is there."""
 
+import time
 from collections.abc import Iterable, Mapping
 
 from confluent_kafka import KafkaError, KafkaException
@@ -7,12 +8,13 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from dialects.catalogue import all_dialects
 from schemas.catalogue import Event, topics
-from topology.errors import Fatal
+from topology.errors import Fatal, Retry
 from topology.kafka import connection
 from topology.registry import Registry
 from topology.settings import Kafka
 
 DAY_MS = 86_400_000
+SECONDS_TO_BE_LISTED = 30.0
 
 
 def all_topics(venues: Iterable[str] | None = None) -> Mapping[str, Event]:
@@ -55,6 +57,7 @@ def create(kafka: Kafka, wanted: Mapping[str, Event]) -> list[str]:
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise Fatal(f"topic {name} could not be created: {error.args[0].str()}") from error
+        _await(admin, {one.topic for one in new})
     changes += _alter(admin, kafka, {name: event for name, event in wanted.items() if name in there})
     for name, event in wanted.items():
         count = kafka.partitions or event.topic.partitions
@@ -62,6 +65,15 @@ def create(kafka: Kafka, wanted: Mapping[str, Event]) -> list[str]:
             admin.create_partitions([NewPartitions(name, count)])[name].result()
             changes.append(f"{name}: {len(there[name].partitions)} → {count} partitions; keys may move to another one")
     return changes
+
+
+def _await(admin: AdminClient, names: set[str]) -> None:
+    """Wait until the broker lists the topics it has made: it answers before it does, and who subscribes in between gets nothing."""
+    deadline = time.monotonic() + SECONDS_TO_BE_LISTED
+    while missing := names - {name for name, topic in admin.list_topics(timeout=15).topics.items() if topic.partitions}:
+        if time.monotonic() > deadline:
+            raise Retry(f"topics were created and are not there after {SECONDS_TO_BE_LISTED:.0f} s: {', '.join(sorted(missing))}")
+        time.sleep(0.05)
 
 
 def _alter(admin: AdminClient, kafka: Kafka, wanted: Mapping[str, Event]) -> list[str]:
