@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from schemas.catalogue import Event, event
 from topology.errors import Fatal
 from topology.kafka import connection
+from topology.lag import Offsets
 from topology.registry import Registry
 from topology.settings import Kafka
 from topology.settings import Registry as RegistrySettings
@@ -47,6 +48,15 @@ def test_topics_are_made_as_their_schemas_say(kafka: Kafka) -> None:
     assert config["retention.ms"] == str(one.topic.retention_days * DAY_MS)
     assert {key: config[key] for key in config_of(one, kafka)} == config_of(one, kafka)
     assert create(kafka, {name: one}) == []
+
+
+def test_what_was_made_is_there_at_once(kafka: Kafka) -> None:
+    """Whoever subscribes as soon as the topics are made finds them, all partitions: a broker answers before it lists them."""
+    wanted = {f"topics-{uuid.uuid4().hex}": event("gap") for _ in range(20)}
+    create(kafka, wanted)
+    offsets = Offsets(kafka, PATIENCE)
+    assert len(offsets.partitions(wanted)) == len(wanted) * event("gap").topic.partitions
+    offsets.close()
 
 
 def test_what_differs_is_altered_and_told(kafka: Kafka) -> None:
