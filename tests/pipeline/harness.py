@@ -33,39 +33,43 @@ STAGES: dict[str, tuple[str, ...]] = {
     "clickhouse": ("sinks.clickhouse",),
 }
 PRODUCERS = ("binance", "kraken")
+SERVERS = {"broker": "kafka", "schema registry": "registry", "database": "clickhouse"}
+"""Parts of the stack by what the tests call them: `clickhouse` is the sink."""
 POLL = 0.2
 
 
 class Pipeline:
-    """Everything between a simulated exchange and a query. Market time moves only when a test steps the simulator."""
+    """Everything between a simulated exchange and a query. Market time moves only when a test steps the simulator.
 
-    def __init__(self, directory: Path, simulator: Simulator, stages: Sequence[str] = tuple(STAGES), **environment: str) -> None:
+    Without a simulator, frames are put straight into the raw topics (tests/pipeline/raw.py), and no producer runs.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        simulator: Simulator | None = None,
+        stages: Sequence[str] = tuple(STAGES),
+        *,
+        origin: str = "simulated",
+        **environment: str,
+    ) -> None:
         self.directory = directory
         self.simulator = simulator
-        self.stages = tuple(stages)
+        self.stages = tuple(stage for stage in stages if simulator is not None or stage not in PRODUCERS)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.stack = LocalStack(directory / "stack")
+        self._origin = origin
         self._environment = environment
 
     async def __aenter__(self) -> Self:
         addresses = await asyncio.to_thread(self.stack.start)
-        venues = {
-            venue: {
-                "websocket": self.simulator.addresses[f"{venue}_ws"],
-                "rest": self.simulator.addresses[f"{venue}_rest"],
-                "origin": "simulated",
-                "symbols": [
-                    listing.instrument.wire_symbol for (name, _), listing in self.simulator.market.listings.items() if name == venue
-                ],
-            }
-            for venue in self.simulator.venues
-        }
         self._environment = {
+            "PYTHONFAULTHANDLER": "1",
             "TIDEWIRE_STATE_DIR": str(self.directory / "state"),
             "TIDEWIRE_KAFKA__BROKERS": addresses.kafka,
             "TIDEWIRE_REGISTRY__URL": addresses.registry,
             "TIDEWIRE_CLICKHOUSE__URL": addresses.clickhouse,
-            "TIDEWIRE_VENUES": json.dumps(venues),
+            "TIDEWIRE_VENUES": json.dumps(self._venues()),
             "TIDEWIRE_PRODUCER__BACKOFF_FIRST": "0.1",
             "TIDEWIRE_PRODUCER__BACKOFF_MOST": "1",
             "TIDEWIRE_CANDLES__IDLE_SECONDS": "2",
@@ -75,13 +79,25 @@ class Pipeline:
         await asyncio.to_thread(create, kafka, all_topics())
         await asyncio.to_thread(register, Registry(RegistrySettings(url=addresses.registry)), all_topics())
         try:
-            for stage in reversed(self.stages):
-                self.start(stage)
-            await self.ready(self.stages)
+            await self.start_all()
         except BaseException:
             await self.close()
             raise
         return self
+
+    def _venues(self) -> dict[str, Any]:
+        if self.simulator is None:
+            return {}
+        listings = self.simulator.market.listings.items()
+        return {
+            venue: {
+                "websocket": self.simulator.addresses[f"{venue}_ws"],
+                "rest": self.simulator.addresses[f"{venue}_rest"],
+                "origin": self._origin,
+                "symbols": [listing.instrument.wire_symbol for (name, _), listing in listings if name == venue],
+            }
+            for venue in self.simulator.venues
+        }
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.close()
@@ -102,6 +118,18 @@ class Pipeline:
         """What a stage is told."""
         return {**os.environ, **self._environment}
 
+    async def start_all(self) -> None:
+        """Start every stage and wait until all are ready."""
+        for stage in reversed(self.stages):
+            self.start(stage)
+        await self.ready(self.stages)
+
+    async def stop_all(self) -> None:
+        """Ask every stage to stop, in the order of the flow, and see that each ends well."""
+        for stage in self.stages:
+            code = await asyncio.to_thread(self.stop, stage)
+            assert code == 0, f"{stage} ended with {code}:\n{self.log(stage)}"
+
     def start(self, stage: str) -> None:
         """Start one stage as its own process; its log goes to <directory>/<stage>.log."""
         module, *arguments = STAGES[stage]
@@ -120,7 +148,21 @@ class Pipeline:
         self.processes[stage].terminate()
         return self.processes[stage].wait(60)
 
-    async def ready(self, stages: Sequence[str], seconds: float = 60) -> None:
+    async def strike(self, part: str) -> None:
+        """Kill -9 a stage or a server."""
+        if part in SERVERS:
+            await asyncio.to_thread(self.stack.parts[SERVERS[part]].kill)
+        else:
+            await asyncio.to_thread(self.kill, part)
+
+    async def mend(self, part: str) -> None:
+        """Start what was killed again, where it was and with what it had kept; a stage is not waited for."""
+        if part in SERVERS:
+            await asyncio.to_thread(self.stack.parts[SERVERS[part]].start)
+        else:
+            self.start(part)
+
+    async def ready(self, stages: Sequence[str], seconds: float = 150) -> None:
         """Wait until stages say that they are ready."""
         wanted = {self.processes[stage].pid: stage for stage in stages}
 
@@ -136,16 +178,24 @@ class Pipeline:
                         try:
                             async with client.get(f"{urls[pid]}/ready") as answer:
                                 reason = "" if answer.ok else await answer.text()
-                        except aiohttp.ClientError as error:
-                            reason = str(error)
+                        except (aiohttp.ClientError, TimeoutError) as error:
+                            reason = str(error) or "no answer in 5 s"
                     if reason:
                         left.append(f"{stage}: {reason}")
             return left
 
         deadline = time.monotonic() + seconds
         while left := await waiting():
-            assert time.monotonic() < deadline, f"not ready: {left}\n" + "\n".join(self.log(one.partition(":")[0]) for one in left)
+            if time.monotonic() > deadline:
+                late = [one.partition(":")[0] for one in left]
+                raise AssertionError(f"not ready: {left}\n" + "\n".join(self.last_words(stage) for stage in late))
             await asyncio.sleep(POLL)
+
+    def last_words(self, stage: str) -> str:
+        """Abort a stage that hangs and return the end of its log, which says where it hung."""
+        self.processes[stage].send_signal(signal.SIGABRT)
+        self.processes[stage].wait(10)
+        return self.log(stage, 80)
 
     def log(self, stage: str, lines: int = 30) -> str:
         """Return the end of a stage's log."""
@@ -159,7 +209,15 @@ class Pipeline:
         finally:
             client.close()
 
-    async def until(self, condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+    def command(self, sql: str) -> None:
+        """Run a statement that gives no rows."""
+        client = clickhouse_connect.get_client(dsn=self.stack.addresses.clickhouse, database="tidewire")
+        try:
+            client.command(sql)
+        finally:
+            client.close()
+
+    async def until(self, condition: Callable[[], Any], what: str, seconds: float = 120) -> Any:
         """Wait until a condition holds and return its value; the logs of stages that died are shown when it does not."""
         deadline = time.monotonic() + seconds
         while True:
@@ -174,17 +232,6 @@ class Pipeline:
             assert not dead, f"{dead} ended while waiting until {what}:\n" + "\n".join(self.log(stage) for stage in dead)
             assert time.monotonic() < deadline, f"not within {seconds} s: {what}; last: {last}\n{self.directory}"
             await asyncio.sleep(POLL)
-
-    def true_trades(self) -> dict[tuple[str, str], list[tuple[str, str, str, str, int]]]:
-        """Return every trade made: (venue, symbol) → (id, price, size, taker's side, time in microseconds), oldest first."""
-        made = {}
-        for (venue, symbol), listing in self.simulator.market.listings.items():
-            price, size = listing.instrument.price_writer(), listing.instrument.size_writer()
-            made[venue, listing.instrument.wire_symbol] = [
-                (str(one.trade_id), price(one.price), size(one.size), "buy" if one.taker_buys else "sell", one.time_ns // 1000)
-                for one in self.simulator.truth.tape(venue, symbol).trades()
-            ]
-        return made
 
 
 def settings(**changes: Any) -> SimulatorSettings:

@@ -1,0 +1,23 @@
+"""A pipeline that is fed by hand, and the table of everything that was broken, once all of it is over."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests import tolls
+from tests.pipeline.harness import Pipeline
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def fed_by_hand(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pipeline]:
+    """Run every stage but the producers, once for all tests that put frames straight into the raw topics."""
+    async with Pipeline(tmp_path_factory.mktemp("fed_by_hand")) as pipeline:
+        yield pipeline
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was broken in this session, how often, and what it cost."""
+    if tolls.COLLECTED:
+        terminalreporter.section("what was broken, and what it cost")
+        terminalreporter.write_line(tolls.table(tolls.COLLECTED))

@@ -1,0 +1,38 @@
+"""What was broken, how often, and what it cost: one table for all runs of chaos, printed when the session ends."""
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Toll:
+    """What one kind of disturbance cost: events lost, events counted or stored twice, and the seconds each recovery took.
+
+    `seconds` holds those recoveries that did not run into the next disturbance. `again`: read again, and known for it.
+    """
+
+    what: str
+    count: int
+    lost: int
+    twice: int
+    seconds: list[float] = field(default_factory=list)
+    again: int | None = None
+
+
+COLLECTED: list[Toll] = []
+"""What the tests of this session have measured."""
+
+
+def table(tolls: Iterable[Toll]) -> str:
+    """Return tolls as a table of text."""
+    rows = [("broken", "count", "lost", "twice", "read again", "median s", "worst s")]
+    for one in tolls:
+        again = "-" if one.again is None else str(one.again)
+        median, worst = (f"{statistics.median(one.seconds):.1f}", f"{max(one.seconds):.1f}") if one.seconds else ("-", "-")
+        rows.append((one.what, str(one.count), str(one.lost), str(one.twice), again, median, worst))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    first = widths[0]
+    return "\n".join(
+        "  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]) for row in rows
+    )
