@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from topology.commands.secrets import app as secrets_app
 from topology.errors import TidewireError
 
 app = typer.Typer(
@@ -18,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
+app.add_typer(secrets_app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print an object a line.")]
 
