@@ -39,6 +39,11 @@ class Key:
         return self._derived(b"values")
 
     @property
+    def wrapping(self) -> bytes:
+        """The AES-256 key that wraps the data keys of files on disk."""
+        return self._derived(b"data keys")
+
+    @property
     def id(self) -> str:
         """Sixteen hexadecimal digits that tell keys apart and say nothing about one."""
         return self._derived(b"id").hex()[:16]
