@@ -1,4 +1,4 @@
-"""Trades from Kafka → updated candles of eleven intervals: our stage, and stock Faust with one table update per trade."""
+"""Trades from Kafka → updated candles of 16 intervals: our stage, and stock Faust with one table update per trade."""
 
 from collections.abc import Callable
 
