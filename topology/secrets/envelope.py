@@ -7,7 +7,6 @@ One data key serves for a while: what is sealed while the Vault is away is seale
 """
 
 import base64
-import contextlib
 import os
 import struct
 import threading
@@ -103,7 +102,10 @@ class LocalWrapping:
 
 
 class Envelope:
-    """Seals and opens pieces of data. `clock` counts seconds; a data key is replaced after `seconds`, as soon as the Vault answers."""
+    """Seals and opens pieces of data.
+
+    `clock` counts seconds; `renew` replaces a data key that is older than `seconds`. Sealing itself never waits for the Vault.
+    """
 
     def __init__(
         self, wrapping: Wrapping, clock: Callable[[], float], randomness: Callable[[int], bytes] = os.urandom, seconds: float = 3_600
@@ -118,13 +120,27 @@ class Envelope:
         self._since = 0.0
         self._sealed = 0
 
-    def begin(self) -> None:
-        """Get the first data key; call it at the start, when the Vault is known to answer. Raises Unavailable."""
-        self._current()
+    def renew(self) -> bool:
+        """Take a new data key where there is none or it is old; whether it did. It may wait for the Vault, so call it in a thread.
+
+        Raises Unavailable: where there is a key it goes on, and it is to be asked again.
+        """
+        with self._lock:
+            if self._key is not None and self._clock() - self._since < self._seconds and self._sealed < MOST_SEALED:
+                return False
+        made = self._wrapping.new()
+        with self._lock:
+            self._opened[made.wrapped] = AESGCM(made.plain)
+            self._key, self._since, self._sealed = made, self._clock(), 0
+        return True
 
     def seal(self, data: bytes) -> bytes:
-        """Return data sealed. Raises Unavailable only where there never was a data key."""
-        key = self._current()
+        """Return data sealed. Raises Unavailable where there is no data key: `renew` has not been called, or failed."""
+        with self._lock:
+            key = self._key
+            self._sealed += 1
+        if key is None or self._sealed > 2 * MOST_SEALED:
+            raise Unavailable("there is no data key to seal files on disk with: the Vault has not answered yet")
         head = MAGIC + LENGTH.pack(len(key.wrapped)) + key.wrapped
         nonce = self._randomness(NONCE_BYTES)
         return head + nonce + self._opened[key.wrapped].encrypt(nonce, data, head)
@@ -142,27 +158,14 @@ class Envelope:
         """Return the same data sealed under a data key that the newest wrapping key wraps; for files that outlive a key's rotation."""
         return self.seal(self.open(sealed))
 
-    def _current(self) -> DataKey:
-        with self._lock:
-            if self._key is None or self._sealed >= MOST_SEALED:
-                self._key = self._renewed()
-            elif self._clock() - self._since >= self._seconds:
-                with contextlib.suppress(Unavailable):  # the one in memory goes on
-                    self._key = self._renewed()
-            self._sealed += 1
-            return self._key
-
-    def _renewed(self) -> DataKey:
-        made = self._wrapping.new()
-        self._opened[made.wrapped] = AESGCM(made.plain)
-        self._since, self._sealed = self._clock(), 0
-        return made
-
     def _cipher(self, wrapped: bytes) -> AESGCM:
         with self._lock:
-            if wrapped not in self._opened:
-                self._opened[wrapped] = AESGCM(self._wrapping.unwrap(wrapped))
-            return self._opened[wrapped]
+            known = self._opened.get(wrapped)
+        if known is None:
+            known = AESGCM(self._wrapping.unwrap(wrapped))
+            with self._lock:
+                self._opened[wrapped] = known
+        return known
 
 
 def is_sealed(data: bytes) -> bool:

@@ -13,6 +13,8 @@ from topology.stack.watchdog import Watchdog, end_groups
 
 LAST_LINES = 15
 POLL_SECONDS = 0.03
+SECRET_NAMES = ("PASSWORD", "TOKEN", "SECRET")
+"""Variables with such a word in their name are our own: a server we start has no use for them, and anybody can read its environment."""
 
 
 class Child:
@@ -47,7 +49,7 @@ class Child:
                 stdout=log,
                 stderr=log,
                 cwd=self.log.parent,
-                env={**os.environ, **(environment or {})},
+                env={**harmless(os.environ), **(environment or {})},
                 start_new_session=True,
             )
         self._watchdog.watch(self._process.pid)
@@ -104,6 +106,11 @@ class Child:
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-LAST_LINES:] if self.log.exists() else []
         return f"The end of {self.log}:\n" + "\n".join(f"    {line}" for line in lines)
+
+
+def harmless(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without what may hold a secret."""
+    return {name: value for name, value in environment.items() if not any(word in name.upper() for word in SECRET_NAMES)}
 
 
 def _runs(pid: int, program: str, folder: str) -> bool:

@@ -31,6 +31,13 @@ class Clock:
         return self.now
 
 
+def begun(wrapping: Wrapping) -> Envelope:
+    """Return an envelope with a data key."""
+    envelope = Envelope(wrapping, Clock())
+    envelope.renew()
+    return envelope
+
+
 @pytest.fixture
 def transit(mounted: Secrets) -> Transit:
     """Use a transit key as `tidewire secrets init` makes it."""
@@ -48,7 +55,7 @@ def wrapping(request: pytest.FixtureRequest) -> Wrapping:
 
 def test_sealed_data_opens_again(wrapping: Wrapping) -> None:
     """What one process seals another opens; nothing of it is readable, and equal data are sealed differently."""
-    first = Envelope(wrapping, Clock())
+    first = begun(wrapping)
     pieces = [first.seal(CANARY), first.seal(CANARY), first.seal(b"")]
     assert all(CANARY not in piece and is_sealed(piece) for piece in pieces)
     assert pieces[0] != pieces[1]
@@ -59,7 +66,7 @@ def test_sealed_data_opens_again(wrapping: Wrapping) -> None:
 @given(at=st.integers(0, 200), bit=st.integers(0, 7))
 def test_any_altered_bit_is_found(key: Key, at: int, bit: int) -> None:
     """A piece with one bit changed anywhere, its head included, does not open."""
-    envelope = Envelope(LocalWrapping(key), Clock())
+    envelope = begun(LocalWrapping(key))
     sealed = bytearray(envelope.seal(CANARY))
     sealed[at % len(sealed)] ^= 1 << bit
     with pytest.raises((Damaged, Malformed)):
@@ -68,7 +75,7 @@ def test_any_altered_bit_is_found(key: Key, at: int, bit: int) -> None:
 
 def test_cut_pieces_are_damaged(key: Key) -> None:
     """A piece cut short anywhere is told as such."""
-    envelope = Envelope(LocalWrapping(key), Clock())
+    envelope = begun(LocalWrapping(key))
     sealed = envelope.seal(CANARY)
     for length in range(len(sealed)):
         with pytest.raises(Damaged):
@@ -77,10 +84,10 @@ def test_cut_pieces_are_damaged(key: Key) -> None:
 
 def test_key_rotation_and_rewrap(transit: Transit, mounted: Secrets, operator: hvac.Client) -> None:
     """After the transit key is rotated old pieces still open; rewrapped ones outlive the old version's end, others do not."""
-    old = Envelope(transit, Clock())
+    old = begun(transit)
     kept, left = old.seal(CANARY), old.seal(b"left behind")
     operator.secrets.transit.rotate_key(NAME, mount_point=mounted.transit_mount)
-    newer = Envelope(transit, Clock())
+    newer = begun(transit)
     assert newer.open(kept) == CANARY
     rewrapped = newer.rewrap(kept)
     version = int(split(rewrapped)[1].split(b":")[1].removeprefix(b"v"))
@@ -126,27 +133,31 @@ def test_sealing_goes_on_while_the_vault_is_away(key: Key) -> None:
     """The data key in memory serves on, past its time too; once the Vault answers, a new one is taken; pieces of each open."""
     clock, wrapping = Clock(), Away(LocalWrapping(key))
     envelope = Envelope(wrapping, clock, seconds=60)
-    envelope.begin()
+    assert envelope.renew()
+    assert not envelope.renew()
     first = envelope.seal(b"1")
     wrapping.away = True
     clock.now = 100
+    with pytest.raises(Unavailable):
+        envelope.renew()
     second = envelope.seal(b"2")
     assert split(first)[1] == split(second)[1]
     wrapping.away = False
+    assert envelope.renew()
     third = envelope.seal(b"3")
     assert split(third)[1] != split(second)[1]
+    wrapping.away = True
     assert [envelope.open(piece) for piece in (first, second, third)] == [b"1", b"2", b"3"]
     fresh = Envelope(wrapping, clock)
-    wrapping.away = True
-    with pytest.raises(Unavailable):
-        fresh.begin()
+    with pytest.raises(Unavailable, match="no data key"):
+        fresh.seal(b"4")
     with pytest.raises(Unavailable):
         fresh.open(first)
 
 
 def test_another_machines_key_is_told(key: Key) -> None:
     """Data keys that another key wrapped are refused by their cause."""
-    sealed = Envelope(LocalWrapping(key), Clock()).seal(CANARY)
+    sealed = begun(LocalWrapping(key)).seal(CANARY)
     other = Key("another", base64.b64decode(b"A" * 43 + b"="))
     with pytest.raises(Malformed, match="not wrapped by this machine's key"):
         Envelope(LocalWrapping(other), Clock()).open(sealed)
