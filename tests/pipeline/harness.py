@@ -145,8 +145,9 @@ class Pipeline:
 
     def stop(self, stage: str) -> int:
         """Ask one stage to stop; return its exit code."""
-        self.processes[stage].terminate()
-        return self.processes[stage].wait(60)
+        process = self.processes.pop(stage)
+        process.terminate()
+        return process.wait(60)
 
     async def strike(self, part: str) -> None:
         """Kill -9 a stage or a server."""

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import partial
 from typing import NamedTuple
 
 from simulator.server import Simulator
 from tests.pipeline.harness import Pipeline
 from topology.flow import stages
-from topology.lag import Offsets
+from topology.lag import Offsets, Place
 from topology.settings import Kafka
 from topology.topics import all_topics
 
@@ -193,14 +194,19 @@ def candles_are(pipeline: Pipeline, wanted: dict[Symbol, dict[tuple[str, int], C
     return True
 
 
-def everything_is_read(pipeline: Pipeline) -> bool:
-    """Whether each group, in the order of the flow, has acknowledged all there is."""
+def _has_read(offsets: Offsets, group: str, topics: list[str], ends: dict[Place, int]) -> bool:
+    return offsets.lag(group, topics, ends) == 0
+
+
+async def everything_is_read(pipeline: Pipeline) -> None:
+    """Wait until each group, in the order of the flow, has acknowledged all that was there when its turn came."""
     offsets = Offsets(Kafka(brokers=pipeline.stack.addresses.kafka))
     try:
         for stage in stages().values():
+            if stage.per_venue:
+                continue
             topics = [name for name, event in all_topics().items() if event.name in stage.reads]
-            if not stage.per_venue and offsets.lag(stage.consumer_group, topics):
-                return False
-        return True
+            ends = offsets.ends(offsets.partitions(topics))
+            await pipeline.until(partial(_has_read, offsets, stage.consumer_group, topics, ends), f"{stage.name} has read everything")
     finally:
         offsets.close()

@@ -23,15 +23,14 @@ PATIENCE = 60.0
 class Toll:
     """What one kind of disturbance cost.
 
-    Seconds until every record written before it was committed, of those that did not run into another.
+    `seconds` until every record written before it was committed, of those that did not run into another.
     """
 
     kind: str
     count: int
     lost: int
     twice: int
-    median_seconds: float
-    worst_seconds: float
+    seconds: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,15 +197,14 @@ class Chaos:
         tolls = []
         for kind in KINDS:
             of_kind = [one for one in self.log if one.kind == kind]
-            seconds = [one.seconds for one in of_kind if one.seconds] or [0.0]
+            seconds = tuple(one.seconds for one in of_kind if one.seconds)
             tolls.append(
                 Toll(
                     kind,
                     len(of_kind),
                     sum(one.lost for one in of_kind),
                     sum(one.twice for one in of_kind),
-                    statistics.median(seconds),
-                    max(seconds),
+                    seconds,
                 )
             )
         records = sum(self.written.values())
@@ -250,10 +248,9 @@ def _size(path: Path) -> int:
 def table(outcome: Outcome) -> str:
     """Return the outcome as a table of text."""
     rows = [("disturbance", "count", "lost", "twice", "median s", "worst s")]
-    rows += [
-        (one.kind, str(one.count), str(one.lost), str(one.twice), f"{one.median_seconds:.1f}", f"{one.worst_seconds:.1f}")
-        for one in outcome.tolls
-    ]
+    for one in outcome.tolls:
+        seconds = one.seconds or (0.0,)
+        rows.append((one.kind, str(one.count), str(one.lost), str(one.twice), f"{statistics.median(seconds):.1f}", f"{max(seconds):.1f}"))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     lines.append(f"{outcome.records} records; {outcome.crashed} workers crashed; stuck: {', '.join(outcome.stuck) or 'none'}")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import tolls
 from tests.processors.transport.broker import Broker
 from tests.processors.transport.chaos import Chaos, table
 
@@ -18,6 +19,9 @@ from tests.processors.transport.chaos import Chaos, table
 def test_workers_joining_leaving_and_dying_lose_nothing(broker: Broker, tmp_path: Path, disturbances: int) -> None:
     """Under load, with rebalances running into each other: every record applied once, every commit goes on to the end."""
     outcome = Chaos(broker, tmp_path, disturbances).run()
-    print(table(outcome))
+    tolls.COLLECTED.extend(
+        tolls.Toll(f"worker: {one.kind}", one.count, one.lost, len(outcome.wrong), list(one.seconds), again=one.twice)
+        for one in outcome.tolls
+    )
     assert (outcome.lost, outcome.wrong, outcome.stuck, outcome.crashed) == (0, (), (), 0), table(outcome)
     assert sum(toll.count for toll in outcome.tolls) == disturbances
