@@ -64,6 +64,7 @@ def put(secrets: Secrets, path: str = "credentials/kraken/mainnet") -> None:
 def test_preparing_twice_changes_nothing(mounted: Secrets) -> None:
     """The first run says each thing it changed; the second finds everything there."""
     wanted = roles(["binance", "kraken"], ["normalise", "clickhouse"])
+    mounted = mounted.model_copy(update={"approle_mount": "approle-of-this-test"})
     first = Setup(Session(mounted), mounted).run(wanted)
     assert {f"wrote the role {role.name}" for role in wanted} <= set(first)
     assert {f"wrote the policy {role.name}" for role in wanted} <= set(first)
