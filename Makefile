@@ -55,7 +55,7 @@ test: venv ## everything but the long runs, with coverage; ARGS='tests/dialects 
 	$(BIN)/pytest -m 'not chaos' $(or $(ARGS),--cov --cov-report=term)
 
 vault: venv ## build a Vault for the tests, once, where neither one nor Docker is there
-	@[ -n "$$VAULT_ADDR" ] || command -v vault >/dev/null || command -v bao >/dev/null || docker info >/dev/null 2>&1 || \
+	@[ -n "$${VAULT_ADDR:-}" ] || command -v vault >/dev/null || command -v bao >/dev/null || docker info >/dev/null 2>&1 || \
 		$(BIN)/python -m topology.stack.vault_build
 
 chaos: venv ## long runs of joins, leaves and kills under load
