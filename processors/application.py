@@ -19,6 +19,9 @@ HEARTBEAT_SECONDS: Final = 2.5
 REBALANCE_SECONDS: Final = 20.0
 """How long the group waits for a member to come back to a rebalance; an agent blocking its loop longer is dropped from it."""
 COMMIT_SECONDS: Final = 1.0
+METADATA_MS: Final = 5_000
+"""How often topics are looked up. A broker killed and started again names none at first: a group that rebalances then has
+nothing assigned, and stands still until it looks again. Faust's default is five minutes."""
 PARTITION_FETCH_BYTES: Final = 1024 * 1024
 """Bytes of one partition in one fetch: the size of a batch under load. A larger single record is still fetched."""
 BUFFERED_BATCHES: Final = 8
@@ -89,6 +92,7 @@ def create_app(
         "broker_rebalance_timeout": REBALANCE_SECONDS,
         "broker_commit_interval": COMMIT_SECONDS,
         "consumer_max_fetch_size": PARTITION_FETCH_BYTES,
+        "consumer_metadata_max_age_ms": METADATA_MS,
         "producer_max_request_size": LARGEST_RECORD_BYTES,
         "consumer_auto_offset_reset": "earliest",
         "stream_buffer_maxsize": buffered_batches,
