@@ -125,8 +125,8 @@ class Pipeline:
         await self.ready(self.stages)
 
     async def stop_all(self) -> None:
-        """Ask every stage to stop, in the order of the flow, and see that each ends well."""
-        for stage in self.stages:
+        """Ask every stage that runs to stop, in the order of the flow, and see that each ends well."""
+        for stage in [stage for stage in self.stages if stage in self.processes]:
             code = await asyncio.to_thread(self.stop, stage)
             assert code == 0, f"{stage} ended with {code}:\n{self.log(stage)}"
 

@@ -1,0 +1,97 @@
+"""Reading everything again, with or without what the stages remember, changes no row."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from simulator.faults import Fault
+from simulator.server import Simulator
+from tests.pipeline.harness import Pipeline, settings
+from tests.pipeline.ledger import everything_is_read, gaps, made, stored
+from topology.flow import stages
+from topology.kafka import connection
+from topology.settings import Kafka
+
+TABLES = ("frames", "trades", "book_deltas", "book_snapshots", "quotes", "instruments", "candles", "gaps", "dead_letters")
+FAULTS = (
+    Fault("drop", "binance", "BTC/USDT", "trade", count=3),
+    Fault("drop", "binance", "BTC/USDT", "depth"),
+    Fault("malformed", "kraken", "ETH/USD", "trade"),
+    Fault("bad_checksum", "kraken", "BTC/USD", "book"),
+    Fault("duplicate", "kraken", "BTC/USD", "trade"),
+    Fault("unknown", "binance", "ETH/USDT", "trade"),
+)
+NO_CLOCK = {"TIDEWIRE_CANDLES__IDLE_SECONDS": "86400"}
+"""What the clock makes final depends on when it is read; all else does not."""
+
+
+def rows(pipeline: Pipeline) -> dict[str, list[tuple[Any, ...]]]:
+    """Return every row of every table, whole."""
+    return {table: sorted(pipeline.query(f"SELECT * FROM {table} FINAL"), key=repr) for table in TABLES}
+
+
+def same(pipeline: Pipeline, wanted: dict[str, list[tuple[Any, ...]]]) -> bool:
+    """Return True where all tables hold these rows; AssertionError shows some that differ."""
+    for table, found in rows(pipeline).items():
+        gone = [row for row in wanted[table] if row not in found][:2]
+        new = [row for row in found if row not in wanted[table]][:2]
+        assert found == wanted[table], f"{table}: {len(wanted[table])} rows, now {len(found)}; gone: {gone}; new: {new}"
+    return True
+
+
+def rewind(pipeline: Pipeline, *, forget: bool) -> list[str]:
+    """Set every group's offsets to the beginning; with `forget`, delete the changelogs too. Returns the groups."""
+    admin = AdminClient(connection(Kafka(brokers=pipeline.stack.addresses.kafka)))
+    try:
+        return _rewind(admin, forget=forget)
+    except KafkaException as error:
+        raise AssertionError(error) from error  # a member has not left its group yet: ask again
+
+
+def _rewind(admin: AdminClient, *, forget: bool) -> list[str]:
+    groups = [group.group_id for group in admin.list_consumer_groups().result().valid]
+    for group in groups:
+        asked = [ConsumerGroupTopicPartitions(group)]
+        (committed,) = [future.result() for future in admin.list_consumer_group_offsets(asked).values()]
+        back = [TopicPartition(one.topic, one.partition, 0) for one in committed.topic_partitions or []]
+        if back:
+            admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, back)])[group].result()
+    changelogs = [name for name in admin.list_topics(timeout=10).topics if name.endswith("-changelog")]
+    if forget:
+        for future in admin.delete_topics(changelogs).values():
+            future.result()
+    return groups
+
+
+@pytest.mark.timeout(600)
+async def test_rewinding_every_group_leaves_all_tables_equal(tmp_path: Path) -> None:
+    """With their memory the stages pass over what they know; without it they make the same rows again."""
+    async with Simulator(settings(rate=200.0)) as simulator, Pipeline(tmp_path, simulator, **NO_CLOCK) as pipeline:
+        await simulator.step(500)
+        await pipeline.until(lambda: stored(pipeline) >= made(simulator), "the market flows")
+        await pipeline.until(lambda: len(pipeline.query("SELECT DISTINCT venue, symbol FROM book_snapshots")) == 4, "the books are live")
+        for fault in FAULTS:
+            await simulator.inject(fault)
+        await simulator.step(2000)
+        await simulator.pause()
+        await pipeline.until(lambda: stored(pipeline) >= made(simulator), "every trade is there")
+        await everything_is_read(pipeline)
+        await pipeline.until(lambda: {gap.state for gap in gaps(pipeline)} == {"filled"}, "every hole is closed")
+        await everything_is_read(pipeline)
+        for forget in (False, True):
+            await pipeline.stop_all()
+            before = rows(pipeline)
+            assert all(before.values()), f"a table is empty: {[table for table, found in before.items() if not found]}"
+
+            groups = await pipeline.until(partial(rewind, pipeline, forget=forget), "every group is rewound")
+            assert {stage.consumer_group for stage in stages().values() if not stage.per_venue} <= set(groups)
+            for stage in pipeline.stages:
+                if stage not in simulator.venues:
+                    pipeline.start(stage)
+            await pipeline.ready([stage for stage in pipeline.stages if stage not in simulator.venues])
+            await everything_is_read(pipeline)
+            await pipeline.until(partial(same, pipeline, before), "all tables are equal")
