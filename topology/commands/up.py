@@ -74,7 +74,10 @@ class Run:
                 self._footer = "Stopping in order … (Ctrl-C again: do not wait for what is unread)"
                 seconds = time.monotonic() - started
                 self.supervisor.stop()
-                document = self._summary(seconds) if self._duration else {"ok": True}
+                document: dict[str, Any] = self._summary(seconds) if self._duration else {"ok": True, "problems": []}
+                for problem in document["problems"]:
+                    if problem not in self.supervisor.troubles:  # those were said as they came
+                        self.say(problem)
         finally:
             self.supervisor.stop_servers()
             self.say(f"stopped; the data stays in {self.supervisor.settings.state_dir} for the next start")
