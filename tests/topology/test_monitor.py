@@ -1,0 +1,74 @@
+"""What a run's page is fed with: counted by the broker and ClickHouse, with whatever is away said and not fatal."""
+
+import json
+import os
+from pathlib import Path
+
+from tests.sinks.market import trade
+from tests.topology.filled import Source
+from topology.flow import stages
+from topology.health import Health
+from topology.metrics import events_in
+from topology.monitor import Monitor, topics_of
+from topology.settings import ClickHouse, Kafka, Settings
+from topology.stack.watchdog import Watchdog
+from topology.stage_process import StageProcess
+
+
+class Ourselves(StageProcess):
+    """Our very process in the place of a child: its health page is served here."""
+
+    @property
+    def pid(self) -> int:
+        """Our own number."""
+        return os.getpid()
+
+
+def test_what_is_read_of_a_run(filled: Settings, tmp_path: Path) -> None:
+    """Lag and rows come from the servers, counts from each stage's own page, and only what came since the start is this run's."""
+    settings = filled.model_copy(update={"state_dir": tmp_path})
+    watchdog = Watchdog()
+    processes = {"normalise": Ourselves("normalise", [], {}, tmp_path, watchdog)}
+    monitor = Monitor(settings, processes, {"normalise": stages()["normalise"]}, {}, lambda: 7.0)
+    try:
+        assert monitor.read().stages["normalise"].state == "starting"
+        with Health(settings, "normalise", lambda: "no partition yet"):
+            events_in.labels("monitored", "raw.binance").inc(5)
+            monitor.start()
+            Source(filled, "trade").publish([trade(number, venue="monitored") for number in range(3)])
+            found = monitor.read(everything=True)
+        stage = found.stages["normalise"]
+        assert (stage.state, stage.reason, stage.pid) == ("waiting", "no partition yet", os.getpid())
+        assert stage.read >= 5
+        assert stage.lag is not None
+        assert found.rows["candles"] == 5
+        assert found.open_gaps == {"binance": 1}
+        assert found.trouble == ""
+        published = monitor.published()
+        assert (published["trades"], published["candles"]) == (3, 0)
+    finally:
+        monitor.close()
+        watchdog.close()
+
+
+def test_servers_that_are_away_are_trouble_not_an_end(tmp_path: Path) -> None:
+    """The page goes on and says what does not answer; a page of a stage that is gone is passed over."""
+    settings = Settings(state_dir=tmp_path, kafka=Kafka(brokers="127.0.0.1:1"), clickhouse=ClickHouse(url="http://127.0.0.1:1"))
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "gone-1.json").write_text(json.dumps({"stage": "gone", "pid": 1, "url": "http://127.0.0.1:1"}))
+    watchdog = Watchdog()
+    processes = {"normalise": StageProcess("normalise", ["false"], {}, tmp_path, watchdog)}
+    monitor = Monitor(settings, processes, {"normalise": stages()["normalise"]}, {})
+    try:
+        found = monitor.read(everything=True)
+        assert "127.0.0.1:1 (kafka.brokers) did not say" in found.trouble
+        assert found.stages["normalise"].state == "down"
+        assert found.stages["normalise"].lag is None
+    finally:
+        monitor.close()
+        watchdog.close()
+
+
+def test_topics_of_events() -> None:
+    """An event of each venue has a topic for each."""
+    assert topics_of(("frame", "gap")) == ["raw.binance", "raw.kraken", "gaps"]
