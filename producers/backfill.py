@@ -162,7 +162,9 @@ class Backfill:
         task.add_done_callback(lambda _: self._resyncing.pop(key))
 
     async def _say(self, gap: Gap, state: str, repair: str) -> None:
-        record = {**gap, "state": state, "repair": repair, "version": self._means.now()}
+        # `filling` says only that the `open` was heard: what settled the gap meanwhile must stay the newest.
+        version = gap["version"] + 1 if state == "filling" else self._means.now()
+        record = {**gap, "state": state, "repair": repair, "version": version}
         topic = self._means.codec.event.topic
         self._means.publisher.publish(topic.of(), topic.key_of(record), self._means.codec.encode(record))
         while True:

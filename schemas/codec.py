@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, cast
 
 import fastavro
+from fastavro.read import SchemaResolutionError
 
 from schemas.block_encoder import compile_block_encoder
 from schemas.catalogue import Event, Schema
@@ -56,7 +57,7 @@ class Codec:
         source.seek(PREFIX)
         try:
             record: Any = fastavro.schemaless_reader(source, self._read, self._reader)
-        except (EOFError, ValueError, IndexError, KeyError, TypeError, StopIteration, OverflowError) as error:
+        except (EOFError, ValueError, IndexError, KeyError, TypeError, StopIteration, OverflowError, SchemaResolutionError) as error:
             raise InvalidDatum(f"not a datum of {self.event.name}: {error or type(error).__name__}") from error
         if source.tell() != len(value):
             raise InvalidDatum(f"{len(value) - source.tell()} bytes left after a datum of {self.event.name}")

@@ -79,6 +79,14 @@ class Offsets:
             raise Retry(self._silent(f"what {group} has read", error)) from error
         return _offsets(answer)
 
+    def commit(self, group: str, offsets: Mapping[Place, int]) -> None:
+        """Set what a group has acknowledged; Retry where it has members (stop its stage first) or the broker is away."""
+        asked = [TopicPartition(*place, offset) for place, offset in offsets.items()]
+        try:
+            _offsets(self._consumer(group).commit(offsets=asked, asynchronous=False) or ())
+        except KafkaException as error:
+            raise Retry(f"the broker did not take the offsets of {group}: {error.args[0].str()}") from error
+
     def lag(self, group: str, topics: Iterable[str], ends: Mapping[Place, int] | None = None) -> int:
         """Return how many messages of the topics a group has not acknowledged."""
         wanted = set(topics)

@@ -12,16 +12,18 @@ from schemas.errors import InvalidDatum
 HEADER = Frame._fields[:5]
 """What an event takes over from its frame."""
 MOST_CONNECTIONS = 64
-"""Connections remembered per partition, newest kept: an older one has long been closed."""
+"""Connections remembered per partition; who has been silent longest has long been closed."""
 
 
 @dataclass(slots=True)
 class Connection:
-    """What is remembered of one connection: its last frame, the frames lost so far, and the dialect's own memory."""
+    """What is remembered of one connection: its count of frames, those lost so far, and the dialect's own memory."""
 
     last: int = 0
     lost: int = 0
     memory: dict[str, Any] = field(default_factory=dict)
+    heard: int = -1
+    """The offset of its newest frame: who has been silent longest is forgotten first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Normaliser:
 
     def dump(self) -> bytes:
         """Return the state as bytes, for the table."""
-        connections = {name: (one.last, one.lost, one.memory) for name, one in self.connections.items()}
+        connections = {name: (one.last, one.lost, one.memory, one.heard) for name, one in self.connections.items()}
         return orjson.dumps({"applied": self.applied, "connections": connections})
 
     def apply(self, frames: Iterable[tuple[int, Frame | Exception]]) -> Iterator[Made | Refused]:
@@ -92,7 +94,7 @@ class Normaliser:
             if not isinstance(frame, Frame):
                 yield Refused(offset, str(frame))
                 continue
-            connection = self._connection(frame.connection_id, frame.connection_sequence)
+            connection = self._connection(frame.connection_id, frame.connection_sequence, offset)
             if frame.kind != "notice":
                 yield from self._read(offset, frame, connection)
 
@@ -110,8 +112,9 @@ class Normaliser:
             connection = connections.get(connection_id)
             if connection is not None and connection.last + 1 == sequence:
                 connection.last = sequence
+                connection.heard = offset
             else:
-                connection = self._connection(connection_id, sequence)
+                connection = self._connection(connection_id, sequence, offset)
             if kind == "message" and venue in shapes:
                 shape = shapes[venue](payload)
                 if shape is not None:
@@ -151,12 +154,13 @@ class Normaliser:
         except InvalidDatum as error:
             yield Refused(offset, str(error))
 
-    def _connection(self, connection_id: str, sequence: int) -> Connection:
+    def _connection(self, connection_id: str, sequence: int, offset: int) -> Connection:
         connection = self.connections.get(connection_id)
         if connection is None:
             if len(self.connections) >= MOST_CONNECTIONS:
-                del self.connections[next(iter(self.connections))]
+                del self.connections[min(self.connections, key=lambda name: self.connections[name].heard)]
             connection = self.connections[connection_id] = Connection(last=sequence - 1)
+        connection.heard = offset
         ahead = sequence - connection.last
         if ahead > 0:
             connection.lost += ahead - 1

@@ -35,7 +35,7 @@ How to write an agent:
 - Topics not named through `app.batches` or `app.batched_topics` come one record at a time, as in plain Faust.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from faust.transport.drivers import aiokafka as driver
 
@@ -49,6 +49,18 @@ class Transport(driver.Transport):
 
     Consumer: ClassVar[type[Consumer]] = Consumer
     driver_version = f"{driver.Transport.driver_version}, batched"
+
+    async def _really_create_topic(self, owner: Any, client: Any, topic: str, *arguments: Any, **options: Any) -> None:
+        """Create a topic and wait until the broker lists it.
+
+        Brokers of KRaft answer before that, and a group whose leader does not find the changelog leaves it out of the
+        assignment: the stage would read and publish, and never again acknowledge anything.
+        """
+        await super()._really_create_topic(owner, client, topic, *arguments, **options)
+        await client.add_topic(topic)
+        while not client.cluster.partitions_for_topic(topic) and not owner.should_stop:
+            await owner.sleep(0.05)
+            await client.force_metadata_update()
 
 
 __all__ = ["Batch", "Cause", "Consumer", "Loss", "Record", "Revoked", "Transport", "write", "write_many"]

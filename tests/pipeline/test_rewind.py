@@ -5,16 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from simulator.faults import Fault
 from simulator.server import Simulator
 from tests.pipeline.harness import Pipeline, settings
 from tests.pipeline.ledger import everything_is_read, gaps, made, stored
+from topology.errors import Retry
 from topology.flow import stages
 from topology.kafka import connection
+from topology.lag import Offsets
 from topology.settings import Kafka
+from topology.topics import all_topics
 
 TABLES = ("frames", "trades", "book_deltas", "book_snapshots", "quotes", "instruments", "candles", "gaps", "dead_letters")
 FAULTS = (
@@ -45,23 +47,21 @@ def same(pipeline: Pipeline, wanted: dict[str, list[tuple[Any, ...]]]) -> bool:
 
 def rewind(pipeline: Pipeline, *, forget: bool) -> list[str]:
     """Set every group's offsets to the beginning; with `forget`, delete the changelogs too. Returns the groups."""
-    admin = AdminClient(connection(Kafka(brokers=pipeline.stack.addresses.kafka)))
+    kafka = Kafka(brokers=pipeline.stack.addresses.kafka)
+    offsets = Offsets(kafka, timeout=20)
+    admin = AdminClient(connection(kafka))
+    groups = [stage.consumer_group for stage in stages().values() if not stage.per_venue]
     try:
-        return _rewind(admin, forget=forget)
-    except KafkaException as error:
+        places = offsets.partitions(all_topics())
+        for group in groups:
+            if done := offsets.committed(group, places):
+                offsets.commit(group, dict.fromkeys(done, 0))
+    except Retry as error:
         raise AssertionError(error) from error  # a member has not left its group yet: ask again
-
-
-def _rewind(admin: AdminClient, *, forget: bool) -> list[str]:
-    groups = [group.group_id for group in admin.list_consumer_groups().result().valid]
-    for group in groups:
-        asked = [ConsumerGroupTopicPartitions(group)]
-        (committed,) = [future.result() for future in admin.list_consumer_group_offsets(asked).values()]
-        back = [TopicPartition(one.topic, one.partition, 0) for one in committed.topic_partitions or []]
-        if back:
-            admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, back)])[group].result()
-    changelogs = [name for name in admin.list_topics(timeout=10).topics if name.endswith("-changelog")]
+    finally:
+        offsets.close()
     if forget:
+        changelogs = [name for name in admin.list_topics(timeout=10).topics if name.endswith("-changelog")]
         for future in admin.delete_topics(changelogs).values():
             future.result()
     return groups
@@ -87,8 +87,7 @@ async def test_rewinding_every_group_leaves_all_tables_equal(tmp_path: Path) -> 
             before = rows(pipeline)
             assert all(before.values()), f"a table is empty: {[table for table, found in before.items() if not found]}"
 
-            groups = await pipeline.until(partial(rewind, pipeline, forget=forget), "every group is rewound")
-            assert {stage.consumer_group for stage in stages().values() if not stage.per_venue} <= set(groups)
+            await pipeline.until(partial(rewind, pipeline, forget=forget), "every group is rewound")
             for stage in pipeline.stages:
                 if stage not in simulator.venues:
                     pipeline.start(stage)

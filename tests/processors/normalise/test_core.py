@@ -145,7 +145,6 @@ def test_the_state_is_small_and_bounded() -> None:
     assert len(core.dump()) < 100 * MOST_CONNECTIONS
 
 
-@pytest.mark.xfail(reason="the connection met first is forgotten first, though it speaks still: each backfill is a connection of its own")
 def test_a_connection_that_speaks_is_not_forgotten() -> None:
     """A socket that lasts a day keeps its memory however many replies to backfills come meanwhile, each on its own connection."""
     core = normaliser()

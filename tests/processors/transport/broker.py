@@ -3,10 +3,12 @@
 import uuid
 from collections.abc import Iterable
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from topology.kafka import failure
+from topology.lag import Offsets
+from topology.settings import Kafka
 
 
 class Broker:
@@ -15,6 +17,7 @@ class Broker:
     def __init__(self, address: str) -> None:
         self.address = address
         self.admin = AdminClient({"bootstrap.servers": address})
+        self._offsets = Offsets(Kafka(brokers=address), timeout=20)
         self._producer = Producer({"bootstrap.servers": address, "enable.idempotence": True, "linger.ms": 1})
 
     def topic(self, partitions: int, name: str = "") -> str:
@@ -51,14 +54,12 @@ class Broker:
 
     def commit(self, group: str, topic: str, partition: int, offset: int) -> None:
         """Set what an idle group has committed."""
-        asked = [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, partition, offset)])]
-        self.admin.alter_consumer_group_offsets(asked)[group].result(20)
+        self._offsets.commit(group, {(topic, partition): offset})
 
     def committed(self, group: str, topic: str, partitions: int) -> dict[int, int]:
         """Return what a group has committed: partition to offset, those without a commit left out."""
-        asked = [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, number) for number in range(partitions)])]
-        answer = self.admin.list_consumer_group_offsets(asked)[group].result(20)
-        return {part.partition: part.offset for part in answer.topic_partitions if part.offset >= 0}
+        found = self._offsets.committed(group, [(topic, number) for number in range(partitions)])
+        return {partition: offset for (_, partition), offset in found.items()}
 
     def members(self, group: str) -> int:
         """Return how many members a group has now."""
