@@ -178,6 +178,12 @@ class Stage:
         self.app.on_partitions_revoked.connect(self._give_up)
         self.app.on_before_shutdown.connect(self._leave)
 
+    def status(self) -> str:
+        """Return why the stage does not work yet, or nothing once its group has given it its share and its state is back."""
+        if not self.app.rebalancing_count:
+            return "joining its group"
+        return "waiting for its partitions" if self.app.rebalancing else ""
+
     def _on_loss(self, loss: Loss) -> None:
         self.log.error("Records were deleted before they were read.", loss=str(loss), setting="retention_days of the event's schema")
 
@@ -264,5 +270,5 @@ def main(
     create(settings.kafka, all_topics())
     registry = Registry(settings.registry)
     stage = Stage(settings, name, topics_of(settings), begin_of(settings, registry), checkpoint_seconds)
-    with Health(settings, name, ready=lambda: "" if stage.app.rebalancing is False else "waiting for its partitions"):
+    with Health(settings, name, ready=stage.status):
         run(stage.app)

@@ -37,11 +37,14 @@ How to write an agent:
 
 from typing import Any, ClassVar
 
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 
 from processors.transport.batch import Batch, Cause, Loss, Record
 from processors.transport.consumer import Consumer
 from processors.transport.writing import Revoked, write, write_many
+
+SECONDS_BETWEEN_TRIES = 1.0
 
 
 class Transport(driver.Transport):
@@ -51,12 +54,22 @@ class Transport(driver.Transport):
     driver_version = f"{driver.Transport.driver_version}, batched"
 
     async def _really_create_topic(self, owner: Any, client: Any, topic: str, *arguments: Any, **options: Any) -> None:
-        """Create a topic and wait until the broker lists it.
+        """Create a topic, however long the broker is away, and wait until it lists it.
 
         Brokers of KRaft answer before that, and a group whose leader does not find the changelog leaves it out of the
         assignment: the stage would read and publish, and never again acknowledge anything.
         """
-        await super()._really_create_topic(owner, client, topic, *arguments, **options)
+        while not owner.should_stop:
+            try:
+                await super()._really_create_topic(owner, client, topic, *arguments, **options)
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                owner.log.warning("Topic %s can't be created yet: %s", topic, error)
+                await owner.sleep(SECONDS_BETWEEN_TRIES)
+                await client.force_metadata_update()
+            else:
+                break
         await client.add_topic(topic)
         while not client.cluster.partitions_for_topic(topic) and not owner.should_stop:
             await owner.sleep(0.05)

@@ -1,14 +1,32 @@
 """Topics on the real broker: made, filled, cut and asked about."""
 
+import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from topology.errors import Retry
 from topology.kafka import failure
 from topology.lag import Offsets
 from topology.settings import Kafka
+
+T = TypeVar("T")
+PATIENCE = 20.0
+
+
+def _patiently(ask: Callable[[], T]) -> T:
+    """Ask until the broker has found the group's coordinator: a new group has none at first."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return ask()
+        except Retry:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 class Broker:
@@ -54,11 +72,11 @@ class Broker:
 
     def commit(self, group: str, topic: str, partition: int, offset: int) -> None:
         """Set what an idle group has committed."""
-        self._offsets.commit(group, {(topic, partition): offset})
+        _patiently(lambda: self._offsets.commit(group, {(topic, partition): offset}))
 
     def committed(self, group: str, topic: str, partitions: int) -> dict[int, int]:
         """Return what a group has committed: partition to offset, those without a commit left out."""
-        found = self._offsets.committed(group, [(topic, number) for number in range(partitions)])
+        found = _patiently(lambda: self._offsets.committed(group, [(topic, number) for number in range(partitions)]))
         return {partition: offset for (_, partition), offset in found.items()}
 
     def members(self, group: str) -> int:
