@@ -31,6 +31,9 @@ async def test_whatever_is_killed_every_trade_is_there_once(tmp_path: Path, roun
     async with Simulator(settings(**SLOW)) as simulator, Pipeline(tmp_path, simulator) as pipeline:
         chaos = Havoc(simulator, pipeline)
         await simulator.step(200)
+        await pipeline.until(
+            lambda: stored(pipeline) >= made(simulator), "the market flows"
+        )  # a first frame has to be delivered to be missed
         async with load(simulator):
             for number in range(rounds):
                 for part in parts if rounds == 1 else chance.sample(parts, len(parts)):
