@@ -53,6 +53,5 @@ def frames(codec: Codec, clock: Callable[[], int]) -> Iterator[tuple[bytes, byte
         else:
             update[place] += 1
             levels = b",".join(b'["%d.10","%d.5"]' % (65_000 - level, number % 9) for level in range(number % 40, number % 40 + 5))
-            text = b'{"stream":"%b@depth@100ms","data":{"e":"depthUpdate","E":%d,"s":"%b","U":%d,"u":%d,"b":[%b],"a":[["%d.20","%d.5"]]}}'
-            payload = text % (small, time, symbol, update[place], update[place], levels, 65_000 + number % 40, number % 9)
+            payload = DELTA % (small, time, symbol, update[place], update[place], levels, 65_000 + number % 40, number % 9)
         yield framed(place, payload)

@@ -16,17 +16,13 @@ from bench.market import frames
 from bench.result import Result, result
 from bench.stage_rate import Bench, cpu_seconds, fresh
 from topology.clock import now
+from topology.flow import stages
 from topology.kafka import Publisher
 from topology.lag import Offsets
+from topology.monitor import topics_of
 
 FIGURES = ("pipeline",)
-STAGES = {
-    "normalise": ("processors.normalise", ("raw.binance",)),
-    "build_candles": ("processors.build_candles", ("trades",)),
-    "detect_gaps": ("processors.detect_gaps", ("raw.binance", "trades", "book_deltas")),
-    "rebuild_books": ("processors.rebuild_books", ("book_deltas",)),
-    "clickhouse": ("sinks.clickhouse", ("raw.binance", "trades", "quotes", "book_deltas", "candles", "book_snapshots")),
-}
+STAGES = {stage.name: (stage.package, topics_of(stage.reads)) for stage in stages().values() if stage.runs and not stage.per_venue}
 Message = tuple[bytes, bytes]
 Unread = dict[str, int]
 BACKLOG = 150_000
@@ -121,36 +117,35 @@ def hold(
 
 def run(progress: Callable[[str], None]) -> list[Result]:
     """Find the rate."""
-    with fresh() as bench, running(bench) as stages:
+    with fresh() as bench, running(bench) as everything:
         source = frames(bench.codec("frame", "raw.binance"), now)
         bench.load("raw.binance", islice(source, 4))
-        stages.start()
-        stages.until_level()
+        everything.start()
+        everything.until_level()
         publisher = Publisher(bench.kafka)
         progress(f"a backlog of {BACKLOG:,} frames")
-        spent = stages.cpu()
+        spent, began = everything.cpu(), time.monotonic()
         publisher.publish_many(("raw.binance", key, value) for key, value in islice(source, BACKLOG))
         publisher.flush()
-        began = time.monotonic()
-        drained = BACKLOG / (stages.until_level() - began)
-        costs = ", ".join(f"{name} {(cpu - spent[name]) * 1e6 / BACKLOG:.0f}" for name, cpu in stages.cpu().items())
+        drained = BACKLOG / (everything.until_level() - began)
+        costs = ", ".join(f"{name} {(cpu - spent[name]) * 1e6 / BACKLOG:.0f}" for name, cpu in everything.cpu().items())
         progress(f"worked off at {drained:,.0f} frames/s; CPU µs a frame: {costs}")
         held = 0.0
         tried = []
         for share in SHARES:
             rate = drained * share
-            first, last = hold(source, publisher, stages, rate)
+            first, last = hold(source, publisher, everything, rate)
             growing = {name: left for name, left in last.items() if left > rate * BEHIND_SECONDS and left > first.get(name, 0)}
             tried.append(f"{rate:,.0f}: {', '.join(growing) + ' fell behind' if growing else 'held'}")
             progress(tried[-1])
             publisher.flush()
-            stages.until_level()
+            everything.until_level()
             if not growing:
                 held = rate
                 break
     how = (
         f"3 trades, 5 quotes, 2 book deltas of 10, four symbols, into the raw topic by a process of its own that shares the "
         f"{os.cpu_count()} cores with broker, ClickHouse and five stages; held {HOLD_SECONDS:.0f} s each, the highest first: "
-        f"{'; '.join(tried)}; a backlog of {BACKLOG:,} was worked off at {drained:,.0f}/s, CPU µs a frame: {costs}"
+        f"{'; '.join(tried)}; a backlog of {BACKLOG:,} was published and worked off at {drained:,.0f}/s, CPU µs a frame: {costs}"
     )
     return [result("pipeline", held, "frames per second", how)]

@@ -1,4 +1,4 @@
-"""An encoder written for one schema: five times as fast as walking the schema for each record (BENCHMARKS.md).
+"""An encoder written for one schema: four times as fast as walking the schema for each record (BENCHMARKS.md).
 
 The leading text fields of an event (venue, symbol, origin, connection) hardly change from one event to the next, so their
 bytes are remembered as one prefix; the rest is one join. The result is byte for byte what fastavro writes (a test compares).

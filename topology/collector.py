@@ -5,7 +5,7 @@ from typing import Final
 
 COLLECT_EVERY: Final = (50_000, 20, 50)
 """Thresholds. Each message is an object or two that it tracks: at the default of 700 it walks what is being read over and over,
-a third of the time of reading with confluent-kafka and two thirds with aiokafka (BENCHMARKS.md)."""
+a third of the time of reading with confluent-kafka and two thirds with aiokafka."""
 
 
 def collect_rarely() -> None:

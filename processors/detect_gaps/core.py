@@ -166,7 +166,7 @@ def _silence(venue: str, symbol: str, channel: str, silence: Silence, connection
     return Gap(
         venue=venue,
         symbol=symbol,
-        origin=silence.origin,  # type: ignore[typeddict-item]
+        origin=silence.origin,  # type: ignore[typeddict-item] # kept in the state as text; it came from a frame, one of its symbols
         gap_id=f"{venue}|{symbol}|{channel}|silence|{silence.since}",
         channel=channel,
         from_sequence=None,

@@ -10,7 +10,7 @@ subscribed, then the checksum compared; a mismatch breaks the book until the nex
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -98,9 +98,7 @@ class Book:
         if not self._verify(delta):
             self._break(delta, since, "the snapshot's own checksum differs", made)
             return
-        pending, self.pending = self.pending, []
-        for one in sorted(pending, key=lambda waiting: waiting["first_sequence"]):
-            self._by_sequence(one, made)  # type: ignore[arg-type]
+        self._go_on(made)
         if self.gap is not None and self._is_live():
             made.append(("gap", {**self.gap, "state": "filled", "repair": "snapshot", "version": delta["received_at"]}))
             self.gap = None
@@ -126,9 +124,13 @@ class Book:
         self.last_sequence = last
         if self.state == "broken":  # it was only out of order: what waited goes on from here
             self.state = "live"
-            pending, self.pending = self.pending, []
-            for one in sorted(pending, key=lambda waiting: waiting["first_sequence"]):
-                self._by_sequence(one, made)  # type: ignore[arg-type]
+            self._go_on(made)
+
+    def _go_on(self, made: list[tuple[str, Any]]) -> None:
+        """Apply what waited, in order."""
+        pending, self.pending = self.pending, []
+        for one in sorted(pending, key=lambda waiting: waiting["first_sequence"]):
+            self._by_sequence(cast("BookDelta", one), made)
 
     def _by_connection(self, delta: BookDelta, made: list[tuple[str, Any]]) -> None:
         if self.state != "live" or delta["connection_id"] != self.connection_id or self._seen(delta):
@@ -240,7 +242,7 @@ class Book:
             Side(highest_first=True, levels=[(from_bytes(price), from_bytes(size)) for price, size in saved.bids]),
             Side(highest_first=False, levels=[(from_bytes(price), from_bytes(size)) for price, size in saved.asks]),
             saved.pending,
-            saved.gap,  # type: ignore[arg-type]
+            cast("Gap | None", saved.gap),
         )
 
 

@@ -59,7 +59,7 @@ def _set(table: Any, key: Any, value: Any, partition: int) -> Any:
     # The RocksDB stores take the partition from the event in hand (`current_event`), of which a stream that acknowledges
     # later has none: stand in for it while the store is set.
     event = _Event(partition)
-    token = _current_event.set(weakref.ref(event))  # type: ignore[arg-type]
+    token = _current_event.set(weakref.ref(event))  # type: ignore[arg-type] # a stand-in, of which only the partition is read
     try:
         if value is None:
             table.data.pop(key, None)

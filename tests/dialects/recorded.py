@@ -48,8 +48,15 @@ def _recorded(venue: str, connection_id: str, place: int, line: dict[str, Any]) 
 
 
 def full_cryptofeed(name: str) -> Iterator[tuple[int, str | None, str]]:
-    """Yield (received_at, address, text) of a session recorded by cryptofeed; the address is None for what came on the socket."""
-    text = bytes(cramjam.zstd.decompress((FULL / "cryptofeed" / name).read_bytes())).decode()
+    """Yield what `cryptofeed_log` does of a recorded session in the full recordings."""
+    return cryptofeed_log(bytes(cramjam.zstd.decompress((FULL / "cryptofeed" / name).read_bytes())).decode())
+
+
+def cryptofeed_log(text: str) -> Iterator[tuple[int, str | None, str]]:
+    """Yield (received_at, address, text) of a log whose lines are `seconds: JSON` or `address -> seconds: JSON`.
+
+    The address is None for what came on the socket.
+    """
     for line in text.splitlines():
         pushed = re.match(r"(\d+\.\d+): (.*)$", line)
         reply = re.match(r"(https?://\S+) -> (\d+\.\d+): (.*)$", line)

@@ -14,6 +14,7 @@ from typing import Any
 import cramjam
 
 from dialects.dialect import Frame
+from tests.dialects.recorded import cryptofeed_log
 from tests.dialects.test_full_recordings import second_version
 from tests.pipeline.raw import frame
 
@@ -73,21 +74,10 @@ def _read(path: Path) -> Iterator[Session]:
             return
 
 
-def _log(text: str) -> Iterator[tuple[int, str | None, str]]:
-    """Yield (received_at, address, text) of a log whose lines are `seconds: JSON` or `address -> seconds: JSON`."""
-    for line in text.splitlines():
-        pushed = re.match(r"(\d+\.\d+): (.*)$", line)
-        reply = re.match(r"(https?://\S+) -> (\d+\.\d+): (.*)$", line)
-        if pushed:
-            yield int(float(pushed[1]) * 1e6), None, pushed[2]
-        elif reply:
-            yield int(float(reply[2]) * 1e6), reply[1], reply[3]
-
-
 def _binance_log(session: Session, text: str) -> None:
     if not re.search(r"^wss://stream\.binance\.", text, re.MULTILINE):
         return
-    for received_at, address, body in _log(text):
+    for received_at, address, body in cryptofeed_log(text):
         if address is None:
             _take_binance(session, body, json.loads(body).get("data", {}), received_at)
         elif asked := re.search(r"/depth\?symbol=(\w+)&limit=\d+$", address):
@@ -122,7 +112,7 @@ def _kraken_log(session: Session, text: str) -> None:
     """
     if not re.search(r"^wss://ws\.kraken\.com", text, re.MULTILINE):
         return
-    for received_at, _, body in _log(text):
+    for received_at, _, body in cryptofeed_log(text):
         if not body.startswith("["):
             continue
         message = json.loads(body)

@@ -12,7 +12,7 @@ from topology.settings import Log
 configure(Log(level={level!r}, format={form!r}), "normalise")
 logger().info("A frame was read.", venue="binance", offset=7)
 logger().debug("nobody asked for this")
-logging.getLogger("some.library").warning("it is %s", "late")
+logging.getLogger("somebody.else").warning("it is %s", "late")
 logging.getLogger("aiokafka").info("chatter")
 try:
     1 / 0
