@@ -108,9 +108,10 @@ class Pipeline:
             process.terminate()
         for process in self.processes.values():
             try:
-                await asyncio.to_thread(process.wait, 15)
+                await asyncio.to_thread(process.wait, 60)
             except subprocess.TimeoutExpired:
                 process.kill()
+                await asyncio.to_thread(process.wait)
         await asyncio.to_thread(self.stack.stop)
 
     @property
