@@ -90,7 +90,11 @@ class Venue(Group):
     symbols: tuple[str, ...] = Field((), description="Symbols in the venue's own spelling; empty: the dialect's default ones.")
     channels: tuple[str, ...] = Field((), description="Channels (trade, book, quote …); empty: all the dialect has.")
     websocket: str = Field("", description="Websocket base address; empty: the venue's own.")
+    authenticated: str = Field("", description="Websocket base address of channels that need a credential; empty: the venue's own.")
     rest: str = Field("", description="REST base address; empty: the venue's own.")
+    credential: Literal["", "testnet", "mainnet"] = Field(
+        "", description="Which stored credential the venue's authenticated channels use (`tidewire secrets put`); empty: they are left out."
+    )
     origin: Literal["live", "simulated"] = Field("live", description="What every event says of its origin.")
 
 

@@ -6,6 +6,7 @@ The spot testnet has no /sapi: there GET /api/v3/account tells canTrade and canW
 from collections.abc import Mapping
 from typing import Any
 
+from topology.secrets.asking import Question
 from topology.secrets.credential import Permission
 from topology.secrets.validation import Abilities, Probe
 
@@ -36,5 +37,5 @@ def account(answer: Mapping[str, Any]) -> Abilities:
     return Abilities(frozenset(may))
 
 
-TESTNET = Probe("binance", "private", "account", account)
-PROBE = Probe("binance", "sapi", "account/apiRestrictions", restrictions, testnet=TESTNET)
+TESTNET = Probe(Question("binance", "private", "account"), account)
+PROBE = Probe(Question("binance", "sapi", "account/apiRestrictions"), restrictions, testnet=TESTNET)

@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
+from topology.secrets.asking import Question
 from topology.secrets.credential import Permission
 from topology.secrets.validation import Abilities, Probe
 
@@ -34,4 +35,4 @@ def _time(text: str | None) -> int | None:
     return int(datetime.datetime.fromisoformat(text).timestamp()) * 1_000_000
 
 
-PROBE = Probe("bybit", "private", "v5/user/query-api", information)
+PROBE = Probe(Question("bybit", "private", "v5/user/query-api"), information)

@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from topology.secrets.asking import Question
 from topology.secrets.credential import Permission
 from topology.secrets.validation import Abilities, Probe
 
@@ -17,4 +18,4 @@ def permissions(answer: Mapping[str, Any]) -> Abilities:
     return Abilities(frozenset(permission for flag, given in FLAGS.items() if answer[flag] is True for permission in given))
 
 
-PROBE = Probe("coinbase", ("v3", "private"), "brokerage/key_permissions", permissions)
+PROBE = Probe(Question("coinbase", ("v3", "private"), "brokerage/key_permissions"), permissions)

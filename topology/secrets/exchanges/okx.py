@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from topology.secrets.asking import Question
 from topology.secrets.credential import Permission
 from topology.secrets.validation import Abilities, Probe
 
@@ -16,4 +17,4 @@ def configuration(answer: Mapping[str, Any]) -> Abilities:
     return Abilities(may | {"read"} if may else may, any_address=not one.get("ip"))
 
 
-PROBE = Probe("okx", "private", "account/config", configuration)
+PROBE = Probe(Question("okx", "private", "account/config"), configuration)
