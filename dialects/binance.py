@@ -57,11 +57,11 @@ class Binance(Dialect):
         """Return the address for combined frames; the streams are asked for by message, which the venue confirms."""
         return f"{endpoints.websocket}/stream?timeUnit=MICROSECOND"
 
-    def subscribe(self, streams: Sequence[Stream], first_id: int) -> list[Subscription]:
+    def subscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:  # noqa: ARG002 - nothing is authenticated
         """Return SUBSCRIBE messages; KeyError where a channel is not one of `channels`."""
         return _messages("SUBSCRIBE", streams, first_id)
 
-    def unsubscribe(self, streams: Sequence[Stream], first_id: int) -> list[Subscription]:
+    def unsubscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:  # noqa: ARG002 - nothing is authenticated
         """Return UNSUBSCRIBE messages; KeyError where a channel is not one of `channels`."""
         return _messages("UNSUBSCRIBE", streams, first_id)
 

@@ -18,7 +18,7 @@ Record = dict[str, Any]
 
 
 class Stream(NamedTuple):
-    """One subscription: a channel (`trade`, `book`, `quote`, `instrument`) of a symbol in the venue's own spelling.
+    """One subscription: a channel (`trade`, `book`, `quote`, `orders`, `instrument`) of a symbol in the venue's own spelling.
 
     `symbol` is empty for a channel that speaks of all symbols at once (Kraken's `instrument`).
     """
@@ -45,6 +45,8 @@ class Endpoints(NamedTuple):
 
     websocket: str
     rest: str
+    authenticated: str = ""
+    """Websocket of the channels that need a credential; empty where the venue has none."""
 
 
 class Subscription(NamedTuple):
@@ -52,6 +54,10 @@ class Subscription(NamedTuple):
 
     message: bytes
     streams: tuple[Stream, ...]
+
+    def __repr__(self) -> str:
+        """Leave the message out: it may hold a token, and what is printed may be logged."""
+        return f"Subscription(streams={self.streams!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +133,11 @@ class Dialect(ABC):
     venue: ClassVar[str] = ""
     channels: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Channel → names of the events it yields: {"trade": ("trade",), "book": ("book_delta",)}."""
+    authenticated_channels: ClassVar[frozenset[str]] = frozenset()
+    """Channels that need a credential; carried only where one is set, on connections of their own."""
     limits: ClassVar[Limits]
+    authenticated_limits: ClassVar[Limits | None] = None
+    """Limits of the connections that carry authenticated channels; None where they are those of the others."""
     production: ClassVar[Endpoints]
     default_symbols: ClassVar[tuple[str, ...]] = ()
     counted_channels: ClassVar[frozenset[str]] = frozenset()
@@ -137,15 +147,18 @@ class Dialect(ABC):
 
     @abstractmethod
     def url(self, endpoints: Endpoints, streams: Sequence[Stream]) -> str:
-        """Return the websocket address for a connection that will carry these streams."""
+        """Return the websocket address for a connection that will carry these streams, all authenticated or none."""
 
     @abstractmethod
-    def subscribe(self, streams: Sequence[Stream], first_id: int) -> list[Subscription]:
-        """Return the messages that ask for these streams, in order; request ids count up from `first_id`."""
+    def subscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:
+        """Return the messages that ask for these streams, in order; request ids count up from `first_id`.
+
+        `token` is what the venue gave for the credential; it is sent with authenticated channels alone.
+        """
 
     @abstractmethod
-    def unsubscribe(self, streams: Sequence[Stream], first_id: int) -> list[Subscription]:
-        """Return the messages that give these streams up."""
+    def unsubscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:
+        """Return the messages that give these streams up; `token` as in `subscribe`."""
 
     @abstractmethod
     def hear(self, payload: bytes, asked: Mapping[int, tuple[Stream, ...]]) -> Heard:

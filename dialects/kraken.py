@@ -1,7 +1,7 @@
-"""Kraken spot, WebSocket API v2: instruments, trades, order books with a checksum, and best quotes; REST trades to fill gaps.
+"""Kraken spot, WebSocket API v2: instruments, trades, books with a checksum, best quotes, single orders; REST trades to fill gaps.
 
 Sources: https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/book
-and its neighbours `trade`, `ticker`, `instrument`, `heartbeat`,
+and its neighbours `trade`, `ticker`, `instrument`, `level3`, `heartbeat`,
 `ping`; https://docs.kraken.com/api/docs/rest-api/get-recent-trades.
 
 Kraken writes prices and sizes as JSON numbers, and its checksum is made from their text: they are decoded to that text,
@@ -9,6 +9,7 @@ never through a float. Times are cut to microseconds (REST trades show 100 nanos
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, ClassVar
 from urllib.parse import quote as escape
@@ -18,11 +19,13 @@ import orjson
 from dialects.dialect import Dialect, Endpoints, Frame, Heard, Limits, Made, Request, Stream, Subscription
 from dialects.kraken_frames import read
 
-NAMES: Mapping[str, str] = {"instrument": "instrument", "trade": "trade", "book": "book", "quote": "ticker"}
+NAMES: Mapping[str, str] = {"instrument": "instrument", "trade": "trade", "book": "book", "quote": "ticker", "orders": "level3"}
 """Our channel → the venue's, in the order of subscription: precisions first, the checksum needs them."""
 CHANNELS: Mapping[str, str] = {theirs: ours for ours, theirs in NAMES.items()}
 SYMBOLS_PER_MESSAGE = 50
 """Our own choice: the venue documents no limit."""
+ORDERS_PER_MESSAGE = 1
+"""Symbols of `level3` in one message: its limit counts symbols, so that pacing messages paces symbols."""
 
 
 class Kraken(Dialect):
@@ -33,6 +36,8 @@ class Kraken(Dialect):
     A heartbeat comes about once a second when nothing else does (…/spot-websocket-v2/heartbeat): a connection without any frame
     for 10 seconds is dead whatever its channels; the limits of silence by channel, our own choice, are for a stream that
     stops while others go on.
+    Authenticated (…/spot-websocket-v2/level3, "Subscription limits"): 200 symbols a connection; a symbol of depth 1000 counts 100,
+    and 200 a second are allowed, so two messages of one symbol a second.
     """
 
     venue: ClassVar[str] = "kraken"
@@ -41,34 +46,48 @@ class Kraken(Dialect):
         "trade": ("trade",),
         "book": ("book_delta",),
         "quote": ("quote",),
+        "orders": ("order_delta",),
     }
+    authenticated_channels: ClassVar[frozenset[str]] = frozenset({"orders"})
     limits: ClassVar[Limits] = Limits(
         streams_per_connection=300,
         messages_per_second=5,
         ping_every=30,
         requests_per_minute=60,
-        silence={"trade": 600, "book": 60, "quote": 60},
+        silence={"trade": 600, "book": 60, "quote": 60, "orders": 60},
     )
-    production: ClassVar[Endpoints] = Endpoints("wss://ws.kraken.com/v2", "https://api.kraken.com")
+    authenticated_limits: ClassVar[Limits] = replace(limits, streams_per_connection=200, messages_per_second=2)
+    production: ClassVar[Endpoints] = Endpoints("wss://ws.kraken.com/v2", "https://api.kraken.com", "wss://ws-l3.kraken.com/v2")
     default_symbols: ClassVar[tuple[str, ...]] = ("BTC/USD", "ETH/USD", "SOL/USD")
     counted_channels: ClassVar[frozenset[str]] = frozenset({"trade"})
     resumable_trades: ClassVar[bool] = True
     book_depth: ClassVar[int] = 100
     """Levels per side subscribed: 10, 25, 100, 500 or 1000."""
+    orders_depth: ClassVar[int] = 1000
+    """Levels per side whose orders are subscribed: 10, 100 or 1000."""
 
-    def url(self, endpoints: Endpoints, streams: Sequence[Stream]) -> str:  # noqa: ARG002 - one address for all
-        """Return the websocket address, the same for all streams."""
-        return endpoints.websocket
+    def url(self, endpoints: Endpoints, streams: Sequence[Stream]) -> str:
+        """Return the websocket address of authenticated channels or that of the others.
 
-    def subscribe(self, streams: Sequence[Stream], first_id: int) -> list[Subscription]:
+        Raises ValueError where streams of both kinds are to share a connection, and where the address needed is not set.
+        """
+        kinds = {stream.channel in self.authenticated_channels for stream in streams}
+        if len(kinds) > 1:
+            raise ValueError("kraken takes authenticated channels on connections of their own")
+        address = endpoints.authenticated if True in kinds else endpoints.websocket
+        if not address:
+            raise ValueError(f"no address of kraken's {'authenticated ' if True in kinds else ''}websocket is set")
+        return address
+
+    def subscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:
         """Return subscribe messages, instruments first; KeyError where a channel is not one of `channels`."""
-        return self._messages("subscribe", streams, first_id)
+        return self._messages("subscribe", streams, first_id, token)
 
-    def unsubscribe(self, streams: Sequence[Stream], first_id: int) -> list[Subscription]:
+    def unsubscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:
         """Return unsubscribe messages; KeyError where a channel is not one of `channels`."""
-        return self._messages("unsubscribe", streams, first_id)
+        return self._messages("unsubscribe", streams, first_id, token)
 
-    def _messages(self, method: str, streams: Sequence[Stream], first_id: int) -> list[Subscription]:
+    def _messages(self, method: str, streams: Sequence[Stream], first_id: int, token: str) -> list[Subscription]:
         unknown = {stream.channel for stream in streams} - NAMES.keys()
         if unknown:
             raise KeyError(f"kraken has no channel {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
@@ -80,8 +99,11 @@ class Kraken(Dialect):
                 extra["depth"] = self.book_depth
             if channel == "quote":
                 extra["event_trigger"] = "bbo"
-            for start in range(0, len(asked), SYMBOLS_PER_MESSAGE):
-                part = tuple(asked[start : start + SYMBOLS_PER_MESSAGE])
+            if channel == "orders":
+                extra |= {"depth": self.orders_depth, "token": token}
+            size = ORDERS_PER_MESSAGE if channel == "orders" else SYMBOLS_PER_MESSAGE
+            for start in range(0, len(asked), size):
+                part = tuple(asked[start : start + size])
                 symbols = {} if channel == "instrument" else {"symbol": [stream.symbol for stream in part]}
                 parts.append(({"channel": name, **symbols, **extra}, part))
         return [
@@ -118,7 +140,7 @@ class Kraken(Dialect):
 
     def read(self, frame: Frame, memory: dict[str, Any]) -> Iterable[Made]:
         """Return the events in a frame; `memory["scales"]` keeps [price_scale, size_scale] by symbol, from instrument frames."""
-        return read(frame, memory, self.book_depth)
+        return read(frame, memory, self.book_depth, self.orders_depth)
 
 
 @lru_cache(maxsize=4096)

@@ -2,43 +2,39 @@
 
 Sources: https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/book
 and its neighbours `trade`, `ticker`, `instrument`, `heartbeat`,
-`status`; https://docs.kraken.com/api/docs/rest-api/get-recent-trades.
-
-Prices and sizes are JSON numbers whose text counts: they are decoded to that text, never through a float.
+`status`; https://docs.kraken.com/api/docs/rest-api/get-recent-trades. The `level3` channel stands in kraken_orders.py.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from functools import lru_cache
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
 from dialects.dialect import Frame, Made
+from dialects.kraken_numbers import Number, encoded, microseconds, written
+from dialects.kraken_orders import OrdersMessage, read_orders
 from dialects.records import Side, book_delta, instrument, quote, trade
-from schemas.decimals import encode, scale_of
+from schemas.decimals import scale_of
 from schemas.errors import InvalidDatum
 
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Scale = Annotated[int, msgspec.Meta(ge=0, le=18)]
 _Type = Literal["snapshot", "update"]
-_Number = Any
-"""A JSON number: its text where it has a point or an exponent (float_hook), else an int."""
 
 
 class _Trade(msgspec.Struct, gc=False):
     symbol: str
     side: Literal["buy", "sell"]
-    price: _Number
-    qty: _Number
+    price: Number
+    qty: Number
     trade_id: _Whole
     timestamp: str
 
 
 class _Level(msgspec.Struct, gc=False):
-    price: _Number
-    qty: _Number
+    price: Number
+    qty: Number
 
 
 class _Book(msgspec.Struct):
@@ -51,10 +47,10 @@ class _Book(msgspec.Struct):
 
 class _Ticker(msgspec.Struct):
     symbol: str
-    bid: _Number
-    bid_qty: _Number
-    ask: _Number
-    ask_qty: _Number
+    bid: Number
+    bid_qty: Number
+    ask: Number
+    ask_qty: Number
     timestamp: str | None = None
 
 
@@ -110,13 +106,13 @@ class _Reply(msgspec.Struct):
     result: dict[str, Any] = {}
 
 
-_decode = msgspec.json.Decoder(_Trades | _Books | _Tickers | _InstrumentList | _Heartbeat | _Status, float_hook=str).decode
+_decode = msgspec.json.Decoder(_Trades | _Books | _Tickers | _InstrumentList | OrdersMessage | _Heartbeat | _Status, float_hook=str).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 _decode_reply = msgspec.json.Decoder(_Reply, float_hook=str).decode
 
 
-def read(frame: Frame, memory: dict[str, Any], depth: int) -> Iterable[Made]:
-    """Return the events in a frame; `depth` is that of the books subscribed. InvalidDatum says why there are none.
+def read(frame: Frame, memory: dict[str, Any], depth: int, orders_depth: int) -> Iterable[Made]:
+    """Return the events in a frame; the depths are those of the books and orders subscribed. InvalidDatum says why there are none.
 
     Instrument frames leave [price_scale, size_scale] by symbol in `memory["scales"]`. Until then a book's scales are the
     most decimals its own frame shows, which is too few where the venue leaves out zeros.
@@ -132,6 +128,8 @@ def read(frame: Frame, memory: dict[str, Any], depth: int) -> Iterable[Made]:
         if kind is _Books:
             scales, is_snapshot = memory.get("scales", {}), message.type == "snapshot"
             return [_book(frame, index, one, scales.get(one.symbol), is_snapshot, depth) for index, one in enumerate(message.data)]
+        if kind is OrdersMessage:
+            return read_orders(frame, message, orders_depth)
         if kind is _Tickers:
             return [_quote(frame, index, one) for index, one in enumerate(message.data)]
         if kind is _InstrumentList:
@@ -154,37 +152,25 @@ def _is_answer(payload: bytes) -> bool:
     return answer.channel is None and (answer.method in {"subscribe", "unsubscribe", "pong"} or answer.error is not None)
 
 
-def _encode(number: _Number) -> bytes:
-    return encode(number if type(number) is str else _text(number))
-
-
-def _text(number: _Number) -> str:
-    if type(number) is str:
-        return number
-    if type(number) is int:
-        return str(number)
-    raise InvalidDatum(f"{number!r} is not a number")
-
-
 def _trade(frame: Frame, index: int, one: _Trade, replayed: bool) -> Made:
     time = microseconds(one.timestamp)
-    return trade(frame, index, one.symbol, time, one.trade_id, _encode(one.price), _encode(one.qty), one.side, replayed)
+    return trade(frame, index, one.symbol, time, one.trade_id, encoded(one.price), encoded(one.qty), one.side, replayed)
 
 
 def _book(frame: Frame, index: int, book: _Book, scales: Sequence[int] | None, is_snapshot: bool, depth: int) -> Made:
     if scales is None:
         levels = book.bids + book.asks
         scales = [
-            max((scale_of(_text(level.price)) for level in levels), default=0),
-            max((scale_of(_text(level.qty)) for level in levels), default=0),
+            max((scale_of(written(level.price)) for level in levels), default=0),
+            max((scale_of(written(level.qty)) for level in levels), default=0),
         ]
     return book_delta(
         frame,
         index,
         book.symbol,
         None if book.timestamp is None else microseconds(book.timestamp),
-        ([_encode(level.price) for level in book.bids], [_encode(level.qty) for level in book.bids]),
-        ([_encode(level.price) for level in book.asks], [_encode(level.qty) for level in book.asks]),
+        ([encoded(level.price) for level in book.bids], [encoded(level.qty) for level in book.bids]),
+        ([encoded(level.price) for level in book.asks], [encoded(level.qty) for level in book.asks]),
         is_snapshot=is_snapshot,
         depth=depth,
         checksum=book.checksum,
@@ -195,7 +181,7 @@ def _book(frame: Frame, index: int, book: _Book, scales: Sequence[int] | None, i
 
 def _quote(frame: Frame, index: int, one: _Ticker) -> Made:
     time = None if one.timestamp is None else microseconds(one.timestamp)
-    bid, bid_size, ask, ask_size = (None if number is None else _encode(number) for number in (one.bid, one.bid_qty, one.ask, one.ask_qty))
+    bid, bid_size, ask, ask_size = (None if number is None else encoded(number) for number in (one.bid, one.bid_qty, one.ask, one.ask_qty))
     return quote(frame, index, one.symbol, time, None, (bid, bid_size), (ask, ask_size))
 
 
@@ -210,22 +196,6 @@ def _instrument(frame: Frame, index: int, pair: _Pair) -> Made:
         size_scale=pair.qty_precision,
         status=pair.status,
     )
-
-
-def microseconds(text: str) -> int:
-    """Return an RFC 3339 time in UTC (`2023-09-25T07:49:37.708706Z`) as microseconds since 1970; further digits are cut."""
-    digits = text[20:-1]
-    if text[-1:] == "Z" and (text[19:-1] == "" or (text[19] == "." and digits.isdigit() and digits.isascii())):
-        return _second(text[:19]) + int((digits + "000000")[:6])
-    raise InvalidDatum(f"{text!r} is not a time in UTC")
-
-
-@lru_cache(maxsize=4096)
-def _second(text: str) -> int:
-    try:
-        return round(datetime.strptime(text + "+0000", "%Y-%m-%dT%H:%M:%S%z").timestamp()) * 1_000_000
-    except ValueError as error:
-        raise InvalidDatum(f"{text!r} is not a time") from error
 
 
 def _reply(frame: Frame) -> list[Made]:
@@ -246,11 +216,11 @@ def _reply(frame: Frame) -> list[Made]:
 def _old_trade(frame: Frame, symbol: str, index: int, row: Any) -> Made:
     try:
         price, size, time, side, _, _, number = row
-        seconds, _, fraction = _text(time).partition(".")
+        seconds, _, fraction = written(time).partition(".")
         moment = int(seconds) * 1_000_000 + int((fraction + "000000")[:6])
         if type(number) is not int or not 0 <= number < 2**63:
             raise InvalidDatum(f"{number!r} is not a trade id")
-        return trade(frame, index, symbol, moment, number, _encode(price), _encode(size), _SIDES[side])
+        return trade(frame, index, symbol, moment, number, encoded(price), encoded(size), _SIDES[side])
     except (TypeError, ValueError, KeyError) as error:
         raise InvalidDatum(f"not a trade: {row!r}: {error}") from error
 

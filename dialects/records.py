@@ -9,6 +9,8 @@ from typing import Any, Literal
 from dialects.dialect import Frame, Made, Shape
 
 Side = Literal["buy", "sell", "unknown"]
+BookSide = Literal["bid", "ask", "unknown"]
+OrderAction = Literal["add", "modify", "delete", "snapshot", "unknown"]
 Levels = tuple[list[bytes], list[bytes]]
 """Prices and sizes of one side of a book, of equal length."""
 
@@ -104,6 +106,50 @@ def book_delta(
                 "checksum": checksum,
                 "price_scale": price_scale,
                 "size_scale": size_scale,
+            },
+        ),
+    )
+
+
+def order_delta(
+    frame: Frame,
+    index: int,
+    symbol: str,
+    time: int,
+    *,
+    side: BookSide,
+    action: OrderAction,
+    order_id: str,
+    price: bytes,
+    size: bytes,
+    depth: int,
+    checksum: int | None,
+    snapshot_of: str,
+) -> Made:
+    """Return a change of one resting order, or its state; `snapshot_of` is the connection a snapshot came on, else empty."""
+    venue, origin, connection_id, connection_sequence, received_at, _, _, _, frames_lost = frame
+    return _made(
+        Made,
+        (
+            "order_delta",
+            {
+                "venue": venue,
+                "symbol": symbol,
+                "origin": origin,
+                "connection_id": connection_id,
+                "connection_sequence": connection_sequence,
+                "received_at": received_at,
+                "frame_index": index,
+                "frames_lost": frames_lost,
+                "event_time": time,
+                "side": side,
+                "action": action,
+                "order_id": order_id,
+                "price": price,
+                "size": size,
+                "depth": depth,
+                "checksum": checksum,
+                "snapshot_of": snapshot_of,
             },
         ),
     )

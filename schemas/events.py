@@ -275,6 +275,45 @@ class Instrument(TypedDict):
     """Trading status in the venue's words."""
 
 
+class OrderDelta(TypedDict):
+    """A change of one order resting in a venue's book, or the order as it rested when a subscription began."""
+
+    venue: str
+    """Who spoke: the dialect's id, lower case (binance, kraken)."""
+    symbol: str
+    """The instrument in the venue's own spelling (BTCUSDT, BTC/USD)."""
+    origin: Literal["live", "rest", "archive", "simulated"]
+    """How it reached us: live socket, REST reply, archive file, or the simulator (never a real market)."""
+    connection_id: str
+    """The connection the frame came on: venue, start time and a random part; unique for ever."""
+    connection_sequence: int
+    """Our own count of frames on that connection, from 1, by one; with connection_id it names the frame. A jump is our loss."""
+    received_at: int
+    """When the frame reached us, first statement on receipt; microseconds since 1970 UTC."""
+    frame_index: int
+    """Place of this event among those made from its frame, from 0."""
+    frames_lost: int
+    """Frames of this connection known to be lost between our socket and here, up to this one; count."""
+    event_time: int | None
+    """The venue's own time of the event; null when it gives none; microseconds since 1970 UTC."""
+    side: Literal["bid", "ask", "unknown"]
+    """The side of the book the order rests on."""
+    action: Literal["add", "modify", "delete", "snapshot", "unknown"]
+    """add, modify, delete: what happened to it; snapshot: it rested when the subscription began. event_time is when the order was last placed or changed."""
+    order_id: str
+    """The venue's id of the order."""
+    price: Number
+    """Limit price; quote currency."""
+    size: Number
+    """What remains of it in the book, 0 when deleted; base currency."""
+    depth: int
+    """Price levels per side the venue keeps in this stream; orders beyond them are dropped without a word; 0 when it is not limited."""
+    checksum: int | None
+    """The venue's CRC32 of its book after the whole message this came in, the same on each event of it; verified by nobody here yet. Null where it sends none."""
+    snapshot_of: str
+    """The connection_id a snapshot came on, so that each connection has a set of its own; empty for changes, which are the same on every connection."""
+
+
 class Quote(TypedDict):
     """Best bid and ask as the venue reports them."""
 

@@ -1,5 +1,7 @@
-"""Raw frames of every venue → trades, book deltas, quotes, instruments."""
+"""Raw frames of every venue → the events its dialect yields: trades, book and order deltas, quotes, instruments."""
 
+from dialects.catalogue import all_dialects
 from topology.flow import Stage
 
-STAGE = Stage("normalise", reads=("frame",), writes=("trade", "book_delta", "quote", "instrument", "dead_letter"))
+YIELDED = sorted({name for dialect in all_dialects().values() for names in dialect.channels.values() for name in names})
+STAGE = Stage("normalise", reads=("frame",), writes=(*YIELDED, "dead_letter"))

@@ -20,7 +20,8 @@ from tests.dialects.recorded import excerpts, read_excerpt
 DIALECTS = list(all_dialects().values())
 RECORDINGS = [(one, path) for one in DIALECTS for path in excerpts(one.venue)]
 CODECS = {name: Codec(one, 1) for name, one in events().items()}
-LOCAL = Endpoints("ws://127.0.0.1:1", "http://127.0.0.1:1")
+LOCAL = Endpoints("ws://127.0.0.1:1", "http://127.0.0.1:1", "ws://127.0.0.1:2")
+TOKEN = "a-token-of-the-venue"
 each_dialect = pytest.mark.parametrize("spoken", DIALECTS, ids=lambda one: one.venue)
 each_recording = pytest.mark.parametrize(("spoken", "path"), RECORDINGS, ids=[path.stem for _, path in RECORDINGS])
 
@@ -57,20 +58,34 @@ def test_limits_are_of_its_channels(spoken: Dialect) -> None:
     assert limits.messages_per_second > 0
     assert limits.silence.keys() <= spoken.channels.keys()
     assert all(seconds > 0 for seconds in limits.silence.values())
+    assert spoken.authenticated_channels <= spoken.channels.keys()
     assert spoken.production.websocket.startswith("wss://")
+    assert spoken.production.authenticated.startswith("wss://") == bool(spoken.authenticated_channels)
     assert spoken.production.rest.startswith("https://")
 
 
 @each_dialect
 def test_asks_for_each_stream_once(spoken: Dialect) -> None:
     """Subscribing and unsubscribing name each stream once, in JSON whose request ids count up from the first."""
-    streams = streams_of(spoken)
-    assert spoken.url(LOCAL, streams).startswith(LOCAL.websocket)
-    for messages in (spoken.subscribe(streams, 41), spoken.unsubscribe(streams, 41)):
-        assert sorted(stream for message in messages for stream in message.streams) == sorted(streams)
-        for request_id, message in enumerate(messages, 41):
-            assert request_id in orjson.loads(message.message).values()
+    private = [stream for stream in streams_of(spoken) if stream.channel in spoken.authenticated_channels]
+    public = [stream for stream in streams_of(spoken) if stream.channel not in spoken.authenticated_channels]
+    for streams, address in ((public, LOCAL.websocket), (private, LOCAL.authenticated)):
+        assert not streams or spoken.url(LOCAL, streams).startswith(address)
+        for messages in (spoken.subscribe(streams, 41, TOKEN), spoken.unsubscribe(streams, 41, TOKEN)):
+            assert sorted(stream for message in messages for stream in message.streams) == sorted(streams)
+            for request_id, message in enumerate(messages, 41):
+                assert request_id in orjson.loads(message.message).values()
     assert spoken.subscribe([], 1) == []
+
+
+@each_dialect
+def test_a_token_goes_where_it_is_needed_alone(spoken: Dialect) -> None:
+    """Each message for authenticated channels carries the token, no other does, and what is printed of a message never shows it."""
+    for ask in (spoken.subscribe, spoken.unsubscribe):
+        for message in ask(streams_of(spoken), 1, TOKEN):
+            needed = any(stream.channel in spoken.authenticated_channels for stream in message.streams)
+            assert (TOKEN.encode() in message.message) == needed
+            assert TOKEN not in f"{message} {message!r}"
 
 
 @each_dialect

@@ -17,6 +17,8 @@ from topology.stack import Addresses
 EVENTS = list(events().values())
 NAMES = [event.name for event in EVENTS]
 FRAME = {"connection_id", "connection_sequence"}
+EARLIEST = {"trade", "order_delta"}
+"""Events of which the earliest delivery is kept."""
 QUICK = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -54,7 +56,7 @@ def older_and_newer(event: Event, first: dict[str, Any], second: dict[str, Any])
     second |= kept
     if "version" in fields:
         first["version"], second["version"] = sorted((first["version"], second["version"]))
-    elif event.name == "trade":
+    elif event.name in EARLIEST:
         first["received_at"], second["received_at"] = sorted((first["received_at"], second["received_at"]), reverse=True)
     elif event.name == "dead_letter":
         first["failed_at"], second["failed_at"] = sorted((first["failed_at"], second["failed_at"]), reverse=True)
@@ -69,7 +71,7 @@ def test_one_row_for_one_identity(store: Tables, event: Event, data: st.DataObje
     older, newer = older_and_newer(event, data.draw(records(event)), data.draw(records(event)))
     codec = store.codec(event)
     writer = store.writer(event)
-    ruled = "version" in newer or event.name in ("trade", "dead_letter")
+    ruled = "version" in newer or event.name in EARLIEST | {"dead_letter"}
     order = data.draw(st.permutations([older, newer])) if ruled and _ruled_apart(older, newer) else [older, newer]
     for number, record in enumerate(order):
         assert store.insert(writer, event, [codec.encode(record)], flush=number) == []
