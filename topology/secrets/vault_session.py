@@ -62,6 +62,12 @@ class Session:
                 client = self._ready()
             return ask(client)
 
+    def token(self) -> str:
+        """Return the token in use, for what hvac can't ask: a websocket. Raises as `call` does."""
+        with translated("auth/token/lookup-self", self.address):
+            token: str = self._ready().token
+            return token
+
     def renew(self) -> None:
         """Renew now if it is time; for a process that makes no calls for long. Raises as `call` does."""
         with translated("auth/token/renew-self", self.address):

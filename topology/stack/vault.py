@@ -32,12 +32,12 @@ class Vault:
         folder.mkdir(parents=True, exist_ok=True)
         self.child = Child("vault", folder, watchdog)
 
-    def start(self) -> None:
-        """Start and return when it is unsealed. Raises Fatal, with its last words, if that fails."""
+    def start(self, *flags: str) -> None:
+        """Start, with more flags of `vault server` if any; return when it is unsealed. Raises Fatal, with its last words, if that fails."""
         # -dev-no-store-token: without it the token is written to the user's home.
         self.child.start([
             self._program, "server", "-dev", f"-dev-root-token-id={ROOT_TOKEN}",
-            f"-dev-listen-address={self._listen}", "-dev-no-store-token",
+            f"-dev-listen-address={self._listen}", "-dev-no-store-token", *flags,
         ])  # fmt: skip
         self.child.await_ready(self._is_unsealed, SECONDS_TO_START)
         self._progress(f"vault at {self.address}")

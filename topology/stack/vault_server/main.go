@@ -1,7 +1,7 @@
 // A Vault server for tests: HashiCorp's own core, storage, HTTP interface, and the engines Tidewire uses (KV, transit, AppRole,
 // file audit). Left out are its other hundred engines, its clients and its page, so that it builds in minutes.
 //
-// It takes two of `vault server`'s forms: -dev with its flags, and -config=FILE, a JSON file with storage.raft.path,
+// It takes two of `vault server`'s forms: -dev with its flags and -experiment=NAME, and -config=FILE, a JSON file with storage.raft.path,
 // storage.raft.node_id, listener.tcp.{address,cluster_address,tls_disable,tls_cert_file,tls_key_file}, api_addr and cluster_addr.
 package main
 
@@ -90,6 +90,7 @@ func main() {
 	address := flags.String("dev-listen-address", "127.0.0.1:8200", "where to listen")
 	flags.Bool("dev-no-store-token", true, "the token is never stored")
 	path := flags.String("config", "", "a JSON file")
+	experiment := flags.String("experiment", "", "an experiment of this version: events.alpha1")
 	fail(flags.Parse(os.Args[2:]))
 
 	logger := hclog.New(&hclog.LoggerOptions{Name: "vault", Level: hclog.Info, Output: os.Stderr})
@@ -109,7 +110,12 @@ func main() {
 	if elected != nil && !elected.HAEnabled() {
 		elected = nil
 	}
+	var experiments []string
+	if *experiment != "" {
+		experiments = append(experiments, *experiment)
+	}
 	core, err := vault.NewCore(&vault.CoreConfig{
+		Experiments:        experiments,
 		Physical:           storage,
 		HAPhysical:         elected,
 		StorageType:        kind,
