@@ -7,12 +7,15 @@ librdkafka keeps its own queue all the while (it never gives up), so nothing is 
 
 A kill -9 loses what was received and neither acknowledged nor on disk: at most the patience and what the broker was about
 to acknowledge. Downstream sees it as a hole of the connection, and it is backfilled as any hole. Leftover files are sent first.
+
+Where files are sealed and there has been no data key yet, nothing goes to disk: messages stay in memory, up to the bound below,
+and what comes beyond it is given up.
 """
 
 import asyncio
-import itertools
 from collections import deque
 from collections.abc import Callable
+from itertools import count, islice
 from typing import Any, Literal
 
 from confluent_kafka import KafkaError
@@ -29,6 +32,8 @@ SYNC_SECONDS = 1.0
 MOST_WAITING = 50_000
 MOST_WAITING_BYTES = 64 * 1024 * 1024
 """Messages and bytes with librdkafka and not acknowledged; beyond, they go to disk. librdkafka's own bounds are far above."""
+AT_ONCE = 256
+NO_KEY = "no data key yet to seal frames on disk with, and no room for more in memory (producer.spill_sealed)"
 
 Waiting = tuple[int, float, bytes, Segment | None]
 """Number in order of arrival, when it was handed to librdkafka (monotonic seconds), the value, and its place on disk if any."""
@@ -67,9 +72,11 @@ class Outbox:
         self._spilling = spill.unread
         self._full = False
         self._waiting: dict[bytes, deque[Waiting]] = {}
+        self._held: deque[tuple[float, bytes, bytes]] = deque()
+        self._held_bytes = 0
         self._count = 0
         self._bytes = 0
-        self._numbers = itertools.count()
+        self._numbers = count()
         self._delivered_count = 0
         self._synced_at = self._now
         overrides = {"on_delivery": self._delivered, "delivery.report.only.error": False, "delivery.timeout.ms": 0}
@@ -89,34 +96,41 @@ class Outbox:
 
     def unsafe_seconds(self) -> float:
         """How long ago the oldest message came that a kill -9 now would lose; 0 where all is acknowledged or on disk."""
-        if self._spilling:
+        if self._spilling and not self._held:
             return 0.0
-        return max((self._clock() - queue[0][1] for queue in self._waiting.values()), default=0.0)
+        oldest = [queue[0][1] for queue in self._waiting.values()] + [at for at, *_ in islice(self._held, 1)]
+        return self._clock() - min(oldest) if oldest else 0.0
 
     def holds(self, key: bytes) -> bool:
         """Whether a kill -9 now would lose messages of this key."""
-        return key in self._waiting and not self._spilling
+        if self._spilling and not self._held:
+            return False
+        return key in self._waiting or any(held == key for _, held, _ in self._held)
 
     def put(self, key: bytes, value: bytes) -> bool:
         """Take a message; never waits. False where it had to be given up: no room, or Kafka never takes it (then `refused` knows)."""
         if not self._spilling:
-            if self._count < MOST_WAITING and self._bytes < MOST_WAITING_BYTES:
+            if self._room():
                 return self._hand_over(key, value, None)
+            if not self._spill.ready:
+                return self._no_room(NO_KEY)
             self._begin_spilling("librdkafka's queue is full")
-        return self._to_disk(key, value)
+        return self._to_disk(key, value) if self._release() else self._hold(key, value)
 
     def tick(self) -> None:
         """Serve deliveries, notice a broker that is away, replay what is on disk."""
         self._now = self._clock()
         self._publisher.check()
-        if not self._spilling and self._away():
+        if not self._spilling and self._away() and self._spill.ready:
             self._begin_spilling("the broker acknowledges nothing")
         if self._spilling:
             self._replay()
+            self._release()
             self._spill.tidy()
         elif self._spill.bytes:
             self._spill.tidy()
         spilled_bytes.labels(self._venue).set(self._spill.bytes)
+        dropped_frames.labels(self._venue).inc(self._spill.unreadable())
         events_out.labels("producers", self._topic).inc(self._delivered_count)
         self._delivered_count = 0
 
@@ -132,16 +146,18 @@ class Outbox:
     async def close(self, timeout: float) -> bool:
         """Deliver everything, or leave it on disk after `timeout` seconds for the next start; True where all was delivered."""
         until = self._clock() + timeout
-        while (self._count or self._spill.unread) and self._clock() < until and not self.failure.done():
+        while (self._count or self._spill.unread or self._held) and self._clock() < until and not self.failure.done():
             self.tick()
             await asyncio.sleep(TICK_SECONDS)
         self.tick()
-        left = self._count
+        left = self._count + len(self._held)
         if left:
             self._copy_waiting()
-            lost = sum(place is None for queue in self._waiting.values() for *_, place in queue)
+            self._release()
+            lost = sum(place is None for queue in self._waiting.values() for *_, place in queue) + len(self._held)
             dropped_frames.labels(self._venue).inc(lost)
-            logger().warning("frames stay on disk for the next start", bytes=self._spill.bytes, undelivered=left, lost=lost)
+            say = logger().error if lost else logger().warning
+            say("frames stay on disk for the next start", bytes=self._spill.bytes, undelivered=left, lost=lost)
         complete = not left and not self._spill.unread
         self._spill.close()
         return complete
@@ -210,12 +226,34 @@ class Outbox:
         if self._append([(key, value)]) is not None:
             self._full = False
             return True
+        return self._no_room("no room on disk for frames (producer.spill_bytes)")
+
+    def _no_room(self, why: str) -> bool:
         if not self._full:
             self._full = True
-            logger().error("no room on disk for frames (producer.spill_bytes)", bytes=self._spill.bytes, then=self._when_full)
+            logger().error(why, bytes=self._spill.bytes, then=self._when_full)
         if self._when_full == "stop" and not self.failure.done():
-            self.failure.set_exception(Fatal(f"the broker is away and {self._spill.bytes} bytes wait on disk (producer.spill_bytes)"))
+            self.failure.set_exception(Fatal(f"the broker is away and {self._spill.bytes} bytes wait on disk: {why}"))
         return False
+
+    def _hold(self, key: bytes, value: bytes) -> bool:
+        """Keep a message in memory, behind those on disk, because it can't be written."""
+        if len(self._held) >= MOST_WAITING or self._held_bytes >= MOST_WAITING_BYTES:
+            return self._no_room("no room on disk for frames (producer.spill_bytes)" if self._spill.ready else NO_KEY)
+        self._held.append((self._clock(), key, value))
+        self._held_bytes += len(value)
+        return True
+
+    def _release(self) -> bool:
+        """Write what is held in memory, if that is possible now; return whether nothing is held and a message can be written."""
+        while self._held and self._spill.ready:
+            some = [(key, value) for _, key, value in islice(self._held, AT_ONCE)]
+            if self._append(some) is None:
+                return False
+            for _, value in some:
+                self._held.popleft()
+                self._held_bytes -= len(value)
+        return self._spill.ready
 
     def _append(self, messages: list[tuple[bytes, bytes]], *, handed_over: bool = False) -> Segment | None:
         try:
@@ -225,14 +263,28 @@ class Outbox:
             return None
 
     def _replay(self) -> None:
-        while self._count < MOST_WAITING and self._bytes < MOST_WAITING_BYTES and not self._away():
+        while self._room() and not self._away():
             batch = self._spill.read()
             for segment, key, value in batch:
                 if not self._hand_over(key, value, segment):
                     dropped_frames.labels(self._venue).inc()
             if not self._spill.unread:
-                self._spilling = False
-                logger().info("frames on disk are read; they go straight to Kafka again", topic=self._topic)
-                return
+                self._hand_over_held()
+                if not self._held:
+                    self._spilling = self._full = False
+                    logger().info("frames on disk are read; they go straight to Kafka again", topic=self._topic)
+                    return
+            elif not batch:
+                return  # the next file's data key is being asked for
             if self._clock() - self._now > TICK_SECONDS:
                 return
+
+    def _hand_over_held(self) -> None:
+        while self._held and self._room():
+            _, key, value = self._held.popleft()
+            self._held_bytes -= len(value)
+            if not self._hand_over(key, value, None):
+                dropped_frames.labels(self._venue).inc()
+
+    def _room(self) -> bool:
+        return self._count < MOST_WAITING and self._bytes < MOST_WAITING_BYTES

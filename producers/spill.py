@@ -2,20 +2,28 @@
 
     <root>/<started>/lock                 held while its producer lives
     <root>/<started>/0000000001.spill     segments, oldest first
+    <root>/*.unreadable                   segments that can't be opened ever, kept for a person
 
 Directories whose lock nobody holds are a killed producer's: they are read first, where they are, in order of their names.
 What one producer wrote is deleted once delivered, a whole segment at a time; so after a kill some may be sent twice, which
 (connection_id, connection_sequence) tells downstream.
+
+Where segments are sealed, none is made without a data key, and one whose key must be unwrapped holds all behind it up until it is.
 """
 
 import fcntl
+import itertools
 import os
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from producers.segments import Segment, record
+from producers.sealing import Sealing
+from producers.segments import Segment, beginning, size_of
+from topology.errors import Fatal
 from topology.log import logger
+from topology.secrets.envelope import DataKey
+from topology.secrets.files import exclusive_folder
 
 SEGMENT_BYTES = 16 * 1024 * 1024
 MOST_AT_ONCE = 256 * 1024
@@ -23,22 +31,34 @@ MOST_AT_ONCE = 256 * 1024
 
 
 class Spill:
-    """A queue of (key, value) on disk. `name` sorts by time and is this producer's own; `most_bytes` bounds the queue's files."""
+    """A queue of (key, value) on disk. `name` sorts by time and is this producer's own; `most_bytes` bounds the queue's files.
 
-    def __init__(self, root: Path, name: str, most_bytes: int, segment_bytes: int = SEGMENT_BYTES) -> None:
+    `sealing` has the data keys; without it files are plain, and sealed ones that are found are unreadable.
+    """
+
+    def __init__(self, root: Path, name: str, most_bytes: int, segment_bytes: int = SEGMENT_BYTES, sealing: Sealing | None = None) -> None:
         self._root = root
         self._directory = root / name
         self._most_bytes = most_bytes
         self._segment_bytes = segment_bytes
+        self._sealing = sealing
         self._number = 0
         self._segments: deque[Segment] = deque()
         self._locks: dict[Path, int] = {}
         self.bytes = 0
         """Size of all files, in bytes."""
+        self._unreadable = 0
         root.mkdir(parents=True, exist_ok=True)
-        for directory in sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != "."):
-            self._adopt(directory)
+        # `tidewire secrets rewrap` holds directories for a moment: without waiting for it they would pass for a living producer's.
+        with exclusive_folder(root):
+            for directory in sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != "."):
+                self._adopt(directory)
         self._make_own()
+
+    @property
+    def ready(self) -> bool:
+        """Whether messages can be written: not where they must be sealed and there is no data key yet."""
+        return self._sealing is None or not self._sealing.seals or self._sealing.key is not None
 
     @property
     def unread(self) -> bool:
@@ -46,46 +66,63 @@ class Spill:
         return any(not segment.exhausted for segment in self._segments)
 
     def append(self, messages: Sequence[tuple[bytes, bytes]], *, handed_over: bool = False) -> Segment | None:
-        """Append messages; return the segment, or None where they would pass the bound (none of them is then there).
+        """Append messages; return the segment, or None where they would pass the bound or it is not ready (none of them is then there).
 
         `handed_over`: they are with librdkafka already, so they are read as soon as written; call only while nothing is unread.
         Raises OSError where the disk refuses.
         """
-        records = [record(key, value) for key, value in messages]
-        size = sum(map(len, records))
-        if self.bytes + size > self._most_bytes:
+        if not self.ready:
             return None
-        segment = self._tail()
-        segment.append(records)
+        key = self._sealing.key if self._sealing is not None and self._sealing.seals else None
+        tail = self._open_tail()
+        size = size_of(messages, sealed=key is not None)
+        if self.bytes + size + (0 if tail else beginning(key)) > self._most_bytes:
+            return None
+        segment = tail or self._new_tail(key)
+        segment.append(messages)
         self.bytes += size
         if handed_over:
-            segment.read_to = segment.size
-            segment.outstanding += len(records)
+            segment.pass_over(len(messages))
         return segment
 
     def read(self) -> list[tuple[Segment, bytes, bytes]]:
-        """Return the next messages with the segment that must hear of their delivery; none where all is read."""
+        """Return the next messages with the segment that must hear of their delivery.
+
+        None where all is read, or where the next segment waits for its data key: then something is unread, and it is to be asked again.
+        """
         for segment in self._segments:
-            if not segment.exhausted:
-                found = segment.read(MOST_AT_ONCE)
-                if segment.torn:
-                    logger().warning("a spill file was torn; its end is cut", file=str(segment.path), bytes=segment.torn)
-                    self.bytes -= segment.torn
-                    segment.torn = 0
-                if found:
-                    return [(segment, key, value) for key, value in found]
+            if segment.exhausted:
+                continue
+            if segment.locked and not self._unlocked(segment):
+                if segment.unreadable:
+                    continue
+                return []
+            found = segment.read(MOST_AT_ONCE)
+            self._say_torn(segment)
+            if segment.unreadable:
+                self._give_up_reading(segment, segment.unreadable)
+            if found:
+                return [(segment, key, value) for key, value in found]
         return []
+
+    def unreadable(self) -> int:
+        """Return how many messages were found unreadable since the last call."""
+        found, self._unreadable = self._unreadable, 0
+        return found
 
     def delivered(self, segment: Segment) -> None:
         """Note that one message of a segment is with Kafka."""
         segment.outstanding -= 1
 
     def tidy(self) -> None:
-        """Delete the segments of which everything has been delivered."""
+        """Delete the segments of which everything has been delivered, and set those aside of which the rest can't be read."""
         while self._segments and self._segments[0].exhausted and self._segments[0].outstanding == 0:
             segment = self._segments.popleft()
             self.bytes -= segment.size
-            segment.remove()
+            if segment.unreadable:
+                segment.set_aside(self._aside(segment))
+            else:
+                segment.remove()
             if segment.path.parent != self._directory and not any(one.path.parent == segment.path.parent for one in self._segments):
                 self._give_up(segment.path.parent)
 
@@ -106,26 +143,75 @@ class Spill:
             else:
                 self._give_up(directory)
 
-    def _tail(self) -> Segment:
+    def _open_tail(self) -> Segment | None:
         tail = self._segments[-1] if self._segments else None
-        if tail is None or not tail.writable or tail.size >= self._segment_bytes:
-            if tail is not None and tail.writable:
-                tail.sync()
-            self._number += 1
-            tail = Segment(self._directory / f"{self._number:010d}.spill", create=True)
-            self._segments.append(tail)
+        return tail if tail is not None and tail.writable and tail.size < self._segment_bytes else None
+
+    def _new_tail(self, key: DataKey | None) -> Segment:
+        self.sync()
+        self._number += 1
+        tail = Segment(self._directory / f"{self._number:010d}.spill", create=True, key=key)
+        self._segments.append(tail)
+        self.bytes += tail.size
         return tail
 
     def _adopt(self, directory: Path) -> None:
         if not self._lock(directory):
             return
+        for cut_short in directory.glob("*.part"):
+            cut_short.unlink()  # of a rewrap that was killed: the file it was for is whole
         paths = sorted(directory.glob("*.spill"))
         for path in paths:
             segment = Segment(path, create=False)
             self._segments.append(segment)
-            self.bytes += segment.size
+            self.bytes += segment.size + segment.torn
+            self._say_torn(segment)
+            if segment.unreadable:
+                self._give_up_reading(segment, segment.unreadable)
         if not paths:
             self._give_up(directory)
+
+    def _unlocked(self, segment: Segment) -> bool:
+        """Give a segment its data key, if it is there by now."""
+        if segment.header is None:
+            return True
+        if self._sealing is None:
+            self._give_up_reading(segment, "it is sealed, and this producer was given no secrets")
+            return False
+        try:
+            key = self._sealing.unwrapped(segment.header.wrapped)
+        except Fatal as error:
+            self._give_up_reading(segment, str(error))
+            return False
+        if key is not None:
+            segment.unlock(key)
+        return key is not None
+
+    def _say_torn(self, segment: Segment) -> None:
+        if segment.torn:
+            logger().warning("a spill file was torn; its end is cut", file=str(segment.path), bytes=segment.torn)
+            self.bytes -= segment.torn
+            segment.torn = 0
+
+    def _give_up_reading(self, segment: Segment, reason: str) -> None:
+        segment.unreadable, segment.writable = reason, False
+        count = segment.left()
+        self._unreadable += count
+        aside = self._aside(segment)
+        logger().error(
+            "a spill file can't be opened, ever: it is kept aside, and what follows goes on",
+            file=str(aside),
+            frames=count,
+            reason=reason,
+            cure=f"once that is mended, move it to {self._root / 'again' / aside.stem}.spill: the next start reads it",
+        )
+
+    def _aside(self, segment: Segment) -> Path:
+        name = f"{segment.path.parent.name}-{segment.path.stem}"
+        numbered = (f"{name}-{number}" for number in itertools.count(2))
+        while (path := self._root / f"{name}.unreadable").exists():
+            name = next(numbered)
+        return path
 
     def _make_own(self) -> None:
         """Make our directory, locked before others can see it: one that starts now would take it for a dead producer's."""

@@ -111,6 +111,9 @@ class Producer(Group):
     spill_when_full: Literal["drop", "stop"] = Field(
         "drop", description="At that bound: drop new frames and say so (a gap), or stop the producer."
     )
+    spill_sealed: bool = Field(
+        False, description="Encrypt those files, under a key of the Vault or the local store (`tidewire secrets init` makes it)."
+    )
     broker_patience: float = Field(2.0, gt=0, description="Frames go to disk when the broker has acknowledged none for this long; seconds.")
     backfill: bool = Field(True, description="Ask the venue's REST API for missing trades and book snapshots.")
 

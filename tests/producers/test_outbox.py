@@ -1,134 +1,35 @@
 """The way to Kafka while the broker freezes, dies, comes back, or never does. On a broker of this module's own."""
 
 import asyncio
-import contextlib
-import os
-import secrets
-import signal
 import sys
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
 
 from producers.outbox import Outbox
 from producers.spill import Spill
+from tests.producers.outboxes import (
+    KEYS,
+    PATIENCE,
+    broker,
+    frozen,
+    in_order,
+    message,
+    outbox,
+    put,
+    size_of,
+    stored,
+    topic,
+    until,
+    until_ready,
+)
 from topology.errors import Fatal
-from topology.kafka import Publisher, connection
+from topology.kafka import Publisher
 from topology.settings import Kafka
-from topology.stack import LocalStack
 from topology.stack.kafka import Kafka as Broker
 
-PATIENCE = 0.3
-KEYS = [b"venue|%d" % number for number in range(5)]
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """Start a broker that may be frozen and killed."""
-    stack = LocalStack(tmp_path_factory.mktemp("broker"))
-    stack.start(("kafka",))
-    try:
-        yield stack.kafka
-    finally:
-        stack.stop()
-
-
-@pytest.fixture
-def topic(broker: Broker) -> str:
-    """Make a topic of four partitions."""
-    name = f"raw.{secrets.token_hex(4)}"
-    admin = AdminClient(connection(Kafka(brokers=broker.address)))
-    admin.create_topics([NewTopic(name, 4, 1)])[name].result()
-    return name
-
-
-@contextlib.contextmanager
-def frozen(broker: Broker) -> Iterator[None]:
-    """Stop the broker's process where it is; it goes on afterwards."""
-    os.killpg(broker.child.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.killpg(broker.child.pid, signal.SIGCONT)
-
-
-@asynccontextmanager
-async def outbox(
-    broker: Broker, topic: str, root: Path, *, most_bytes: int = 100_000_000, when_full: Any = "drop", refused: Any = None
-) -> AsyncIterator[Outbox]:
-    """Run an outbox; what it was given is delivered at the end."""
-    spill = Spill(root, f"{time.time_ns()}", most_bytes, segment_bytes=64 * 1024)
-    made = Outbox(
-        lambda overrides: Publisher(Kafka(brokers=broker.address), **overrides),
-        topic,
-        "venue",
-        spill,
-        patience=PATIENCE,
-        when_full=when_full,
-        refused=refused or (lambda *_: None),
-        clock=time.monotonic,
-    )
-    running = asyncio.create_task(made.run())
-    try:
-        yield made
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        await made.close(30)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition; TimeoutError where it does not hold within a minute."""
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - what is awaited sets no event
-            await asyncio.sleep(0.01)
-
-
-def size_of(root: Path) -> int:
-    """Return the bytes in spill files."""
-    return sum(path.stat().st_size for path in root.glob("*/*.spill"))
-
-
-def message(number: int) -> tuple[bytes, bytes]:
-    """Return one of the messages of a run."""
-    return KEYS[number % len(KEYS)], b"%08d" % number + b"x" * 200
-
-
-def put(made: Outbox, numbers: range) -> list[int]:
-    """Put messages; return the numbers that were taken."""
-    return [number for number in numbers if made.put(*message(number))]
-
-
-def stored(broker: Broker, topic: str) -> dict[bytes, list[int]]:
-    """Return the numbers in a topic by key, in order."""
-    reader = Consumer(connection(Kafka(brokers=broker.address)) | {"group.id": "test", "enable.partition.eof": True})
-    reader.assign([TopicPartition(topic, number, 0) for number in range(4)])
-    found: dict[bytes, list[int]] = defaultdict(list)
-    ended = 0
-    while ended < 4:
-        one = reader.poll(10)
-        assert one is not None
-        if one.error() is not None:
-            ended += 1
-        else:
-            found[one.key() or b""].append(int((one.value() or b"")[:8]))
-    reader.close()
-    return found
-
-
-def in_order(numbers: list[int]) -> dict[bytes, list[int]]:
-    """Return numbers as they must be stored."""
-    found: dict[bytes, list[int]] = defaultdict(list)
-    for number in numbers:
-        found[message(number)[0]].append(number)
-    return found
+__all__ = ["broker", "topic"]
 
 
 async def test_a_broker_that_freezes_loses_and_doubles_nothing(broker: Broker, topic: str, tmp_path: Path) -> None:
@@ -215,18 +116,10 @@ async def test_what_is_not_delivered_at_the_end_is_sent_by_the_next(broker: Brok
     assert size_of(tmp_path) == 0
 
 
-async def until_ready(output: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """Yield a child's lines up to the one that says that it is ready, or its end."""
-    async for line in output:
-        yield line
-        if line == b"ready\n":
-            return
-
-
 CHILD = """
 import asyncio, sys, time
 from pathlib import Path
-from tests.producers.test_outbox import outbox, put, until
+from tests.producers.outboxes import outbox, put, until
 
 class Broker:
     address = sys.argv[1]

@@ -2,11 +2,12 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from producers.segments import Segment, record
+from producers.segments import Segment
 from producers.spill import Spill
+from topology.secrets.envelope import DataKey
 
 Message = tuple[bytes, bytes]
 
@@ -106,20 +107,29 @@ def test_a_torn_end_is_cut(tmp_path: Path) -> None:
     assert heir.bytes == 0
 
 
+@pytest.mark.parametrize("key", [None, DataKey(b"wrapped", b"k" * 32)], ids=["plain", "sealed"])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(some.lists(some.tuples(some.binary(max_size=20), some.binary(max_size=200)), max_size=30), some.data())
-def test_any_cut_leaves_a_sound_beginning(tmp_path_factory: pytest.TempPathFactory, messages: list[Message], data: some.DataObject) -> None:
-    """Wherever a file is cut, what is read is the longest run of whole records from its start."""
+def test_any_cut_leaves_a_sound_beginning(
+    tmp_path_factory: pytest.TempPathFactory, key: DataKey | None, messages: list[Message], data: some.DataObject
+) -> None:
+    """Wherever a file is cut, what is read is the longest run of whole records from its start; plain or sealed."""
     path = tmp_path_factory.mktemp("segment") / "one"
-    records = [record(key, value) for key, value in messages]
-    whole = b"".join(records)
-    length = data.draw(some.integers(0, len(whole)))
-    path.write_bytes(whole[:length])
+    written = Segment(path, create=True, key=key)
+    ends = []
+    for message in messages:
+        written.append([message])
+        ends.append(written.size)
+    written.close()
+    length = data.draw(some.integers(0, path.stat().st_size))
+    os.truncate(path, length)
     segment = Segment(path, create=False)
+    if key is not None:
+        segment.unlock(key.plain)
     found: list[Message] = []
     while not segment.exhausted:
         found += segment.read(data.draw(some.integers(1, 400)))
-    sizes = [sum(map(len, records[: count + 1])) for count in range(len(records))]
-    assert found == messages[: sum(size <= length for size in sizes)]
+    assert found == messages[: sum(end <= length for end in ends)]
     segment.remove()
 
 

@@ -9,8 +9,10 @@ from topology.clock import now
 from topology.errors import Fatal
 from topology.secrets.audit import Audit, Queue, this_author
 from topology.secrets.credentials import Credentials
+from topology.secrets.envelope import LocalWrapping, Transit, Wrapping
 from topology.secrets.local import LocalStore
 from topology.secrets.local_key import find_key
+from topology.secrets.policies import spill_key
 from topology.secrets.settings import Secrets
 from topology.secrets.store import Provider, Store
 from topology.secrets.vault import VaultStore
@@ -25,14 +27,24 @@ def provider(secrets: Secrets) -> Provider:
 
 
 @cache
-def open_store(secrets: Secrets) -> Store:
-    """Return the store, one for this process: a second login would want a second secret_id.
+def open_session(secrets: Secrets) -> Session:
+    """Return the session at the Vault, one for this process: a second login would want a second secret_id. Nothing is asked yet."""
+    return Session(secrets)
 
-    A Vault is asked for nothing yet; the local store's key is read.
-    """
+
+@cache
+def open_store(secrets: Secrets) -> Store:
+    """Return the store, one for this process. A Vault is asked for nothing yet; the local store's key is read."""
     if provider(secrets) == "vault":
-        return VaultStore(Session(secrets), secrets.mount)
+        return VaultStore(open_session(secrets), secrets.mount)
     return LocalStore(secrets.folder, find_key(secrets.key_file), now)
+
+
+def open_wrapping(secrets: Secrets, exchange: str) -> Wrapping:
+    """Return what wraps the data keys of the files that an exchange's producer keeps on disk. Asks and reads as `open_store` does."""
+    if provider(secrets) == "vault":
+        return Transit(open_session(secrets), secrets.transit_mount, spill_key(secrets, exchange))
+    return LocalWrapping(find_key(secrets.key_file))
 
 
 def open_credentials(secrets: Secrets, stage: str = "", record: Callable[[CredentialAudit], None] | None = None) -> Credentials:

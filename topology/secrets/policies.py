@@ -24,7 +24,7 @@ class Role:
     """The exchange whose credentials it reads; empty: none."""
     servers: tuple[str, ...] = SERVERS
     spills: bool = False
-    """Whether it encrypts files on disk."""
+    """Whether it encrypts files on disk; only where there is an exchange."""
 
 
 def roles(venues: Iterable[str], stages: Iterable[str]) -> list[Role]:
@@ -34,6 +34,11 @@ def roles(venues: Iterable[str], stages: Iterable[str]) -> list[Role]:
         Role(f"{PREFIX}{stage.replace('_', '-')}", servers=SERVERS if stage == "clickhouse" else ("kafka", "registry")) for stage in stages
     ]
     return [*producers, *others]
+
+
+def spill_key(secrets: Secrets, exchange: str) -> str:
+    """Return the name of the transit key for the files that an exchange's producer keeps on disk."""
+    return f"{secrets.transit_key}-{exchange}"
 
 
 def policy(role: Role, secrets: Secrets) -> str:
@@ -47,7 +52,7 @@ def policy(role: Role, secrets: Secrets) -> str:
         rules[f"{mount}/data/{server}"] = {"capabilities": ["read"]}
         rules[f"{mount}/metadata/{server}"] = {"capabilities": ["read"]}
     if role.spills:
-        key = f"{secrets.transit_key}-{role.exchange}" if role.exchange else secrets.transit_key
+        key = spill_key(secrets, role.exchange)
         for act in (f"datakey/plaintext/{key}", f"decrypt/{key}", f"rewrap/{key}"):
             rules[f"{secrets.transit_mount}/{act}"] = {"capabilities": ["update"]}
     # Its own next secret_id, and only wrapped: without a wrapping time-to-live Vault refuses.

@@ -10,7 +10,7 @@ import hvac.exceptions
 from topology.errors import Fatal
 from topology.secrets import files
 from topology.secrets.errors import Missing
-from topology.secrets.policies import Role, policy
+from topology.secrets.policies import Role, policy, spill_key
 from topology.secrets.settings import Secrets
 from topology.secrets.vault_login import WRAP_SECONDS
 from topology.secrets.vault_session import Session
@@ -43,7 +43,7 @@ class Setup:
         self._approle()
         for role in roles:
             if role.spills:
-                self._key(f"{secrets.transit_key}-{role.exchange}")
+                self._key(spill_key(secrets, role.exchange))
             self._policy(role)
             self._role(role)
         if audit_file:

@@ -1,49 +1,23 @@
-"""Sealed data on disk: by Vault's transit engine and by the local key."""
+"""Data keys for files on disk, wrapped by Vault's transit engine and by the local key; and the form of what is sealed with one."""
 
 import base64
-from collections.abc import Callable
 
 import hvac
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from topology.secrets.envelope import DataKey, Envelope, LocalWrapping, Transit, Wrapping, is_sealed, split
-from topology.secrets.errors import Damaged, Denied, Malformed, Unavailable
+from tests.topology.secrets.transit_made import NAME, transit
+from topology.secrets.envelope import LocalWrapping, Transit, Wrapping
+from topology.secrets.errors import Damaged, Denied, Malformed
 from topology.secrets.local_key import Key
-from topology.secrets.policies import Role
+from topology.secrets.sealed_file import HEADER_BYTES, MOST_WRAPPED, OVERHEAD, Header, Records, header_of, is_sealed
 from topology.secrets.settings import Secrets
-from topology.secrets.vault_session import Session
-from topology.secrets.vault_setup import Setup
 
-NAME = "tidewire-spill-kraken"
+__all__ = ["transit"]
 CANARY = b"canary frame of an authenticated channel"
-
-
-class Clock:
-    """Seconds, moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now
-
-
-def begun(wrapping: Wrapping) -> Envelope:
-    """Return an envelope with a data key."""
-    envelope = Envelope(wrapping, Clock())
-    envelope.renew()
-    return envelope
-
-
-@pytest.fixture
-def transit(mounted: Secrets) -> Transit:
-    """Use a transit key as `tidewire secrets init` makes it."""
-    session = Session(mounted)
-    Setup(session, mounted).run([Role("tidewire-producers-kraken", "kraken", spills=True)])
-    return Transit(session, mounted.transit_mount, NAME)
+HEADER = Header(b"0123456789abcdef", b"wrapped key")
+KEY = b"k" * 32
 
 
 @pytest.fixture(params=["local", "vault"])
@@ -53,111 +27,107 @@ def wrapping(request: pytest.FixtureRequest) -> Wrapping:
     return found
 
 
-def test_sealed_data_opens_again(wrapping: Wrapping) -> None:
-    """What one process seals another opens; nothing of it is readable, and equal data are sealed differently."""
-    first = begun(wrapping)
-    pieces = [first.seal(CANARY), first.seal(CANARY), first.seal(b"")]
-    assert all(CANARY not in piece and is_sealed(piece) for piece in pieces)
-    assert pieces[0] != pieces[1]
-    assert [Envelope(wrapping, Clock()).open(piece) for piece in pieces] == [CANARY, CANARY, b""]
+def test_data_keys_are_unwrapped_again(wrapping: Wrapping) -> None:
+    """Each key is another; unwrapped, also after a rewrap, it is the same; its wrapped form and its repr hold nothing of it."""
+    first, second = wrapping.new(), wrapping.new()
+    assert len(first.plain) == 32
+    assert first.plain != second.plain
+    assert wrapping.unwrap(first.wrapped) == first.plain
+    assert wrapping.unwrap(wrapping.rewrap(first.wrapped)) == first.plain
+    assert first.plain not in first.wrapped
+    assert str(first.plain) not in repr(first)
+    wrapping.stay()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(at=st.integers(0, 200), bit=st.integers(0, 7))
-def test_any_altered_bit_is_found(key: Key, at: int, bit: int) -> None:
-    """A piece with one bit changed anywhere, its head included, does not open."""
-    envelope = begun(LocalWrapping(key))
-    sealed = bytearray(envelope.seal(CANARY))
-    sealed[at % len(sealed)] ^= 1 << bit
-    with pytest.raises((Damaged, Malformed)):
-        envelope.open(bytes(sealed))
-
-
-def test_cut_pieces_are_damaged(key: Key) -> None:
-    """A piece cut short anywhere is told as such."""
-    envelope = begun(LocalWrapping(key))
-    sealed = envelope.seal(CANARY)
-    for length in range(len(sealed)):
-        with pytest.raises(Damaged):
-            envelope.open(sealed[:length])
+def version(wrapped: bytes) -> int:
+    """Return the version of the transit key that wrapped a data key (`vault:v3:…`)."""
+    return int(wrapped.split(b":")[1].removeprefix(b"v"))
 
 
 def test_key_rotation_and_rewrap(transit: Transit, mounted: Secrets, operator: hvac.Client) -> None:
-    """After the transit key is rotated old pieces still open; rewrapped ones outlive the old version's end, others do not."""
-    old = begun(transit)
-    kept, left = old.seal(CANARY), old.seal(b"left behind")
+    """After the transit key is rotated old data keys still unwrap; rewrapped ones outlive the old version's end, others do not."""
+    kept, left = transit.new(), transit.new()
     operator.secrets.transit.rotate_key(NAME, mount_point=mounted.transit_mount)
-    newer = begun(transit)
-    assert newer.open(kept) == CANARY
-    rewrapped = newer.rewrap(kept)
-    version = int(split(rewrapped)[1].split(b":")[1].removeprefix(b"v"))
-    assert version > int(split(kept)[1].split(b":")[1].removeprefix(b"v"))
-    assert transit.rewrap(split(kept)[1]).startswith(b"vault:v%d:" % version)
-    operator.secrets.transit.update_key_configuration(NAME, min_decryption_version=version, mount_point=mounted.transit_mount)
-    last = Envelope(transit, Clock())
-    assert last.open(rewrapped) == CANARY
+    assert transit.unwrap(kept.wrapped) == kept.plain
+    rewrapped = transit.rewrap(kept.wrapped)
+    assert version(rewrapped) == version(kept.wrapped) + 1 == version(transit.new().wrapped)
+    operator.secrets.transit.update_key_configuration(NAME, min_decryption_version=version(rewrapped), mount_point=mounted.transit_mount)
+    assert transit.unwrap(rewrapped) == kept.plain
     with pytest.raises((Malformed, Denied)):
-        last.open(left)
-
-
-class Away:
-    """A wrapping that can be switched off, and counts."""
-
-    def __init__(self, inner: Wrapping) -> None:
-        self.inner = inner
-        self.away = False
-        self.made = 0
-
-    def _asked(self, act: Callable[[], bytes]) -> bytes:
-        if self.away:
-            raise Unavailable("no Vault answers")
-        return act()
-
-    def new(self) -> DataKey:
-        """Make one."""
-        self.made += 1
-        if self.away:
-            raise Unavailable("no Vault answers")
-        return self.inner.new()
-
-    def unwrap(self, wrapped: bytes) -> bytes:
-        """Unwrap."""
-        return self._asked(lambda: self.inner.unwrap(wrapped))
-
-    def rewrap(self, wrapped: bytes) -> bytes:
-        """Rewrap."""
-        return self._asked(lambda: self.inner.rewrap(wrapped))
-
-
-def test_sealing_goes_on_while_the_vault_is_away(key: Key) -> None:
-    """The data key in memory serves on, past its time too; once the Vault answers, a new one is taken; pieces of each open."""
-    clock, wrapping = Clock(), Away(LocalWrapping(key))
-    envelope = Envelope(wrapping, clock, seconds=60)
-    assert envelope.renew()
-    assert not envelope.renew()
-    first = envelope.seal(b"1")
-    wrapping.away = True
-    clock.now = 100
-    with pytest.raises(Unavailable):
-        envelope.renew()
-    second = envelope.seal(b"2")
-    assert split(first)[1] == split(second)[1]
-    wrapping.away = False
-    assert envelope.renew()
-    third = envelope.seal(b"3")
-    assert split(third)[1] != split(second)[1]
-    wrapping.away = True
-    assert [envelope.open(piece) for piece in (first, second, third)] == [b"1", b"2", b"3"]
-    fresh = Envelope(wrapping, clock)
-    with pytest.raises(Unavailable, match="no data key"):
-        fresh.seal(b"4")
-    with pytest.raises(Unavailable):
-        fresh.open(first)
+        transit.unwrap(left.wrapped)
 
 
 def test_another_machines_key_is_told(key: Key) -> None:
     """Data keys that another key wrapped are refused by their cause."""
-    sealed = begun(LocalWrapping(key)).seal(CANARY)
+    wrapped = LocalWrapping(key).new().wrapped
     other = Key("another", base64.b64decode(b"A" * 43 + b"="))
     with pytest.raises(Malformed, match="not wrapped by this machine's key"):
-        Envelope(LocalWrapping(other), Clock()).open(sealed)
+        LocalWrapping(other).unwrap(wrapped)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(file_id=st.binary(min_size=16, max_size=16), wrapped=st.binary(max_size=MOST_WRAPPED), rest=st.binary(max_size=50))
+def test_headers_are_read_as_written(file_id: bytes, wrapped: bytes, rest: bytes) -> None:
+    """A header is what was written, whatever follows; one that is cut short is none, and no damage."""
+    header = Header(file_id, wrapped)
+    written = header.encode()
+    assert is_sealed(written)
+    assert len(written) == HEADER_BYTES + len(wrapped)
+    assert header_of(written + rest) == header
+    for length in (0, 1, 5, 22, 23, len(written) // 2, len(written) - 1):
+        assert header_of(written[: min(length, len(written) - 1)]) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(at=st.integers(4, 60), bit=st.integers(0, 7))
+def test_any_altered_bit_of_a_header_is_found(at: int, bit: int) -> None:
+    """A header with one bit changed behind the magic, in a file that goes on, is damaged."""
+    written = bytearray(HEADER.encode())
+    written[at % (len(written) - 4) + 4] ^= 1 << bit
+    with pytest.raises(Damaged):
+        header_of(bytes(written) + b"\0" * (MOST_WRAPPED + HEADER_BYTES))
+
+
+def test_a_wrapped_key_that_could_not_be_read_again_is_refused() -> None:
+    """A header never holds more than is read of it."""
+    with pytest.raises(Malformed):
+        Header(b"0" * 16, b"x" * (MOST_WRAPPED + 1)).encode()
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.binary(max_size=300), number=st.integers(0, 2**40))
+def test_sealed_records_open_again(data: bytes, number: int) -> None:
+    """A record opens at its place, is longer by nonce and tag, and is sealed differently each time."""
+    records = Records(HEADER, KEY)
+    first, second = records.seal(number, data), records.seal(number, data)
+    assert first != second
+    assert len(first) == len(data) + OVERHEAD
+    assert Records(HEADER, KEY).open(number, first) == data
+
+
+@settings(max_examples=60, deadline=None)
+@given(at=st.integers(0, 200), bit=st.integers(0, 7))
+def test_any_altered_bit_is_found(at: int, bit: int) -> None:
+    """A record with one bit changed anywhere does not open; nothing of it was readable."""
+    records = Records(HEADER, KEY)
+    sealed = bytearray(records.seal(0, CANARY))
+    assert CANARY not in sealed
+    sealed[at % len(sealed)] ^= 1 << bit
+    with pytest.raises(Damaged):
+        records.open(0, bytes(sealed))
+
+
+def test_a_record_opens_at_its_own_place_only() -> None:
+    """Another number, another file or another key, and it does not open; nor cut short; nor does a rewrap change that it does."""
+    sealed = Records(HEADER, KEY).seal(3, CANARY)
+    assert Records(Header(HEADER.file_id, b"wrapped anew"), KEY).open(3, sealed) == CANARY
+    for header, key, number in (
+        (HEADER, KEY, 2),
+        (Header(b"another file's id", HEADER.wrapped), KEY, 3),
+        (HEADER, b"l" * 32, 3),
+    ):
+        with pytest.raises(Damaged):
+            Records(Header(header.file_id[:16], header.wrapped), key).open(number, sealed)
+    for length in range(len(sealed)):
+        with pytest.raises(Damaged):
+            Records(HEADER, KEY).open(3, sealed[:length])
