@@ -24,6 +24,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--trade-share", type=float, default=defaults.trade_share, help="share of steps that trade")
     parser.add_argument("--start-us", type=int, default=None, help="first microsecond of the market; default now")
     parser.add_argument("--history", type=int, default=defaults.history, help="book changes that can be undone")
+    parser.add_argument("--orders", action="store_true", help="remember changes of single orders, for /truth/orders at the control address")
     parser.add_argument("--host", default=defaults.host)
     parser.add_argument("--binance-port", type=int, default=0)
     parser.add_argument("--kraken-port", type=int, default=0)
@@ -45,6 +46,7 @@ def settings(given: argparse.Namespace) -> SimulatorSettings:
         trade_share=given.trade_share,
         start_us=given.start_us,
         history=given.history,
+        orders=given.orders,
         host=given.host,
         binance_port=given.binance_port,
         kraken_port=given.kraken_port,

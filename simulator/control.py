@@ -15,6 +15,7 @@ from simulator.accounts import ApiKey
 from simulator.candles import candles
 from simulator.faults import Fault
 from simulator.instruments import Instrument
+from simulator.kraken import Kraken
 from simulator.wire import Connection
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Control:
         router.add_get("/truth/trades", self._trades)
         router.add_get("/truth/book", self._book)
         router.add_get("/truth/candles", self._candles)
+        router.add_get("/truth/orders", self._orders)
         router.add_get("/truth/connections", self._connections)
         router.add_get("/truth/faults", self._fault_log)
         router.add_get("/faults", self._armed)
@@ -118,6 +120,13 @@ class Control:
         # A long tape takes seconds, in which the market must go on.
         made = await asyncio.to_thread(lambda: candles(instrument, tape.trades(), interval))
         return web.json_response({"candles": [asdict(candle) for candle in made]}, dumps=dumps)
+
+    async def _orders(self, request: web.Request) -> web.Response:
+        instrument = self._instrument(request)
+        venue = self._simulator.venues[instrument.venue]
+        if not isinstance(venue, Kraken):
+            raise KeyError(f"single orders at {instrument.venue}")
+        return web.json_response({"changes": [change._asdict() for change in venue.orders.changes(instrument.symbol)]})
 
     async def _connections(self, _request: web.Request) -> web.Response:
         listed = [

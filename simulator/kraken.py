@@ -2,6 +2,7 @@
 
 Sources: docs.kraken.com, exchange/api-reference/spot-websocket-v2, and texts of the live feed for what it refuses
 (`Currency pair not supported`, `Subscription depth not supported`, `Already subscribed`, `Subscription Not Found`).
+`level3` has a path of its own, wants a token (kraken_tokens.py), and takes one depth for each symbol.
 """
 
 from __future__ import annotations
@@ -11,14 +12,19 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 
+from simulator.accounts import Accounts
 from simulator.fault_desk import FaultDesk
 from simulator.faults import Fault
 from simulator.instruments import KRAKEN
 from simulator.kraken_book import ChecksumCache, DepthWindow
 from simulator.kraken_frames import Day, Writer, envelope, timestamp
+from simulator.kraken_level3 import CHANNEL as LEVEL3
+from simulator.kraken_level3 import Orders
+from simulator.kraken_orders import DEPTHS as ORDER_DEPTHS
 from simulator.kraken_rest import KrakenRest
+from simulator.kraken_tokens import Tokens
 from simulator.market import Step
 from simulator.truth import Truth
 from simulator.venue import Venue
@@ -28,6 +34,11 @@ DEPTHS = (10, 25, 100, 500, 1000)
 SNAPSHOT_TRADES = 50
 CHANNELS = ("book", "instrument", "ticker", "trade")
 TRIGGERS = ("bbo", "trades")
+PUBLIC, AUTHENTICATED = 0, 1
+"""Variants of a connection: by path, each with channels of its own."""
+AUTHENTICATED_PATH = "/l3/v2"
+KEY_SECONDS = 0.1
+"""How often connections are looked through for keys that have ended."""
 CONNECTION_ID = 13_834_774_380_200_032_777
 """The first connection's id: beyond 2**53, as the live ones are."""
 
@@ -37,22 +48,34 @@ class Kraken(Venue):
 
     name = KRAKEN
 
-    def __init__(self, truth: Truth, desk: FaultDesk, clock: Callable[[], float], heartbeat_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        truth: Truth,
+        desk: FaultDesk,
+        clock: Callable[[], float],
+        accounts: Accounts,
+        heartbeat_seconds: float = 1.0,
+        keep_orders: bool = False,
+    ) -> None:
         self._rest = KrakenRest(truth)
+        self._tokens = Tokens(accounts, truth.market.settings.seed)
         super().__init__(truth, desk, clock)
         self._heartbeat_seconds = heartbeat_seconds
         self._writers = {symbol: Writer(listing.instrument) for symbol, listing in self.listings.items()}
         self._windows: dict[str, dict[int, DepthWindow]] = {symbol: {} for symbol in self.listings}
         self._checksums = {symbol: ChecksumCache(listing.book) for symbol, listing in self.listings.items()}
+        self.orders = Orders(self.market, self.listings, self._checksums, keep_orders)
         self._days = {symbol: Day(listing.instrument.first_price) for symbol, listing in self.listings.items()}
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Add the websocket's path and those of the REST host."""
+        """Add the websockets' paths and those of the REST host."""
         router.add_get("/v2", self._open)
+        router.add_get(AUTHENTICATED_PATH, self._open_authenticated)
         self._rest.add_routes(router)
+        self._tokens.add_routes(router)
 
     def on_step(self, step: Step) -> None:
-        """Trades of one order in one message, then the book, then the best quote."""
+        """Trades of one order in one message, then the book, single orders, and the best quote; `made` counts no single orders."""
         symbol = step.listing.instrument.symbol
         writer, book = self._writers[symbol], step.listing.book
         self.made += bool(step.trades) + bool(step.changes) + step.quote_changed
@@ -70,6 +93,10 @@ class Kraken(Venue):
                 ids = (step.changes[0].update_id, step.changes[-1].update_id)
                 crc = self._checksums[symbol].value()
                 self.deliver(writer.book(bids, asks, crc, ids, False, step.time_us), hearers)
+        for depth, message in self.orders.on_step(step):
+            hearers = self.subscribers(f"{LEVEL3} {symbol} {depth}")
+            if hearers is not None:
+                self.deliver(message, hearers)
         for trigger, due in (("bbo", step.quote_changed), ("trades", bool(step.trades))):
             hearers = self.subscribers(f"ticker {symbol} {trigger}") if due else None
             if hearers is not None:
@@ -100,7 +127,13 @@ class Kraken(Venue):
         return envelope("status", False, data)
 
     async def beat(self) -> None:
-        """Send a heartbeat to every subscribed connection that heard nothing for a while; runs until cancelled."""
+        """Send heartbeats, and end connections whose key has ended; runs until cancelled."""
+        async with asyncio.TaskGroup() as work:
+            work.create_task(self._send_heartbeats())
+            work.create_task(self._watch_keys(work))
+
+    async def _send_heartbeats(self) -> None:
+        """Send a heartbeat to every subscribed connection that heard nothing for a while."""
         while True:
             await asyncio.sleep(self._heartbeat_seconds)
             now = self.clock()
@@ -109,8 +142,21 @@ class Kraken(Venue):
                     connection.say('{"channel":"heartbeat"}')
                     connection.last_write = now
 
+    async def _watch_keys(self, work: asyncio.TaskGroup) -> None:
+        """End each connection opened with a key that has expired or was taken away."""
+        while True:
+            await asyncio.sleep(KEY_SECONDS)
+            for connection in [each for each in self.connections.values() if each.keys and self._tokens.orphaned(each)]:
+                self._log_end(0, "key_ended", connection)
+                connection.flush()
+                self.forget(connection)
+                work.create_task(connection.socket.close(code=WSCloseCode.POLICY_VIOLATION))
+
     async def _open(self, request: web.Request) -> web.StreamResponse:
-        return await self.serve(request, 0, [])
+        return await self.serve(request, PUBLIC, [])
+
+    async def _open_authenticated(self, request: web.Request) -> web.StreamResponse:
+        return await self.serve(request, AUTHENTICATED, [])
 
     def limited(self, fault: Fault) -> web.Response:
         """Kraken refuses with status 200 and an error text, unless the fault asks for another status."""
@@ -146,26 +192,17 @@ class Kraken(Venue):
         connection.say(json.dumps(answer, separators=(",", ":")))
 
     def _change(self, connection: Connection, method: str, params: dict[str, Any], time_in: str, number: Any) -> None:
-        channel = params.get("channel")
-        depth, trigger = params.get("depth", DEPTHS[0]), params.get("event_trigger", "trades")
-        snapshot = params.get("snapshot", True) is True
-        symbols = params.get("symbol", [])
-        error = None
-        if not isinstance(channel, str) or channel not in CHANNELS:
-            error = "Channel not supported"
-        elif channel == "book" and depth not in DEPTHS:
-            error = "Subscription depth not supported"
-        elif channel == "ticker" and trigger not in TRIGGERS:
-            error = "Event trigger not supported"
-        elif channel != "instrument" and (not isinstance(symbols, list) or not symbols):
-            error = "Symbol(s) not found"
+        error = self._mistake(connection, params)
         if error is not None:
             self._reply(connection, {"error": error, "method": method, "success": False}, time_in, number)
             return
-        for symbol in symbols if channel != "instrument" else [""]:
+        channel = str(params["channel"])
+        depth, trigger = params.get("depth", DEPTHS[0]), params.get("event_trigger", "trades")
+        snapshot = params.get("snapshot", True) is True
+        for symbol in params["symbol"] if channel != "instrument" else [""]:
             result: dict[str, Any] = {"channel": channel}
             stream = f"{channel} {symbol}"
-            if channel == "book":
+            if channel in ("book", LEVEL3):
                 result["depth"], stream = depth, f"{stream} {depth}"
             if channel == "ticker":
                 result["event_trigger"], stream = trigger, f"{stream} {trigger}"
@@ -185,14 +222,37 @@ class Kraken(Venue):
             self.subscribe(connection, stream)
             if channel == "book":
                 self._open_window(symbol, depth)
-            if snapshot and isinstance(channel, str):
+            if channel == LEVEL3:
+                self.orders.open(symbol, depth)
+            if snapshot:
                 self._snapshot(connection, channel, symbol, depth)
         connection.flush()
+
+    def _mistake(self, connection: Connection, params: dict[str, Any]) -> str | None:
+        """Return what is wrong with a request for channels as a whole; each symbol is looked at afterwards."""
+        channel, symbols = params.get("channel"), params.get("symbol", [])
+        depth, trigger = params.get("depth", DEPTHS[0]), params.get("event_trigger", "trades")
+        channels = (LEVEL3,) if connection.variant == AUTHENTICATED else CHANNELS
+        if not isinstance(channel, str) or channel not in channels:
+            return "Channel not supported"
+        if (channel == "book" and depth not in DEPTHS) or (channel == LEVEL3 and depth not in ORDER_DEPTHS):
+            return "Subscription depth not supported"
+        if channel == "ticker" and trigger not in TRIGGERS:
+            return "Event trigger not supported"
+        if channel != "instrument" and (not isinstance(symbols, list) or not symbols):
+            return "Symbol(s) not found"
+        return self._tokens.refusal(connection, params.get("token")) if channel == LEVEL3 else None
 
     def _refusal(self, connection: Connection, method: str, symbol: str, stream: str) -> str | None:
         if symbol and symbol not in self.listings:
             return f"Currency pair not supported {symbol}"
         if method == "subscribe" and stream in connection.streams:
+            return "Already subscribed"
+        if (
+            method == "subscribe"
+            and stream.startswith(LEVEL3)
+            and any(f"{LEVEL3} {symbol} {other}" in connection.streams for other in ORDER_DEPTHS)
+        ):
             return "Already subscribed"
         if method == "unsubscribe" and stream not in connection.streams:
             return "Subscription Not Found"
@@ -206,6 +266,9 @@ class Kraken(Venue):
         time_us = self.market.time_us
         if channel == "instrument":
             connection.say(self._instruments())
+            return
+        if channel == LEVEL3:
+            self.deliver(self.orders.snapshot(symbol, depth), [connection])
             return
         writer, book = self._writers[symbol], self.listings[symbol].book
         if channel == "trade":

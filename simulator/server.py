@@ -18,7 +18,7 @@ from simulator.control import Control
 from simulator.fault_desk import FaultDesk
 from simulator.faults import AT_ONCE_KINDS, Fault
 from simulator.instruments import BINANCE, KRAKEN, VENUES, instruments
-from simulator.kraken import Kraken
+from simulator.kraken import AUTHENTICATED_PATH, Kraken
 from simulator.market import MANUAL_START_US, Market, MarketSettings
 from simulator.rate import steps_per_second
 from simulator.truth import Truth
@@ -56,6 +56,8 @@ class SimulatorSettings:
     control_port: int = 0
     ping_seconds: float = 20.0
     heartbeat_seconds: float = 1.0
+    orders: bool = False
+    """Whether changes of Kraken's single orders are remembered, so that they can be told afterwards."""
     slow_client_bytes: int = 64 << 20
     """In the running mode a connection with a longer backlog is ended."""
 
@@ -92,12 +94,14 @@ class Simulator:
         self.market = Market(listed, market)
         self.truth = Truth(self.market, self.settings.history)
         self.faults = FaultDesk(clock)
+        self.accounts = Accounts(lambda: int(wall_clock() * 1_000_000))
         self.venues: dict[str, Venue] = {}
         if BINANCE in self.settings.venues:
             self.venues[BINANCE] = Binance(self.truth, self.faults, clock, self.settings.ping_seconds)
         if KRAKEN in self.settings.venues:
-            self.venues[KRAKEN] = Kraken(self.truth, self.faults, clock, self.settings.heartbeat_seconds)
-        self.accounts = Accounts(lambda: int(wall_clock() * 1_000_000))
+            self.venues[KRAKEN] = Kraken(
+                self.truth, self.faults, clock, self.accounts, self.settings.heartbeat_seconds, self.settings.orders
+            )
         for name, venue in self.venues.items():
             accounts_rest.add_routes(venue.app.router, self.accounts, name)
         self.running = running
@@ -117,6 +121,8 @@ class Simulator:
                 path = "/v2" if name == KRAKEN else ""
                 self.addresses[f"{name}_ws"] = f"ws://{served}{path}"
                 self.addresses[f"{name}_rest"] = f"http://{served}"
+                if name == KRAKEN:
+                    self.addresses["kraken_authenticated_ws"] = f"ws://{served}{AUTHENTICATED_PATH}"
         self.addresses["control"] = f"http://{await self._serve(Control(self).app, settings.control_port)}"
         self._tasks = [asyncio.create_task(venue.beat()) for venue in self.venues.values()]
         self._tasks.append(asyncio.create_task(self._run()))

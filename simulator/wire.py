@@ -68,6 +68,8 @@ class Connection:
     frames: int = 0
     last_write: float = 0.0
     last_pong: float = 0.0
+    keys: dict[str, str] = field(default_factory=dict)
+    """API keys it was opened with, by the token that said so."""
     _waiting: list[bytes] = field(default_factory=list)
 
     def enqueue(self, frame: bytes) -> None:

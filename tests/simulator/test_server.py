@@ -159,7 +159,7 @@ async def test_command_prints_addresses_and_ends_on_sigterm(client: aiohttp.Clie
             status = await response.json()
         assert status["running"]
         assert len(status["instruments"]) == 6
-        assert set(addresses) == {"binance_ws", "binance_rest", "kraken_ws", "kraken_rest", "control"}
+        assert set(addresses) == {"binance_ws", "binance_rest", "kraken_ws", "kraken_rest", "kraken_authenticated_ws", "control"}
     finally:
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
