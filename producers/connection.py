@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
 from dialects.dialect import Dialect, Endpoints, Stream, Subscription
@@ -34,6 +34,9 @@ class Surroundings:
     backoff: Callable[[], Backoff]
     snapshots: bool
     coverage: Coverage
+    token: Callable[[], Awaitable[str]]
+    """Gives what opens authenticated channels; raises Retry where there is no credential yet or the venue is away, Reject where it
+    refuses the credential."""
     clock: Callable[[], float]
     now: Callable[[], int]
 
@@ -43,6 +46,8 @@ class Connection:
 
     def __init__(self, around: Surroundings, streams: tuple[Stream, ...]) -> None:
         self.streams = streams
+        self.attempt = 0
+        """Which of its feed's attempts to connect it is, from 1."""
         self.frames = around.frames()
         self.subscriptions = Subscriptions(streams, around.silence, around.confirm_seconds)
         self.ready = asyncio.Event()
@@ -52,6 +57,8 @@ class Connection:
         self.replace = asyncio.Event()
         self.wants = ""
         self.hopeless: list[Stream] = []
+        self.refusal = ""
+        """The venue's words where it refused a stream."""
         self.failure: BaseException | None = None
         """What went wrong in ourselves; nothing can be done about it but stop."""
         self._around = around
@@ -62,8 +69,11 @@ class Connection:
         self._previous: str | None = None
         self._outgoing: deque[tuple[bytes, int | None, tuple[Stream, ...]]] = deque()
         self._to_send = asyncio.Event()
+        self._private = not around.dialect.authenticated_channels.isdisjoint(stream.channel for stream in streams)
+        self._token = ""
         self._socket: Socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._leaving: asyncio.Task[None] | None = None
         self._snapshotless = {one for one in streams if around.snapshots and around.dialect.snapshot_request(one) is not None}
         self._snapshotting: set[Stream] = set()
 
@@ -73,8 +83,13 @@ class Connection:
         return self.frames.connection_id
 
     async def open(self, previous: str | None) -> None:
-        """Connect and begin to subscribe; `previous` is the connection it replaces. Raises Retry where it can't."""
+        """Connect and begin to subscribe; `previous` is the connection it replaces.
+
+        Raises Retry where it can't, Reject where its streams need a credential and the venue refuses it.
+        """
         around = self._around
+        if self._private:
+            self._token = await around.token()
         url = self._dialect.url(around.endpoints, self.streams)
         self._previous = previous
         await connect(url, self._on_connected, self._on_frame, self._on_end, around.now)
@@ -114,7 +129,7 @@ class Connection:
         for refused, words in heard.refused:
             self._refuse(refused, words)
         if heard.closing:
-            self._want("the venue is about to close it")
+            self.want("the venue is about to close it")
 
     def _on_end(self, reason: str) -> None:
         self.reason = self.reason or reason
@@ -161,9 +176,12 @@ class Connection:
             self._snapshotting.discard(stream)
 
     def _subscribe(self, streams: tuple[Stream, ...]) -> None:
-        self._queue(self._dialect.subscribe(streams, self._request_id + 1), await_answer=True)
+        self._queue(self._dialect.subscribe(streams, self._request_id + 1, self._token), await_answer=True)
 
     def _resubscribe(self, streams: tuple[Stream, ...]) -> None:
+        if self._private:  # its token is as old as the connection, and tokens live for minutes
+            self.want(f"{', '.join(f'{one.channel} {one.symbol}' for one in streams[:5])} must be asked for again")
+            return
         self._queue(self._dialect.unsubscribe(streams, self._request_id + 1), await_answer=False)
         self._subscribe(streams)
 
@@ -175,7 +193,7 @@ class Connection:
 
     async def _send(self) -> None:
         """Send what is queued, no faster than the venue allows, and pings in between."""
-        limits = self._dialect.limits
+        limits = (self._dialect.authenticated_limits if self._private else None) or self._dialect.limits
         spacing = SLACK / limits.messages_per_second if limits.messages_per_second else 0
         ping_at = self._around.clock() + limits.ping_every
         while True:
@@ -217,7 +235,7 @@ class Connection:
                 self.frames.notice("resumed", self._around.now(), streams=_pairs((stream,)))
             if found.hopeless:
                 self.hopeless = found.hopeless
-                self._want(f"no word from {', '.join(f'{one.channel} {one.symbol}' for one in found.hopeless[:5])}")
+                self.want(f"no word from {', '.join(f'{one.channel} {one.symbol}' for one in found.hopeless[:5])}")
 
     def _notice_silence(self, stream: Stream) -> None:
         since = self._heard.get(stream)
@@ -239,8 +257,16 @@ class Connection:
         if stream is not None and not self.subscriptions.refuse(stream):
             return
         logger().error("the venue refuses a subscription", venue=self._dialect.venue, stream=stream, reason=words)
+        self.refusal = words
         self.frames.notice("refused", self._around.now(), streams=_pairs((stream,) if stream else ()), reason=words)
         self._settle()
+        if self._private and self.subscriptions.refused() == set(self.streams):
+            self._leave(f"the venue refuses every stream: {words}")
+
+    def _leave(self, reason: str) -> None:
+        self.reason = self.reason or reason
+        if self._socket is not None and self._leaving is None:
+            self._leaving = asyncio.get_running_loop().create_task(self._socket.close(self.reason))
 
     def _settle(self) -> None:
         waiting = self.subscriptions.waiting()
@@ -248,7 +274,8 @@ class Connection:
         if not waiting:
             self.ready.set()
 
-    def _want(self, reason: str) -> None:
+    def want(self, reason: str) -> None:
+        """Ask to be replaced by a new connection."""
         self.wants = reason
         self.replace.set()
 

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dialects.dialect import Stream
 from producers.backoff import Backoff
 from producers.connection import Connection
-from topology.errors import Retry
+from topology.errors import Reject, Retry
 from topology.log import logger
 from topology.metrics import reconnects, retries, rotations
 
@@ -35,6 +36,13 @@ class Policy:
 Connect = Callable[[tuple[Stream, ...]], Connection]
 
 
+class Renewal(NamedTuple):
+    """Somebody waits for a connection that was begun after the attempt of this number."""
+
+    done: asyncio.Future[None]
+    after: int
+
+
 class Feed:
     """Keep one set of streams flowing until `close`. `connect` makes a connection that is not yet open."""
 
@@ -48,7 +56,10 @@ class Feed:
         self._backoff = policy.backoff()
         self._connections: list[Connection] = []
         self._despair: dict[Stream, tuple[float, float]] = {}
-        self._trouble = "connecting"
+        self._trouble: Retry | Reject = Retry("connecting")
+        self._renewals: list[Renewal] = []
+        self._attempts = 0
+        self._hurry = asyncio.Event()
         self._closing = False
 
     def status(self) -> str:
@@ -76,9 +87,26 @@ class Feed:
                 previous = current.id
                 current = await self._follow(current)
 
+    async def renew(self, reason: str) -> None:
+        """Have the connection replaced by a new one, and return once the venue has confirmed that; the old one is then closed.
+
+        Where none is open, the next is tried at once. Raises Retry where it can't be opened, Reject where the venue refuses its streams
+        or its credential: an old connection then goes on.
+        """
+        if self._closing:
+            raise Retry("the producer stops")
+        renewal = Renewal(asyncio.get_running_loop().create_future(), self._attempts)
+        self._renewals.append(renewal)
+        self._hurry.set()
+        for one in self._connections:
+            one.want(reason)
+        await renewal.done
+
     async def close(self, reason: str) -> None:
         """End every connection; each one's last frame is its `closed` notice."""
         self._closing = True
+        self._hurry.set()
+        self._settle(self._attempts + 1, Retry(reason))
         await asyncio.gather(*(one.close(reason) for one in self._connections))
 
     async def _open(self, previous: str | None) -> Connection | None:
@@ -87,19 +115,22 @@ class Feed:
             connection = await self._try(previous)
             if connection is not None:
                 return connection
+            self._settle(self._attempts, self._trouble)
             seconds = self._backoff.wait()
-            self._trouble = f"{self._trouble} (attempt {self._backoff.failures}, next within {seconds:.1f} s)"
-            logger().warning("cannot connect", venue=self._venue, reason=self._trouble)
+            self._trouble = Retry(f"{self._trouble} (attempt {self._backoff.failures}, next within {seconds:.1f} s)")
+            logger().warning("cannot connect", venue=self._venue, reason=str(self._trouble))
             retries.labels("producers", "connect").inc()
-            await asyncio.sleep(seconds)
+            await self._pause(seconds)
         return None
 
     async def _try(self, previous: str | None) -> Connection | None:
+        self._attempts += 1
         connection = self._connect(self.streams)
+        connection.attempt = self._attempts
         try:
             await connection.open(previous)
-        except Retry as error:
-            self._trouble = str(error)
+        except (Retry, Reject) as error:
+            self._trouble = error
             return None
         if self._closing:
             await connection.close("the producer stops")
@@ -112,13 +143,16 @@ class Feed:
         """Live with a connection; return the one that has taken over, or None where it ended and nothing had."""
         opened_at = self._policy.clock()
         lifetime = self._policy.lifetime * (1 - LIFETIME_JITTER * self._policy.random())
+        if any(one.after < current.attempt for one in self._renewals):
+            self._settle(current.attempt, await self._objection(current, None))
         while True:
             left = max(0.0, opened_at + lifetime - self._policy.clock()) if lifetime else None
+            left = 0.0 if self._renewals else left
             await _first(current.ended, current.replace, timeout=left)
             if current.ended.is_set():
                 await self._wait_out(current, opened_at)
                 return None
-            due = lifetime and self._policy.clock() >= opened_at + lifetime
+            due = self._renewals or (lifetime and self._policy.clock() >= opened_at + lifetime)
             reason, hopeless = current.wants or "its lifetime is over", current.hopeless
             current.replace.clear()
             current.wants, current.hopeless = "", []
@@ -131,26 +165,61 @@ class Feed:
     async def _succeed(self, current: Connection, reason: str) -> Connection | None:
         """Open the next connection, see it confirmed beside the old, then close the old. None where it could not be."""
         logger().info("opening the next connection", venue=self._venue, replaces=current.id, reason=reason)
+        asked = bool(self._renewals)
         successor = await self._try(current.id)
+        attempt = self._attempts
         if successor is not None:
-            await _first(successor.ready, successor.ended, timeout=3 * self._policy.confirm_seconds)
-            if successor.ready.is_set() and not successor.ended.is_set():
+            objection = await self._objection(successor, current)
+            if objection is None:
                 await _first(successor.ended, current.ended, timeout=self._policy.overlap)
                 await current.close(reason)
                 self._forget(current)
                 rotations.labels(self._venue).inc()
+                self._settle(attempt, None)
                 return successor
             await successor.close("it was not confirmed")
             self._forget(successor)
-            self._trouble = "the next connection was not confirmed"
+            self._trouble = objection
+        self._settle(attempt, self._trouble)
+        if asked:  # who asked for it knows now, and asks again if it must be
+            return None
         seconds = self._backoff.wait()
         logger().warning(
-            "the next connection failed; the old one goes on", venue=self._venue, reason=self._trouble, again_in=round(seconds, 1)
+            "the next connection failed; the old one goes on", venue=self._venue, reason=str(self._trouble), again_in=round(seconds, 1)
         )
-        await _first(current.ended, timeout=seconds)
-        current.wants = current.wants or reason
-        current.replace.set()
+        self._hurry.clear()
+        await _first(current.ended, self._hurry, timeout=0 if self._renewals else seconds)
+        current.want(current.wants or reason)
         return None
+
+    async def _objection(self, connection: Connection, current: Connection | None) -> Retry | Reject | None:
+        """Wait for the venue's word on a new connection's streams; return why it can't be used in the place of `current`, if it can't."""
+        await _first(connection.ready, connection.ended, timeout=3 * self._policy.confirm_seconds)
+        refused = connection.subscriptions.refused() - (current.subscriptions.refused() if current else set())
+        if refused and (current or refused == set(connection.streams)):
+            return Reject(
+                f"{self._venue} refuses {', '.join(f'{one.channel} {one.symbol}' for one in sorted(refused)[:5])}: {connection.refusal}"
+            )
+        if connection.ended.is_set():
+            return Retry(f"the next connection ended: {connection.reason}")
+        return None if connection.ready.is_set() else Retry("the next connection was not confirmed")
+
+    def _settle(self, attempt: int, trouble: Retry | Reject | None) -> None:
+        """Tell those who waited for such an attempt how it went."""
+        waited = [one for one in self._renewals if one.after < attempt]
+        self._renewals = [one for one in self._renewals if one.after >= attempt]
+        for one in waited:
+            if one.done.done():
+                continue
+            if trouble is None:
+                one.done.set_result(None)
+            else:
+                one.done.set_exception(trouble)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait before connecting again, less where somebody is in a hurry."""
+        self._hurry.clear()
+        await _first(self._hurry, timeout=0 if self._renewals else seconds)
 
     async def _wait_out(self, current: Connection, opened_at: float) -> None:
         """Wait before connecting again."""
@@ -158,12 +227,12 @@ class Feed:
         if self._closing:
             return
         lasted = self._policy.clock() - opened_at
-        self._trouble = current.reason
+        self._trouble = Retry(current.reason)
         self._backoff.succeeded(lasted)
         seconds = self._backoff.wait()
         reconnects.labels(self._venue).inc()
         logger().warning("connection ended", venue=self._venue, connection=current.id, reason=current.reason, again_in=round(seconds, 2))
-        await asyncio.sleep(seconds)
+        await self._pause(seconds)
 
     def _worth_it(self, hopeless: list[Stream]) -> bool:
         """Whether a new connection may help these streams: not where the last one did not, until its patience is over."""

@@ -11,12 +11,25 @@ WHOLE_VENUE = frozenset({"instrument"})
 def streams(dialect: Dialect, venue: Venue) -> list[Stream]:
     """Return the streams of a venue: its channels for each of its symbols, the dialect's own where settings name none.
 
-    Raises Fatal where a channel is not one of the dialect's.
+    Authenticated channels are among them where a credential is set. Raises Fatal where a channel is not one of the dialect's, where
+    a channel that is named lacks its credential, and where a credential is set that no channel needs.
     """
     unknown = [channel for channel in venue.channels if channel not in dialect.channels]
     if unknown:
         raise Fatal(f"{dialect.venue} has no channel {', '.join(unknown)}: venues.{dialect.venue}.channels ({', '.join(dialect.channels)})")
-    channels = [channel for channel in dialect.channels if not venue.channels or channel in venue.channels]
+    private = dialect.authenticated_channels
+    if private.intersection(venue.channels) and not venue.credential:
+        raise Fatal(
+            f"the channel {', '.join(sorted(private.intersection(venue.channels)))} of {dialect.venue} needs a credential: "
+            f"set venues.{dialect.venue}.credential, and put one with `tidewire secrets put {dialect.venue} mainnet`"
+        )
+    if venue.credential and not private:
+        raise Fatal(f"no channel of {dialect.venue} needs a credential: take venues.{dialect.venue}.credential out")
+    channels = [
+        channel
+        for channel in dialect.channels
+        if (channel in venue.channels if venue.channels else venue.credential or channel not in private)
+    ]
     symbols = venue.symbols or dialect.default_symbols
     whole = [Stream(channel, "") for channel in channels if channel in WHOLE_VENUE]
     return whole + [Stream(channel, symbol) for symbol in symbols for channel in channels if channel not in WHOLE_VENUE]
@@ -33,10 +46,19 @@ def shards(wanted: list[Stream], most: int) -> list[tuple[Stream, ...]]:
     return [whole + tuple(others[start : start + size]) for start in range(0, len(others), size)] or ([whole] if whole else [])
 
 
+def connections(dialect: Dialect, wanted: list[Stream]) -> list[tuple[Stream, ...]]:
+    """Return which streams go together on a connection: authenticated ones apart from the others, no more on one than the venue allows."""
+    private = [stream for stream in wanted if stream.channel in dialect.authenticated_channels]
+    public = [stream for stream in wanted if stream.channel not in dialect.authenticated_channels]
+    limits = dialect.authenticated_limits or dialect.limits
+    return [*shards(public, dialect.limits.streams_per_connection), *shards(private, limits.streams_per_connection)]
+
+
 def endpoints(dialect: Dialect, venue: Venue) -> Endpoints:
     """Return where the venue is reached: settings first, then the venue's own addresses."""
     own = dialect.production
-    return Endpoints((venue.websocket or own.websocket).rstrip("/"), (venue.rest or own.rest).rstrip("/"))
+    given = (venue.websocket or own.websocket, venue.rest or own.rest, venue.authenticated or own.authenticated)
+    return Endpoints(*(address.rstrip("/") for address in given))
 
 
 def lifetime(dialect: Dialect, producer: Producer) -> float:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dialects.catalogue import dialect as dialect_of
-from dialects.dialect import Dialect
+from dialects.dialect import Dialect, Stream
 from producers import coverage, plan
+from producers.access import Access
 from producers.backfill import Backfill, Means
 from producers.backoff import Backoff
 from producers.connection import Connection, Surroundings
@@ -30,6 +31,11 @@ from topology.health import Health
 from topology.kafka import Publisher
 from topology.log import configure, logger
 from topology.registry import Registry
+from topology.secrets.credential import Identity
+from topology.secrets.events import listen_where_told
+from topology.secrets.opening import open_credentials
+from topology.secrets.tokens import token
+from topology.secrets.validation import check
 from topology.settings import Settings, Venue
 
 T = TypeVar("T")
@@ -68,6 +74,7 @@ class Stage:
         self._registry = Registry(settings.registry)
         self._state = "starting"
         self.feeds: list[Feed] = []
+        self._access: Access | None = None
 
     @property
     def name(self) -> str:
@@ -107,8 +114,11 @@ class Stage:
 
             alive = self._settings.state_dir / "alive" / f"{venue}.json"
             covered = coverage.read(alive, plan.streams(self._dialect, self._own))
+            self._access = self._make_access() if self._own.credential else None
             self.feeds = self._make_feeds(rest, frames, covered)
             running: list[asyncio.Future[Any]] = [asyncio.create_task(feed.run()) for feed in self.feeds]
+            if self._access is not None:
+                running.append(asyncio.create_task(self._access.run(feed for feed in self.feeds if self._is_private(feed.streams))))
             running.append(asyncio.create_task(coverage.keep(covered, alive, lambda: now() - int(outbox.unsafe_seconds() * 1_000_000))))
             reader: GapReader | None = None
             if self._settings.producer.backfill:
@@ -141,12 +151,36 @@ class Stage:
             backoff=self._backoff,
             snapshots=producer.backfill,
             coverage=covered,
+            token=self._token,
             clock=time.monotonic,
             now=now,
         )
         policy = Policy(plan.lifetime(dialect, producer), producer.confirm_seconds, self._backoff, self._random, time.monotonic)
-        shards = plan.shards(plan.streams(dialect, self._own), dialect.limits.streams_per_connection)
-        return [Feed(dialect.venue, streams, lambda some: Connection(surroundings, some), policy) for streams in shards]
+        together = plan.connections(dialect, plan.streams(dialect, self._own))
+        return [Feed(dialect.venue, streams, lambda some: Connection(surroundings, some), policy) for streams in together]
+
+    def _is_private(self, streams: tuple[Stream, ...]) -> bool:
+        return not self._dialect.authenticated_channels.isdisjoint(stream.channel for stream in streams)
+
+    async def _token(self) -> str:
+        if self._access is None:
+            raise Retry(f"no credential is set: venues.{self._dialect.venue}.credential")
+        return await self._access.token()
+
+    def _make_access(self) -> Access:
+        """Return what lets the authenticated feeds in. Raises Fatal where the store of secrets can't be opened."""
+        base, secrets = self._own.rest, self._settings.secrets
+        identity = Identity(self._dialect.venue, self._own.credential or "mainnet")
+        return Access(
+            open_credentials(secrets, self.name),
+            identity,
+            lambda credential: check(credential, now, base),
+            lambda credential: token(credential, base),
+            secrets.poll_seconds,
+            lambda heard: listen_where_told(secrets, identity.path, heard, lambda words: logger().info("credential", says=words)),
+            self._random,
+            time.monotonic,
+        )
 
     async def _backfill(
         self, rest: Rest, frames: Callable[[], Frames], outbox: Outbox, events: Publisher, letters: DeadLetters

@@ -66,6 +66,10 @@ class Subscriptions:
         """Whether the venue has acknowledged it."""
         return stream in self._watches and self._watches[stream].confirmed
 
+    def refused(self) -> set[Stream]:
+        """Return the streams that the venue refused."""
+        return {stream for stream, watch in self._watches.items() if watch.refused}
+
     def waiting(self) -> set[Stream]:
         """Return the streams neither confirmed nor refused."""
         return {stream for stream, watch in self._watches.items() if not watch.confirmed and not watch.refused}

@@ -11,6 +11,7 @@ from simulator.faults import Fault
 from simulator.server import Simulator
 from tests.producers.conftest import VENUES, Runs
 from tests.producers.harness import Tap
+from topology.errors import Retry
 
 
 @pytest.mark.parametrize("venue", VENUES)
@@ -213,3 +214,58 @@ async def test_more_symbols_than_a_connection_holds_are_spread(
         await simulator.step(100)
         await running.drained()
         assert {trade["s"] for trade in running.published.data()} == {"BTCUSDT", "ETHUSDT"}
+
+
+async def test_a_connection_is_renewed_when_asked(simulator: Simulator, producer: Runs) -> None:
+    """`renew` returns once a new connection has taken over: confirmed first, then the old one closed."""
+    async with producer("kraken", channels=("trade",)) as running:
+        (before,) = running.connections
+        (feed,) = running.stage.feeds
+        await feed.renew("asked for")
+        (after,) = running.connections
+        assert after is not before
+        assert after.ready.is_set()
+        assert before.ended.is_set()
+        assert before.reason == "asked for"
+        await simulator.step(50)
+        await running.drained()
+        assert running.published.unbroken()
+
+
+async def test_a_renewal_that_fails_is_told_and_the_old_connection_goes_on(simulator: Simulator, producer: Runs) -> None:
+    """Where no new connection can be opened `renew` raises Retry at once, and the old one delivers on; asked again, it renews."""
+    async with producer("kraken", channels=("trade",)) as running:
+        (before,) = running.connections
+        (feed,) = running.stage.feeds
+        await simulator.inject(Fault("refuse", "kraken", count=1))
+        with pytest.raises(Retry, match="503"):
+            await feed.renew("asked for")
+        assert running.connections == [before]
+        await simulator.step(50)
+        await running.drained()
+        await feed.renew("asked again")
+        assert running.connections != [before]
+
+
+async def test_a_renewal_without_a_connection_tries_at_once(simulator: Simulator, producer: Runs) -> None:
+    """While a feed waits out its backoff, `renew` has it connect now, and returns when that connection is confirmed."""
+    async with producer("kraken", channels=("trade",), backoff_first=600.0, backoff_most=600.0) as running:
+        (feed,) = running.stage.feeds
+        await simulator.inject(Fault("disconnect", "kraken", abrupt=True))
+        await running.until(lambda: not running.connections)
+        await feed.renew("asked for")
+        (after,) = running.connections
+        assert after.ready.is_set()
+
+
+async def test_a_feed_that_stops_renews_nothing(simulator: Simulator, producer: Runs) -> None:
+    """Whoever waits for a new connection when the producer stops is told; nobody waits for ever."""
+    async with producer("kraken", channels=("trade",)) as running:
+        (feed,) = running.stage.feeds
+        await simulator.inject(Fault("refuse", "kraken", count=100))
+        waiting = asyncio.ensure_future(feed.renew("asked for"))
+        await running.stop()
+        with pytest.raises(Retry):
+            await waiting
+        with pytest.raises(Retry, match="stops"):
+            await feed.renew("too late")

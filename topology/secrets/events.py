@@ -13,6 +13,7 @@ import aiohttp
 
 from topology.errors import Retry, TidewireError
 from topology.metrics import retries
+from topology.secrets.opening import open_session, provider
 from topology.secrets.settings import Secrets
 from topology.secrets.vault_session import Session
 
@@ -20,6 +21,12 @@ EVENTS = "sys/events/subscribe/kv-v2/data-write"
 AGAIN_SECONDS = 5.0
 PING_SECONDS = 30.0
 Say = Callable[[str], None]
+
+
+async def listen_where_told(secrets: Secrets, path: str, heard: Callable[[], None], say: Say) -> None:
+    """Listen where the settings choose a Vault; return at once where they choose the local store, which tells nothing."""
+    if provider(secrets) == "vault":
+        await listen(open_session(secrets), secrets, path, heard, say)
 
 
 async def listen(session: Session, secrets: Secrets, path: str, heard: Callable[[], None], say: Say) -> None:

@@ -6,7 +6,7 @@ A look asks for metadata only; a version is opened once. Looks are spread by jit
 from collections.abc import Callable
 
 from topology import metrics
-from topology.errors import Reject, Retry
+from topology.errors import Reject, TidewireError
 from topology.secrets.credential import Credential, Identity, Validation
 from topology.secrets.credentials import Credentials, Held
 from topology.secrets.errors import Malformed, Missing, Refused
@@ -79,7 +79,10 @@ class Watcher:
             self.look()
 
     def look(self) -> bool:
-        """Look once; True where a new version was taken up. The old one stays whatever happens, and nothing is raised for it."""
+        """Look once; True where a new version was taken up. The old one stays whatever happens, and nothing is raised for it.
+
+        A store that no longer lets us in (Fatal) is no reason to end what runs: it is said, and asked again.
+        """
         try:
             current = self._credentials.store.metadata(self._path).current
             if self._away:
@@ -88,7 +91,7 @@ class Watcher:
             if current in self._refused or (self.held is not None and current == self.held.version):
                 return False
             return self._try(current)
-        except Retry as error:
+        except TidewireError as error:
             metrics.secret_failures.labels(self._path).inc()
             if not self._away:
                 self._away = True
