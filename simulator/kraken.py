@@ -93,10 +93,10 @@ class Kraken(Venue):
                 ids = (step.changes[0].update_id, step.changes[-1].update_id)
                 crc = self._checksums[symbol].value()
                 self.deliver(writer.book(bids, asks, crc, ids, False, step.time_us), hearers)
-        for depth, message in self.orders.on_step(step):
+        for depth, sides in self.orders.advance(step).items():
             hearers = self.subscribers(f"{LEVEL3} {symbol} {depth}")
-            if hearers is not None:
-                self.deliver(message, hearers)
+            if hearers is not None and any(sides):
+                self.deliver(self.orders.update(step, sides), hearers)
         for trigger, due in (("bbo", step.quote_changed), ("trades", bool(step.trades))):
             hearers = self.subscribers(f"ticker {symbol} {trigger}") if due else None
             if hearers is not None:

@@ -6,7 +6,6 @@ size the order had, as the live feed does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from simulator.kraken_book import ChecksumCache
@@ -57,19 +56,20 @@ class Orders:
         update_id = self._listings[symbol].book.update_id
         return self._message(symbol, self._book(symbol).top(depth), (update_id, update_id), True, self._market.time_us)
 
-    def on_step(self, step: Step) -> Iterator[tuple[int, Message]]:
-        """Yield the message for the subscribers of each depth that something changed for; none while nobody has ever asked."""
-        symbol = step.listing.instrument.symbol
-        book = self._books.get(symbol)
-        if book is None or not step.changes:
-            return
+    def advance(self, step: Step) -> dict[int, Sides]:
+        """Return what the subscribers of each depth must be told of a step; nothing while nobody has ever asked."""
+        book = self._books.get(step.listing.instrument.symbol)
+        return {} if book is None or not step.changes else book.advance(step.changes, step.time_us)
+
+    def update(self, step: Step, sides: Sides) -> Message:
+        """Write what happened to orders in one step."""
         ids = (step.changes[0].update_id, step.changes[-1].update_id)
-        for depth, sides in book.advance(step.changes, step.time_us).items():
-            if any(sides):
-                yield depth, self._message(symbol, sides, ids, False, step.time_us)
+        return self._message(step.listing.instrument.symbol, sides, ids, False, step.time_us)
 
     def changes(self, symbol: str) -> list[OrderChange]:
         """Return every change that subscribers of the greatest depth could hear since the start, oldest first; the oldest may be forgotten.
+
+        An order of a deeper book that comes back into the greatest depth is told again as it was when it was last changed.
 
         Raises:
             KeyError: no such pair.

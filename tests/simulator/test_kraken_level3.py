@@ -99,11 +99,11 @@ async def test_orders_follow_the_market(simulator: Simulator, client: aiohttp.Cl
     await simulator.step(500)
     listener = await clients.kraken_orders(client, simulator, await token_of(client, simulator))
     known = len(changes(simulator, "BTC/USD"))
-    await simulator.step(3000)
+    await simulator.step(1200)
     book = clients.KrakenOrders(1000)
     for text in level3(await listener.texts()):
         book.apply(text)
-    assert book.messages > 300
+    assert book.messages > 200
     assert (book.mismatches, book.mistakes) == (0, [])
     assert book.top() == clients.truth(simulator, "kraken", "BTC/USD", 1000)
     made = changes(simulator, "BTC/USD")[known:]
@@ -144,7 +144,7 @@ def without_event(order: dict[str, Any]) -> dict[str, Any]:
 async def test_each_depth_is_kept(simulator: Simulator, client: aiohttp.ClientSession, depth: int) -> None:
     """A client that cuts to the depth it asked for holds the best levels, every checksum right."""
     listener = await clients.kraken_orders(client, simulator, await token_of(client, simulator), "ETH/USD", depth)
-    await simulator.step(1500)
+    await simulator.step(800)
     book = clients.KrakenOrders(depth)
     for text in level3(await listener.texts()):
         book.apply(text)
