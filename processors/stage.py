@@ -29,6 +29,8 @@ from topology.health import Health
 from topology.kafka import Publisher, ensure_reachable
 from topology.log import configure, logger
 from topology.registry import Registry
+from topology.secrets.audit import become
+from topology.secrets.shipping import shipping
 from topology.settings import Settings
 from topology.topics import all_topics, create
 
@@ -262,6 +264,7 @@ def main(
     """
     from topology.settings import settings as read
 
+    become(name)
     settings = read()
     configure(settings.log, name)
     logging.getLogger("faust").setLevel(logging.WARNING)
@@ -270,5 +273,5 @@ def main(
     create(settings.kafka, all_topics())
     registry = Registry(settings.registry)
     stage = Stage(settings, name, topics_of(settings), begin_of(settings, registry), checkpoint_seconds)
-    with Health(settings, name, ready=stage.status):
+    with Health(settings, name, ready=stage.status), shipping(settings, name):
         run(stage.app)

@@ -65,8 +65,10 @@ def run(
     ones of a `tidewire up` in the same state folder.
     """
     from topology.commands.run import run as run_stage
+    from topology.secrets.audit import become
     from topology.settings import settings
 
+    become(stage, venue)
     run_stage(settings(), stage, venue)
 
 

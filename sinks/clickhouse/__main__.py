@@ -15,6 +15,8 @@ from topology.errors import Fatal, Retry
 from topology.health import Health
 from topology.kafka import Publisher, consumer, ensure_reachable
 from topology.registry import Registry
+from topology.secrets.audit import become
+from topology.secrets.shipping import shipping
 from topology.settings import Settings, load
 from topology.topics import all_topics
 
@@ -22,6 +24,7 @@ from topology.topics import all_topics
 def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     """Run until SIGTERM or SIGINT; return 0, or 1 where a person must act."""
     try:
+        become("clickhouse")
         settings = load()
         collect_rarely()
         log.configure(settings.log, STAGE)
@@ -47,7 +50,7 @@ def run(settings: Settings, stop: threading.Event, *, prepare_only: bool = False
     def say(reason: str) -> None:
         waiting[0] = reason
 
-    with Health(settings, STAGE, lambda: waiting[0]) as health:
+    with Health(settings, STAGE, lambda: waiting[0]) as health, shipping(settings, STAGE):
         for statement in persist(writer.prepare, "tables", stop, say):
             log.logger().info("table changed", statement=statement)
         if prepare_only:

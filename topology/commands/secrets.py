@@ -165,6 +165,19 @@ def deliver(
         delivered(at, role, out, withdraw_first=withdraw)
 
 
+@app.command()
+def rewrap(as_json: Json = False) -> None:
+    """Wrap the keys of sealed spill files on this machine by the transit key's newest version. Exit code 1 where a file can't be.
+
+    After `vault write -f transit/keys/NAME/rotate`, and before old versions are ended. A running producer's files are left alone.
+    """
+    from topology.commands.secrets_work import rewrapped, work
+
+    with work(as_json) as at:
+        good = rewrapped(at)
+    raise typer.Exit(0 if good else 1)
+
+
 def net(text: str) -> Literal["mainnet", "testnet"]:
     """Return an environment; a usage error names the two."""
     if text == "mainnet":

@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from topology.clock import now
 from topology.commands.show import answer
 from topology.errors import Fatal, Reject, TidewireError
-from topology.secrets.audit import Queue
 from topology.secrets.credential import Credential, Environment, Identity, Metadata, Validation, last_four
 from topology.secrets.credentials import Credentials, Held
 from topology.secrets.opening import open_credentials, provider
@@ -203,6 +202,27 @@ def delivered(at: Work, role: str, out: Path, *, withdraw_first: bool) -> None:
     )
 
 
+def rewrapped(at: Work) -> bool:
+    """Rewrap the headers of every producer's spill files; return whether none failed."""
+    from topology.secrets.opening import open_wrapping
+    from topology.secrets.rewrapping import rewrap
+
+    good = True
+    folders = sorted(path for path in at.settings.state_dir.glob("spill/*") if path.is_dir())
+    if not folders:
+        at.say(f"nothing to do: no producer keeps files under {at.settings.state_dir}")
+    for folder in folders:
+        venue = folder.name
+        found = rewrap(folder, open_wrapping(at.settings.secrets, venue))
+        at.say(f"{venue}: {len(found.done)} files rewrapped, {len(found.plain)} are not sealed", venue=venue, rewrapped=len(found.done))
+        for directory in found.running:
+            at.say(f"{venue}: {directory} is a running producer's and was left alone", venue=venue, running=str(directory))
+        for path, reason in found.failed.items():
+            at.say(f"{venue}: {path} stays as it was: {reason}", venue=venue, failed=str(path), ok=False)
+        good = good and not found.failed
+    return good
+
+
 def _written(at: Work, identity: Identity, version: int) -> str:
     return f"wrote version {version} of {identity.label} in {at.credentials.store.place}"
 
@@ -242,22 +262,10 @@ def _from_stdin() -> dict[str, Any]:
 
 
 def _ship(of: Settings) -> None:
-    """Send what waits in the audit queue, where a broker and a registry are known; the queue keeps what can't be sent."""
-    from topology.addresses import embedded, merged
+    """Send what waits in the audit queue; it keeps what can't be sent."""
+    from topology.secrets.shipping import ship
 
-    queue = Queue(of.secrets.audit_queue)
     try:
-        if not queue.waiting():
-            return
-        found = merged(of, embedded(of))
-        if not (found.kafka.brokers and found.registry.url):
-            return
-        from schemas.catalogue import event
-        from topology.kafka import Publisher
-        from topology.registry import Registry
-
-        kind = event("credential_audit")
-        publisher = Publisher(found.kafka, **{"delivery.timeout.ms": 5_000})
-        queue.ship(publisher, Registry(found.registry).codec(kind.topic.of(), kind).encode, 6.0)
+        ship(of)
     except (TidewireError, OSError) as error:
-        print(f"tidewire: {len(queue.waiting())} audit events wait in {queue.path}: {error}", file=sys.stderr)
+        print(f"tidewire: audit events wait in {of.secrets.audit_queue}: {error}", file=sys.stderr)

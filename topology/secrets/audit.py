@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol, get_args
@@ -18,6 +18,8 @@ from typing import Literal, Protocol, get_args
 from schemas.catalogue import event
 from schemas.events import CredentialAudit
 from topology.errors import TidewireError
+from topology.secrets.errors import Damaged
+from topology.secrets.files import exclusive_or_none
 from topology.secrets.store import Author, Provider
 
 Action = Literal["read", "write", "validate", "rotate", "revoke", "refuse"]
@@ -41,34 +43,66 @@ class Queue:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits; asks for the file's size only."""
+        try:
+            return not self.path.stat().st_size
+        except FileNotFoundError:
+            return True
+
     def append(self, record: CredentialAudit) -> None:
         """Add an event; it is on disk when this returns."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._locked() as descriptor:
-            os.lseek(descriptor, 0, os.SEEK_END)
-            os.write(descriptor, json.dumps(record, ensure_ascii=False).encode() + b"\n")
+            end = os.lseek(descriptor, 0, os.SEEK_END)
+            if end and os.pread(descriptor, 1, end - 1) != b"\n":
+                end = _read(descriptor, 0)[1]  # a crash cut the last line short
+                os.ftruncate(descriptor, end)
+                os.lseek(descriptor, end, os.SEEK_SET)
+            with os.fdopen(os.dup(descriptor), "wb") as file:
+                file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
             os.fsync(descriptor)
 
     def waiting(self) -> list[CredentialAudit]:
-        """Return the events that wait, oldest first; a last line that a crash cut short is left out."""
+        """Return the events that wait, oldest first; a last line that a crash cut short is left out. Raises Damaged."""
         if not self.path.exists():
             return []
         with self._locked() as descriptor:
-            return _read(descriptor)
+            return self._decoded(_read(descriptor, 0)[0])
 
     def ship(self, publisher: Publishing, encode: Callable[[CredentialAudit], bytes], timeout: float = 10.0) -> int:
-        """Publish what waits, and drop it here once it is delivered; return how many. Raises Retry, with all of it kept."""
-        if not self.path.exists():
+        """Publish what waits, and drop it here once it is delivered; return how many, 0 where another process is at it.
+
+        Events may be added meanwhile. Raises Retry, with all of it kept, and Damaged where a line is no event.
+        """
+        if self.empty:
             return 0
+        with exclusive_or_none(self.path.with_name(self.path.name + ".lock")) as ours:
+            if not ours:
+                return 0
+            with self._locked() as descriptor:
+                lines, end = _read(descriptor, 0)
+            count = self._publish(lines, publisher, encode, timeout)
+            with self._locked() as descriptor:
+                # What came meanwhile is little, and the broker answers: it goes with the lock held.
+                count += self._publish(_read(descriptor, end)[0], publisher, encode, timeout)
+                os.ftruncate(descriptor, 0)
+        return count
+
+    def _publish(self, lines: Sequence[bytes], publisher: Publishing, encode: Callable[[CredentialAudit], bytes], timeout: float) -> int:
         topic = event("credential_audit").topic
-        with self._locked() as descriptor:
-            records = _read(descriptor)
-            for record in records:
-                publisher.publish(topic.of(), topic.key_of(record), encode(record))
-            if records:
-                publisher.flush(timeout)
-            os.ftruncate(descriptor, 0)
-        return len(records)
+        for record in self._decoded(lines):
+            publisher.publish(topic.of(), topic.key_of(record), encode(record))
+        if lines:
+            publisher.flush(timeout)
+        return len(lines)
+
+    def _decoded(self, lines: Sequence[bytes]) -> list[CredentialAudit]:
+        try:
+            return [json.loads(line) for line in lines]
+        except ValueError as error:
+            raise Damaged(f"{self.path} holds a line that is no audit event: take that line out; nothing was dropped") from error
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
@@ -80,10 +114,12 @@ class Queue:
             os.close(descriptor)
 
 
-def _read(descriptor: int) -> list[CredentialAudit]:
-    os.lseek(descriptor, 0, os.SEEK_SET)
+def _read(descriptor: int, start: int) -> tuple[list[bytes], int]:
+    """Return the whole lines from a place on, and where the last ends."""
+    os.lseek(descriptor, start, os.SEEK_SET)
     with os.fdopen(os.dup(descriptor), "rb") as file:
-        return [json.loads(line) for line in file if line.endswith(b"\n")]
+        lines = [line for line in file if line.endswith(b"\n")]
+    return lines, start + sum(map(len, lines))
 
 
 class Audit:
@@ -143,8 +179,20 @@ class Noted:
         self.version = version
 
 
+_stage: list[str] = []
+
+
+def become(stage: str, venue: str = "") -> None:
+    """Let what this process does from now on be done in a stage's name, as its role has it: `producers-kraken`, `build-candles`.
+
+    Call it before the settings are read: reading them may fetch secrets.
+    """
+    _stage[:] = [(f"{stage}-{venue}" if venue else stage).replace("_", "-")]
+
+
 def this_author(stage: str = "") -> Author:
-    """Return who runs this process, and where: a stage, or the user."""
+    """Return who runs this process, and where: the stage that is named or that it has become, else the user."""
+    stage = stage or "".join(_stage)
     try:
         name = stage or getpass.getuser()
     except (OSError, KeyError):

@@ -10,14 +10,17 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from producers.spill import Spill
+from tests.producers.sealed import keyed
 from tests.topology.secrets.test_validation import KEY, SECRET, Exchanges, exchanges
 from topology.command_line import app
-from topology.secrets.opening import open_store
+from topology.secrets.opening import open_store, open_wrapping
 from topology.secrets.settings import Secrets
 from topology.settings import settings
 
@@ -42,6 +45,12 @@ class Operator:
         self.folder = folder
         self.printed = ""
 
+    @property
+    def secrets(self) -> Secrets:
+        """The store's settings, as this operator has them."""
+        with self._surroundings():
+            return settings().secrets
+
     def type(self, *words: str, given: str = "", code: int = 0) -> str:
         """Run a command here; what it printed."""
         out, error = self._run(words, given, code)
@@ -61,6 +70,17 @@ class Operator:
         return [json.loads(line) for line in self._run((*words, "--json"), given, 0)[0].splitlines()]
 
     def _run(self, words: tuple[str, ...], given: str, code: int) -> tuple[str, str]:
+        with self._surroundings():
+            ended = CliRunner().invoke(app, ["secrets", *words], input=given)
+        error = ended.stderr
+        if ended.exception is not None and not isinstance(ended.exception, SystemExit):
+            error += "".join(traceback.format_exception(ended.exception))
+        self.printed += ended.stdout + error
+        assert ended.exit_code == code, ended.stdout + error
+        return ended.stdout, error
+
+    @contextmanager
+    def _surroundings(self) -> Iterator[None]:
         settings.cache_clear()
         open_store.cache_clear()
         with pytest.MonkeyPatch.context() as patch:
@@ -70,14 +90,8 @@ class Operator:
                     patch.delenv(name)
             for name, value in self.environment.items():
                 patch.setenv(name, value)
-            ended = CliRunner().invoke(app, ["secrets", *words], input=given)
+            yield
         settings.cache_clear()
-        error = ended.stderr
-        if ended.exception is not None and not isinstance(ended.exception, SystemExit):
-            error += "".join(traceback.format_exception(ended.exception))
-        self.printed += ended.stdout + error
-        assert ended.exit_code == code, ended.stdout + error
-        return ended.stdout, error
 
     def found(self) -> list[str]:
         """Return the canaries that stand in anything printed or written here."""
@@ -185,6 +199,24 @@ def test_a_password_for_a_setting(operator_at: Operator) -> None:
     )
     assert ended.stdout.startswith(f"tidewire {len(SECRET)} ")
     assert SECRET not in ended.stdout + ended.stderr
+
+
+def test_spill_files_are_rewrapped(operator_at: Operator) -> None:
+    """`rewrap` says what it did for each producer, names a file that it could not do, and what runs; without files it says so."""
+    assert "nothing to do" in operator_at.type("rewrap")
+    spills = operator_at.folder / "state" / "spill"
+    with keyed(open_wrapping(operator_at.secrets, "kraken")) as keys:
+        left = Spill(spills / "kraken", "1", 1_000_000, sealing=keys)
+        left.append([(b"key", SECRET.encode())])
+        left.close()
+        running = Spill(spills / "binance", "1", 1_000_000, sealing=keys)
+        assert "kraken: 1 files rewrapped, 0 are not sealed" in operator_at.type("rewrap")
+        assert [one["rewrapped"] for one in operator_at.records("rewrap") if "rewrapped" in one] == [0, 1]
+        assert "is a running producer's and was left alone" in operator_at.type("rewrap")
+        running.close()
+    [path] = spills.rglob("*.spill")
+    path.write_bytes(path.read_bytes()[:30] + b"?" + path.read_bytes()[31:])
+    assert "stays as it was: its header was altered" in operator_at.type("rewrap", code=1)
 
 
 def test_asked_without_echo(operator_at: Operator) -> None:
