@@ -11,7 +11,9 @@ from types import MappingProxyType
 from schemas.catalogue import event, events
 
 ROOMS = ("producers", "processors", "sinks")
-PUBLIC = frozenset({"trade", "book_delta", "book_snapshot", "quote", "instrument", "candle", "gap", "dead_letter", "credential_audit"})
+PUBLIC = frozenset(
+    {"trade", "book_delta", "book_snapshot", "order_delta", "quote", "instrument", "candle", "gap", "dead_letter", "credential_audit"}
+)
 """Events that people outside subscribe to, so that a topic nobody of ours reads is still read."""
 
 

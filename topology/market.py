@@ -53,13 +53,22 @@ def live(venues: Mapping[str, Venue], reasons: Mapping[str, str]) -> Market | No
 def simulated(venues: Mapping[str, Venue], addresses: Mapping[str, str], reasons: Mapping[str, str]) -> Market:
     """Return the market the simulator serves at `addresses` (`<venue>_ws`, `<venue>_rest`), each event labelled `simulated`.
 
+    What needs a credential is left out: the simulator knows no exchange's keys, and is shown none.
     Raises Fatal where it serves none of the venues.
     """
     served: dict[str, Venue] = {}
     for name, venue in venues.items():
         if f"{name}_ws" in addresses:
-            places = {"websocket": addresses[f"{name}_ws"], "rest": addresses[f"{name}_rest"], "origin": "simulated"}
-            served[name] = venue.model_copy(update={**places, "symbols": venue.symbols or all_dialects()[name].default_symbols})
+            spoken = all_dialects()[name]
+            changes = {
+                "websocket": addresses[f"{name}_ws"],
+                "rest": addresses[f"{name}_rest"],
+                "origin": "simulated",
+                "credential": "",
+                "channels": tuple(one for one in venue.channels if one not in spoken.authenticated_channels),
+                "symbols": venue.symbols or spoken.default_symbols,
+            }
+            served[name] = venue.model_copy(update=changes)
     if not served:
         raise Fatal(f"the simulator serves none of {', '.join(venues)}: name another venue ({VENUE_NAMES})")
     return Market("simulated", served, {name: reason for name, reason in reasons.items() if reason})

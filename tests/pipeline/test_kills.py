@@ -11,7 +11,7 @@ from tests import tolls
 from tests.pipeline import havoc
 from tests.pipeline.harness import PRODUCERS, STAGES, Pipeline, settings
 from tests.pipeline.havoc import Blow, Havoc, load
-from tests.pipeline.ledger import Gap, candles_are, gaps, made, stored, stored_trades, true_candles, true_trades
+from tests.pipeline.ledger import Gap, candles_are, everything_is_read, gaps, made, stored, stored_trades, true_candles, true_trades
 
 SERVERS = ("broker", "schema registry", "database")
 SLOW = {"rate": 200.0}
@@ -44,6 +44,8 @@ async def test_whatever_is_killed_every_trade_is_there_once(tmp_path: Path, roun
         truth = true_trades(simulator)
         candles = {key: true_candles(trades) for key, trades in truth.items()}
         await pipeline.until(lambda: candles_are(pipeline, candles), "the candles are those of the truth")
+        await pipeline.ready(pipeline.stages)  # each stream has said since when it was away
+        await everything_is_read(pipeline)
         await pipeline.until(lambda: not {gap.state for gap in gaps(pipeline)} & {"open", "filling"}, "every gap is closed")
         chaos.judge()
         tolls.COLLECTED.extend(havoc.tolls(chaos.blows))

@@ -77,6 +77,14 @@ def test_what_is_simulated_is_labelled_so(served: dict[str, str]) -> None:
         simulated({"binance": Venue()}, {}, {})
 
 
+def test_the_simulator_is_shown_no_credential() -> None:
+    """A venue with a credential is simulated without it and without the channels that need it."""
+    venue = Venue(credential="mainnet", channels=("trade", "orders"))
+    market = simulated({"kraken": venue}, {"kraken_ws": "ws://x", "kraken_rest": "http://x"}, {})
+    assert market.venues["kraken"].credential == ""
+    assert market.venues["kraken"].channels == ("trade",)
+
+
 def test_a_market_is_live_where_any_venue_is_reached() -> None:
     """The venues that answer are the market, the others are left out with their reason; where none answers there is no market."""
     venues = {"binance": Venue(), "kraken": Venue()}

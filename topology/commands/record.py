@@ -77,11 +77,12 @@ def from_venue(dialect: Dialect, venue: Venue, seconds: float) -> Iterator[Line]
 
 
 async def _listen(dialect: Dialect, venue: Venue, seconds: float) -> list[Line]:
-    """Return the frames of one connection of our own to the venue: all channels of its symbols. Retry where it ends early."""
+    """Return the frames of one connection of our own to the venue: all public channels of its symbols. Retry where it ends early."""
     endpoints = dialect.production
     endpoints = endpoints._replace(websocket=venue.websocket or endpoints.websocket, rest=venue.rest or endpoints.rest)
     symbols = venue.symbols or dialect.default_symbols
-    streams = [Stream(channel, symbol) for channel in dialect.channels for symbol in (("",) if channel == WHOLE_VENUE else symbols)]
+    public = [channel for channel in dialect.channels if channel not in dialect.authenticated_channels]
+    streams = [Stream(channel, symbol) for channel in public for symbol in (("",) if channel == WHOLE_VENUE else symbols)]
     lines: list[Line] = []
     try:
         url = dialect.url(endpoints, streams)
