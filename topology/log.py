@@ -7,6 +7,13 @@ import structlog
 
 from topology.settings import Log
 
+TALKATIVE = {
+    "aiokafka": "a line for each request",
+    "ccxt": "at debug, the key, the signature and the answer of each request",
+    "urllib3": "at debug, the address of each request with its signature",
+}
+"""Libraries of which only warnings are written, and what they would write."""
+
 
 def configure(log: Log, stage: str) -> None:
     """Send every log line of this process to stderr, in the chosen form, with the stage's name on it."""
@@ -39,7 +46,8 @@ def configure(log: Log, stage: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(log.level.upper())
-    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(stage=stage)
 
 
