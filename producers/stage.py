@@ -21,6 +21,7 @@ from producers.frames import Frames, Origin, connection_id
 from producers.gaps import GapReader
 from producers.outbox import Outbox
 from producers.rest import Rest
+from producers.sealing import sealer
 from producers.spill import SEGMENT_BYTES, Spill
 from schemas.catalogue import event
 from schemas.codec import Codec
@@ -34,6 +35,7 @@ from topology.registry import Registry
 from topology.secrets.credential import Identity
 from topology.secrets.events import listen_where_told
 from topology.secrets.opening import open_credentials
+from topology.secrets.shipping import shipping
 from topology.secrets.tokens import token
 from topology.secrets.validation import check
 from topology.settings import Settings, Venue
@@ -72,6 +74,7 @@ class Stage:
         self._frame = event("frame")
         self._topic = self._frame.topic.of(venue)
         self._registry = Registry(settings.registry)
+        self._sealing = sealer(settings, venue)
         self._state = "starting"
         self.feeds: list[Feed] = []
         self._access: Access | None = None
@@ -83,11 +86,11 @@ class Stage:
 
     def status(self) -> str:
         """Return why the producer is not ready, or nothing when all its streams are confirmed (or refused)."""
-        return self._state or "; ".join(filter(None, (feed.status() for feed in self.feeds)))
+        return self._state or "; ".join(filter(None, (self._sealing.status(), *(feed.status() for feed in self.feeds))))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Produce until `stop` is set, then close every connection and deliver what was received. Raises Fatal."""
-        with Health(self._settings, self.name, self.status):
+        with Health(self._settings, self.name, self.status), self._sealing:
             codec = await self._patiently(lambda: self._registry.codec(self._topic, self._frame))
             events = Publisher(self._settings.kafka, **{"delivery.timeout.ms": 0})
             dead_letters = await self._patiently(lambda: DeadLetters(events, self._registry, self.name, now))
@@ -172,7 +175,7 @@ class Stage:
         base, secrets = self._own.rest, self._settings.secrets
         identity = Identity(self._dialect.venue, self._own.credential or "mainnet")
         return Access(
-            open_credentials(secrets, self.name),
+            open_credentials(secrets),
             identity,
             lambda credential: check(credential, now, base),
             lambda credential: token(credential, base),
@@ -206,7 +209,7 @@ class Stage:
             lambda overrides: Publisher(self._settings.kafka, **overrides),
             self._topic,
             venue,
-            Spill(self._settings.state_dir / "spill" / venue, name, producer.spill_bytes, segment),
+            Spill(self._settings.state_dir / "spill" / venue, name, producer.spill_bytes, segment, self._sealing),
             patience=producer.broker_patience,
             when_full=producer.spill_when_full,
             refused=refused,
@@ -242,7 +245,8 @@ async def produce(settings: Settings, venue: str, duration: float = 0) -> None:
         loop.add_signal_handler(number, stop.set)
     if duration:
         loop.call_later(duration, stop.set)
-    await Stage(settings, venue).run(stop)
+    with shipping(settings, f"producer-{venue}"):
+        await Stage(settings, venue).run(stop)
 
 
 def main(settings: Settings, venue: str, duration: float = 0) -> int:

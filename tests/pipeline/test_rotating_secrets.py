@@ -87,7 +87,7 @@ def acted(pipeline: Pipeline, action: str, success: bool = True) -> list[int]:
     """Return the versions of which the producer's audit says that, in order."""
     rows = pipeline.query(
         f"SELECT secret_version FROM credential_audit FINAL WHERE credential = '{KRAKEN.path}' AND toString(action) = '{action}' "
-        f"AND success = {int(success)} AND actor = 'producer-kraken' ORDER BY secret_version"
+        f"AND success = {int(success)} AND actor = 'producers-kraken' ORDER BY secret_version"
     )
     return [version for (version,) in rows]
 
