@@ -3,10 +3,23 @@
 import json
 import os
 import socket
+from dataclasses import dataclass
 
 from topology.errors import Fatal
 from topology.settings import Settings
-from topology.stack import Addresses
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the parts are; empty for a part that was not started."""
+
+    kafka: str = ""
+    """host:port"""
+    registry: str = ""
+    """base URL of the Confluent-compatible API"""
+    clickhouse: str = ""
+    """base URL"""
+
 
 SETTINGS = {"kafka": "TIDEWIRE_KAFKA__BROKERS", "registry": "TIDEWIRE_REGISTRY__URL", "clickhouse": "TIDEWIRE_CLICKHOUSE__URL"}
 

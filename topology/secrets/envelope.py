@@ -7,14 +7,16 @@ import base64
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from topology.secrets.errors import Malformed
 from topology.secrets.local_key import Key
-from topology.secrets.vault_session import Session
+
+if TYPE_CHECKING:
+    from topology.secrets.vault_session import Session
 
 NONCE_BYTES = 12
 
@@ -46,7 +48,7 @@ class Wrapping(Protocol):
 class Transit:
     """Data keys wrapped by a key of Vault's transit engine."""
 
-    def __init__(self, session: Session, mount: str, name: str) -> None:
+    def __init__(self, session: "Session", mount: str, name: str) -> None:
         self._session = session
         self._mount = mount
         self._name = name

@@ -8,6 +8,7 @@ A Vault without it answers 400 or 404, and looks go on as they are.
 import asyncio
 import ssl
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import aiohttp
 
@@ -15,7 +16,9 @@ from topology.errors import Retry, TidewireError
 from topology.metrics import retries
 from topology.secrets.opening import open_session, provider
 from topology.secrets.settings import Secrets
-from topology.secrets.vault_session import Session
+
+if TYPE_CHECKING:
+    from topology.secrets.vault_session import Session
 
 EVENTS = "sys/events/subscribe/kv-v2/data-write"
 AGAIN_SECONDS = 5.0
@@ -29,7 +32,7 @@ async def listen_where_told(secrets: Secrets, path: str, heard: Callable[[], Non
         await listen(open_session(secrets), secrets, path, heard, say)
 
 
-async def listen(session: Session, secrets: Secrets, path: str, heard: Callable[[], None], say: Say) -> None:
+async def listen(session: "Session", secrets: Secrets, path: str, heard: Callable[[], None], say: Say) -> None:
     """Call `heard` for each write of a secret until cancelled, and after each time the Vault could not be heard.
 
     Returns where this Vault tells no events, or not to us: `say` is told why.

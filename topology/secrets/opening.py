@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from functools import cache
+from typing import TYPE_CHECKING
 
 from schemas.events import CredentialAudit
 from topology.clock import now
@@ -15,8 +16,9 @@ from topology.secrets.local_key import find_key
 from topology.secrets.policies import spill_key
 from topology.secrets.settings import Secrets
 from topology.secrets.store import Provider, Store
-from topology.secrets.vault import VaultStore
-from topology.secrets.vault_session import Session
+
+if TYPE_CHECKING:
+    from topology.secrets.vault_session import Session
 
 
 def provider(secrets: Secrets) -> Provider:
@@ -27,8 +29,10 @@ def provider(secrets: Secrets) -> Provider:
 
 
 @cache
-def open_session(secrets: Secrets) -> Session:
+def open_session(secrets: Secrets) -> "Session":
     """Return the session at the Vault, one for this process: a second login would want a second secret_id. Nothing is asked yet."""
+    from topology.secrets.vault_session import Session
+
     return Session(secrets)
 
 
@@ -36,6 +40,8 @@ def open_session(secrets: Secrets) -> Session:
 def open_store(secrets: Secrets) -> Store:
     """Return the store, one for this process. A Vault is asked for nothing yet; the local store's key is read."""
     if provider(secrets) == "vault":
+        from topology.secrets.vault import VaultStore
+
         return VaultStore(open_session(secrets), secrets.mount)
     return LocalStore(secrets.folder, find_key(secrets.key_file), now)
 

@@ -7,11 +7,12 @@ import shutil
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from topology.addresses import Addresses
 from topology.errors import Fatal
 from topology.stack.clickhouse import ClickHouse
 from topology.stack.downloads import default_cache_dir
@@ -24,18 +25,6 @@ from topology.stack.watchdog import Watchdog
 PARTS = ("kafka", "registry", "clickhouse")
 PORTS = ("kafka", "kafka_controller", "registry", "registry_management", "clickhouse")
 SECONDS_FOR_ANOTHER = 400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where the parts are; empty for a part that was not started."""
-
-    kafka: str = ""
-    """host:port"""
-    registry: str = ""
-    """base URL of the Confluent-compatible API"""
-    clickhouse: str = ""
-    """base URL"""
 
 
 class LocalStack:
