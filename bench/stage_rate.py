@@ -22,7 +22,8 @@ from topology.settings import Registry as RegistrySettings
 from topology.stack import LocalStack
 from topology.topics import all_topics, create, register
 
-SAMPLE = 0.05
+SAMPLE = 0.2
+"""Seconds between two looks: each makes the stage write all its metrics, milliseconds of what is measured."""
 LIMIT = 300.0
 
 

@@ -3,8 +3,10 @@
 A flush takes a whole batch: an insert per group, and the offsets to commit when all of them are in.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby, repeat
+from operator import methodcaller
 from typing import Protocol
 
 from schemas.codec import MAGIC, PREFIX
@@ -33,6 +35,7 @@ class Message(Protocol):
 
 Place = tuple[str, int]
 """Topic and partition."""
+_topic, _partition, _value = methodcaller("topic"), methodcaller("partition"), methodcaller("value")
 
 
 @dataclass(slots=True)
@@ -49,27 +52,28 @@ class Batch:
     rows: int = 0
     size: int = 0
 
-    def add(self, messages: Iterable[Message]) -> None:
-        """Put messages to their groups, in order."""
-        groups, offsets = self.groups, self.offsets
-        topic, partition, prefix, offset = "", -1, b"", -1
-        group: list[Message] = []
-        for message in messages:
-            value = message.value()
-            offset = message.offset()
-            if message.topic() != topic or message.partition() != partition:
-                topic, partition, prefix = message.topic(), message.partition(), b""
-            offsets[topic, partition] = offset + 1
-            self.rows += 1
+    def add(self, messages: Sequence[Message]) -> None:
+        """Put messages to their groups, in order; those of one partition that follow each other at once, where they are alike."""
+        end = 0
+        for place, run in groupby(zip(map(_topic, messages), map(_partition, messages), strict=True)):
+            start, end = end, end + sum(1 for _ in run)
+            self._add_run(place, messages[start:end])
+
+    def _add_run(self, place: Place, run: Sequence[Message]) -> None:
+        self.offsets[place] = run[-1].offset() + 1
+        self.rows += len(run)
+        values = list(map(_value, run))
+        prefix = (values[0] or b"")[:PREFIX]
+        if len(prefix) == PREFIX and prefix[0] == MAGIC and None not in values and all(map(bytes.startswith, values, repeat(prefix))):
+            self.size += sum(map(len, values))
+            self.groups.setdefault((place[0], prefix), []).extend(run)
+            return
+        for message, value in zip(run, values, strict=True):
+            self.size += len(value or b"")
             if value is None or len(value) < PREFIX or value[0] != MAGIC:
-                self.size += len(value or b"")
                 self.refused.append((message, NOT_WIRE_FORMAT if value is not None else "a null value: no table has a row for it"))
-                continue
-            self.size += len(value)
-            if not value.startswith(prefix) or not prefix:
-                prefix = value[:PREFIX]
-                group = groups.setdefault((topic, prefix), [])
-            group.append(message)
+            else:
+                self.groups.setdefault((place[0], value[:PREFIX]), []).append(message)
 
     def forget(self, places: Iterable[Place]) -> None:
         """Leave out what came from partitions now read by others, who begin at the offset last committed."""

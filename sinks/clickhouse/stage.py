@@ -1,15 +1,17 @@
 """Kafka to ClickHouse: read, gather, insert, and only then commit.
 
-One thread reads and gathers; one flush at a time is inserted by others, a table each. Offsets of a flush are committed when all its
-rows are in or their dead letters delivered. What was in but not committed when a process died is read and inserted again, and the
-tables keep one row of each identity.
+One thread reads and gathers; two flushes at a time are inserted by others, a table each, and ended in their order. Offsets of a
+flush are committed when all its rows are in or their dead letters delivered. What was in but not committed when a process died is
+read and inserted again, and the tables keep one row of each identity.
 """
 
 import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from operator import methodcaller
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -29,10 +31,13 @@ STAGE = "sinks.clickhouse"
 CHUNK = 10_000
 PATIENCE = 0.5
 """Seconds a full batch waits for the flush before it until partitions are paused: pausing throws away what was fetched ahead."""
+MOST_FLUSHES = 2
+"""Under way at a time: the columns of one are made while ClickHouse takes the other in."""
 FAREWELL = 10.0
 """Seconds the last flush may take when partitions or the process are given up."""
 LONGEST_WAIT = 30.0
 
+ERROR = methodcaller("error")
 Refused = list[tuple[Message, str]]
 T = TypeVar("T")
 
@@ -89,7 +94,7 @@ class Stage:
         self._numbers = itertools.count()
         self._pending = Batch()
         self._since = 0.0
-        self._flush: tuple[Batch, list[Future[Refused]]] | None = None
+        self._flushes: deque[tuple[Batch, list[Future[Refused]]]] = deque()
         self.paused = False
 
     def run(self) -> None:
@@ -98,21 +103,20 @@ class Stage:
         try:
             while not self._stop.is_set():
                 self._turn()
-            self._finish(FAREWELL)
             self._begin()
-            self._finish(FAREWELL)
+            self._finish_all(FAREWELL)
         finally:
             self._stop.set()
             self._tables.shutdown(wait=True, cancel_futures=True)
             self._consumer.close()
 
     def _turn(self) -> None:
-        self._finish(0)
-        if self._due() and self._flush is None:
+        self._finish_all(0)
+        if self._due() and len(self._flushes) < MOST_FLUSHES:
             self._begin()
         elif self._full():
             self._finish(PATIENCE)
-            self._hold(self._flush is not None)
+            self._hold(len(self._flushes) == MOST_FLUSHES)
         self._read()
 
     def _read(self) -> None:
@@ -126,7 +130,7 @@ class Stage:
             return
         if not self._pending.rows:
             self._since = self._monotonic()
-        self._pending.add(messages if not any(map(failure, messages)) else self._sound(messages))
+        self._pending.add(messages if not any(map(ERROR, messages)) else list(self._sound(messages)))
 
     def _sound(self, messages: Iterable[Any]) -> Iterable[Message]:
         for message in messages:
@@ -157,7 +161,7 @@ class Stage:
         batch, self._pending = self._pending, Batch()
         number = next(self._numbers)
         inserts = [self._tables.submit(self._insert, *group, messages, number) for group, messages in batch.groups.items()]
-        self._flush = batch, inserts
+        self._flushes.append((batch, inserts))
 
     def _insert(self, topic: str, prefix: bytes, messages: list[Message], number: int) -> Refused:
         return persist(lambda: self._writer.insert(topic, prefix, messages, number), table_name(self._topics[topic]), self._stop, self._say)
@@ -165,13 +169,18 @@ class Stage:
     def _say(self, reason: str) -> None:
         self.waiting = reason
 
-    def _finish(self, timeout: float) -> None:
-        """End the flush under way where all its inserts are done within `timeout` seconds: dead letters, commit, counts."""
-        if self._flush is None:
-            return
-        batch, inserts = self._flush
+    def _finish_all(self, timeout: float) -> None:
+        """End the flushes under way, each within `timeout` seconds; none after one that is not done."""
+        while self._finish(timeout):
+            pass
+
+    def _finish(self, timeout: float) -> bool:
+        """End the oldest flush where all its inserts are done within `timeout` seconds: dead letters, commit, counts. Whether it did."""
+        if not self._flushes:
+            return False
+        batch, inserts = self._flushes[0]
         if wait(inserts, timeout).not_done:
-            return
+            return False
         refused = [*batch.refused]
         for ((topic, _), messages), one in zip(batch.groups.items(), inserts, strict=True):
             rejects = one.result()
@@ -182,8 +191,9 @@ class Stage:
             persist(lambda: self._bury(refused), "dead_letters", self._stop, self._say)
         self._dead_letters.watch(batch.rows)
         self._commit(batch.offsets)
-        self._flush = None
+        self._flushes.popleft()
         self._hold(False)
+        return True
 
     def _bury(self, refused: Refused) -> None:
         for message, reason in refused:
@@ -206,7 +216,7 @@ class Stage:
             consumer.pause(partitions)
 
     def _revoked(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
-        self._finish(FAREWELL)
+        self._finish_all(FAREWELL)
         self._leave(partitions)
 
     def _lost(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
@@ -215,6 +225,6 @@ class Stage:
     def _leave(self, partitions: list[TopicPartition]) -> None:
         places = [(one.topic, one.partition) for one in partitions]
         self._pending.forget(places)
-        if self._flush is not None:
+        for batch, _ in self._flushes:
             for place in places:
-                self._flush[0].offsets.pop(place, None)
+                batch.offsets.pop(place, None)

@@ -104,7 +104,7 @@ class Writer:
     def _block(self, table: str, blocks: Blocks, token: str, messages: Sequence[Message]) -> None:
         first = messages[0]
         settings = SETTINGS | {"insert_deduplication_token": f"{token}/{first.partition()}/{first.offset()}/{len(messages)}"}
-        body = blocks.pack(message.value() or b"" for message in messages)
+        body = blocks.pack([message.value() or b"" for message in messages])
         with insert_seconds.labels(table).time():
             self._asked(partial(self._client().raw_insert, table, insert_block=body, fmt=FORMAT, settings=settings))
 
