@@ -28,6 +28,13 @@ BUFFERED_BATCHES: Final = 8
 """Batches waiting for an agent, over all partitions. With 1 MiB each, and 16 MiB read ahead in the consumer thread, a
 stage that stands still holds about 24 MiB of record bytes (some three times that as Python objects)."""
 
+FETCH_WAIT_MS: Final = 100
+"""How long the broker may hold a fetch. It answers at once when enough is there; but while one is held, aiokafka asks that broker
+for no other partition: one freed from back-pressure waits this long at most. Faust's own setting is a fixed 1,500 ms."""
+PATIENT_BYTES: Final = 128 * 1024
+PATIENT_MS: Final = 50
+"""What a stage waits for whose work is not in a hurry: fewer, larger batches, and fewer questions to the broker."""
+
 LARGEST_RECORD_BYTES: Final = 16 * 1024 * 1024
 """Of a table entry on its way to the changelog. Faust's default is 1 MB."""
 
@@ -37,16 +44,19 @@ class Application(faust.App):
 
     `batched_topics`: each partition's fetched records are one event. All others come one by one.
     `holed_topics`: compacted or written in transactions, so missing offsets are no loss there.
+    `fetch_least`: the bytes that the broker gathers for a fetch, and how many milliseconds it waits for them at most.
     `on_loss`: told of records that were owed and are gone; None stops the stage with Fatal.
     """
 
     batched_topics: set[str]
     holed_topics: set[str]
+    fetch_least: tuple[int, int]
     on_loss: Callable[[Loss], None] | None
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.batched_topics = set()
         self.holed_topics = set()
+        self.fetch_least = (1, FETCH_WAIT_MS)
         self.on_loss = None
         super().__init__(*args, **options)
 
@@ -70,12 +80,13 @@ def create_app(
     standby_replicas: int = 0,
     web_port: int | None = None,
     buffered_batches: int = BUFFERED_BATCHES,
+    patient: bool = False,
     **settings: Any,
 ) -> Application:
     """Make a stage's app: consumer group `name`, at `broker` ("host:port", several joined by commas).
 
-    `table_partitions` must equal the partition count of the topic whose agent writes the tables. The web server runs only
-    with a `web_port`. Further `settings` are Faust's own and win over those chosen here.
+    `patient`: fetches wait a little for more. `table_partitions` must equal the partition count of the topic whose agent writes
+    the tables. The web server runs only with a `web_port`. Further `settings` are Faust's own and win over those chosen here.
     """
     hosts = ";".join(f"tidewire://{address.strip()}" for address in broker.split(","))
     chosen: dict[str, Any] = {
@@ -112,6 +123,8 @@ def create_app(
     app.batched_topics |= set(batched_topics)
     app.holed_topics |= set(holed_topics)
     app.on_loss = on_loss
+    if patient:
+        app.fetch_least = (PATIENT_BYTES, PATIENT_MS)
     return app
 
 

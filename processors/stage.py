@@ -142,9 +142,18 @@ class Held:
 
 
 class Stage:
-    """One processor as a Faust app. `topics` are its sources; `begin` makes the work of a partition."""
+    """One processor as a Faust app. `topics` are its sources; `begin` makes the work of a partition; `patient`: see create_app."""
 
-    def __init__(self, settings: Settings, name: str, topics: tuple[str, ...], begin: Begin, checkpoint_seconds: float = 0) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        topics: tuple[str, ...],
+        begin: Begin,
+        checkpoint_seconds: float = 0,
+        *,
+        patient: bool = False,
+    ) -> None:
         self.settings = settings
         self.name = name
         self.log = logger()
@@ -165,6 +174,7 @@ class Stage:
             replication_factor=settings.kafka.replication_factor,
             table_partitions=partitions,
             on_loss=self._on_loss,
+            patient=patient,
             broker_session_timeout=settings.processors.session_timeout,
         )
         self.app.conf.producer_max_request_size = settings.kafka.message_max_bytes
@@ -257,10 +267,13 @@ def main(
     topics_of: Callable[[Settings], tuple[str, ...]],
     begin_of: Callable[[Settings, Registry], Begin],
     checkpoint_seconds: float = 0,
+    *,
+    patient: bool = False,
 ) -> None:
     """Run a processor as its own process until SIGTERM or SIGINT.
 
-    `checkpoint_seconds` is for a state too large to write at every checkpoint of the settings.
+    `checkpoint_seconds` is for a state too large to write at every checkpoint of the settings; `patient` for work that nobody waits
+    for by the millisecond (see create_app).
     """
     from topology.settings import settings as read
 
@@ -272,6 +285,6 @@ def main(
     ensure_reachable(settings.kafka)
     create(settings.kafka, all_topics())
     registry = Registry(settings.registry)
-    stage = Stage(settings, name, topics_of(settings), begin_of(settings, registry), checkpoint_seconds)
+    stage = Stage(settings, name, topics_of(settings), begin_of(settings, registry), checkpoint_seconds, patient=patient)
     with Health(settings, name, ready=stage.status), shipping(settings, name):
         run(stage.app)

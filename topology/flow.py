@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
 
@@ -30,6 +30,8 @@ class Stage:
     """Its consumer group; empty: `tidewire.<name>`."""
     per_venue: bool = False
     """One process for each venue, which is its argument."""
+    patient: bool = False
+    """Nobody waits for its work by the millisecond: it reads in larger batches, and on one machine the others go first."""
     package: str = ""
     """Where it was found; filled in by `stages`."""
 
@@ -67,7 +69,7 @@ def _declared(package: str) -> list[Stage]:
 def _placed(stage: Stage, package: str) -> Stage:
     for name in (*stage.reads, *stage.writes):
         event(name)  # a name that no schema has is an error here
-    return Stage(stage.name, stage.reads, stage.writes, stage.outside, stage.group, stage.per_venue, package)
+    return replace(stage, package=package)
 
 
 def in_order(found: Iterable[Stage]) -> list[Stage]:

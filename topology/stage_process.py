@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from topology.stack.process import yield_to_others
 from topology.stack.watchdog import Watchdog
 
 FIRST_BACKOFF = 1.0
@@ -30,8 +31,10 @@ class StageProcess:
         logs: Path,
         watchdog: Watchdog,
         clock: Callable[[], float] = time.monotonic,
+        niceness: int = 0,
     ) -> None:
         self.name = name
+        self.niceness = niceness
         self.log = logs / f"{name}.log"
         self.restarts = 0
         self.command = list(command)
@@ -81,6 +84,7 @@ class StageProcess:
                 start_new_session=True,
             )
         self._watchdog.watch(self._process.pid)
+        yield_to_others(self._process.pid, self.niceness)
         self._started, self._again_at, self._asked = self._clock(), None, False
 
     def revive(self) -> str:

@@ -30,6 +30,8 @@ from topology.stage_process import StageProcess
 from topology.topics import all_topics, create, register
 
 SECONDS_TO_BE_READY = 30.0
+PATIENT = 5
+"""Niceness of stages whose work can wait a little: on a small machine the way from the socket to the topics goes first."""
 SECONDS_TO_DRAIN = 60.0
 SECONDS_TO_STOP = 45.0
 """Longer than a producer's or the sink's own bound for delivering what it holds."""
@@ -196,7 +198,8 @@ class Supervisor:
             for venue in self.market.venues if stage.per_venue else ("",):
                 name = f"{stage.name}-{venue}" if venue else stage.name
                 command = [sys.executable, "-m", stage.package, *([venue] if venue else [])]
-                self.processes[name] = StageProcess(name, command, base, self.logs, self._watched())
+                niceness = PATIENT if stage.patient else 0
+                self.processes[name] = StageProcess(name, command, base, self.logs, self._watched(), niceness=niceness)
                 self.declared[name] = stage
 
     def _venue_processes(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from processors.blocks import Block
+from processors.build_candles import STAGE
 from processors.build_candles.builder import Builder
 from processors.build_candles.settings import Settings as CandleSettings
 from processors.stage import Begin, Output, main
@@ -68,4 +69,4 @@ def begin_of(settings: Settings, registry: Registry) -> Begin:
 
 
 if __name__ == "__main__":
-    main("build_candles", topics_of, begin_of)
+    main("build_candles", topics_of, begin_of, patient=STAGE.patient)

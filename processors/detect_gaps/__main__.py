@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from dialects.catalogue import all_dialects
+from processors.detect_gaps import STAGE
 from processors.detect_gaps.core import Connections, Streams
 from processors.detect_gaps.holes import Seen
 from processors.messages import Messages
@@ -142,4 +143,4 @@ def begin_of(settings: Settings, registry: Registry) -> Begin:
 
 
 if __name__ == "__main__":
-    main("detect_gaps", topics_of, begin_of)
+    main("detect_gaps", topics_of, begin_of, patient=STAGE.patient)

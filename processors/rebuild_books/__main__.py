@@ -6,6 +6,7 @@ from typing import cast
 import msgspec
 
 from processors.messages import Messages
+from processors.rebuild_books import STAGE
 from processors.rebuild_books.core import Book
 from processors.rebuild_books.core import Settings as BookSettings
 from processors.stage import Begin, Output, main
@@ -70,4 +71,4 @@ def begin_of(settings: Settings, registry: Registry) -> Begin:
 
 
 if __name__ == "__main__":
-    main("rebuild_books", topics_of, begin_of, checkpoint_seconds=10)
+    main("rebuild_books", topics_of, begin_of, checkpoint_seconds=10, patient=STAGE.patient)

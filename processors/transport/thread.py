@@ -14,10 +14,6 @@ from faust.types import TP
 
 from processors.transport.unpacking import Fetched, take
 
-FETCH_WAIT_MS: Final = 100
-"""How long the broker may hold an empty fetch. It answers at once when a record comes, so this costs no latency; but while
-one is held, aiokafka asks that broker for no other partition: one freed from back-pressure waits this long at most.
-Faust's own setting is a fixed 1,500 ms."""
 FETCH_BYTES: Final = 16 * 1024 * 1024
 """Bytes of one answer, over all partitions: what aiokafka reads ahead of the agents. Its default is 50 MiB."""
 
@@ -28,9 +24,8 @@ class FetchThread(AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # Faust 0.15.3 passes its own and has no setting; aiokafka 0.14.0 reads these when the consumer starts.
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         consumer._fetch_max_bytes = FETCH_BYTES
-        consumer._fetch_min_bytes = 1
+        consumer._fetch_min_bytes, consumer._fetch_max_wait_ms = transport.app.fetch_least
         return consumer
 
     async def fetch(self, active: frozenset[TP] | None, timeout: float) -> list[Fetched]:

@@ -8,6 +8,7 @@ from topology.addresses import export, located
 from topology.errors import Fatal
 from topology.flow import Stage, stages
 from topology.settings import Settings
+from topology.settings import settings as read
 
 
 def find(name: str) -> Stage:
@@ -28,5 +29,6 @@ def run(settings: Settings, name: str, venue: str) -> None:
     if not stage.runs:
         raise Fatal(f"{stage.package} has no __main__ to run")
     export(located(settings))
+    read.cache_clear()  # the stage reads them anew, with the addresses in the environment
     sys.argv = [stage.package, *([venue] if venue else [])]
     runpy.run_module(stage.package, run_name="__main__", alter_sys=True)

@@ -15,12 +15,12 @@ import aiohttp
 from topology.errors import Retry, TidewireError
 from topology.metrics import retries
 from topology.secrets.opening import open_session, provider
+from topology.secrets.policies import EVENTS
 from topology.secrets.settings import Secrets
 
 if TYPE_CHECKING:
     from topology.secrets.vault_session import Session
 
-EVENTS = "sys/events/subscribe/kv-v2/data-write"
 AGAIN_SECONDS = 5.0
 PING_SECONDS = 30.0
 Say = Callable[[str], None]

