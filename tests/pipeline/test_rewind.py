@@ -18,7 +18,7 @@ from topology.lag import Offsets
 from topology.settings import Kafka
 from topology.topics import all_topics
 
-TABLES = ("frames", "trades", "book_deltas", "book_snapshots", "order_deltas", "quotes", "instruments", "candles", "gaps", "dead_letters")
+TABLES = ("frames", "trades", "book_deltas", "book_snapshots", "quotes", "instruments", "candles", "gaps", "dead_letters")
 FAULTS = (
     Fault("drop", "binance", "BTC/USDT", "trade", count=3),
     Fault("drop", "binance", "BTC/USDT", "depth"),
