@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
+from structlog.testing import capture_logs
 
 from producers import sealing as module
 from producers.segments import RECORD, Segment
@@ -207,21 +208,21 @@ def test_a_key_serves_on_while_the_vault_is_away(tmp_path: Path) -> None:
         spill.close()
 
 
-def test_a_file_of_another_key_is_kept_aside_and_the_rest_goes_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_file_of_another_key_is_kept_aside_and_the_rest_goes_on(tmp_path: Path) -> None:
     """What can't be unwrapped ever is counted, named with its cure, kept; moved back under the right key, it is read."""
     other = LocalWrapping(Key("another", b"2" * 32))
     leave(tmp_path, "1", some_messages(3), other)
     leave(tmp_path, "2", some_messages(3, 3))
     heir = Spill(tmp_path, "3", MOST, sealing=sealing())
-    assert drain(heir) == some_messages(3, 3)
+    with capture_logs() as said:
+        assert drain(heir) == some_messages(3, 3)
     assert (heir.unreadable(), heir.unreadable()) == (3, 0)
     assert heir.bytes == 0
     heir.close()
     [kept] = tmp_path.iterdir()
     assert kept.name == "1-0000000001.unreadable"
-    said = "".join(capfd.readouterr())
-    assert str(kept) in said
-    assert "give the key it was written with" in said
+    assert str(kept) in str(said)
+    assert "give the key it was written with" in str(said)
     (tmp_path / "again").mkdir()
     kept.rename(tmp_path / "again" / "0000000001.spill")
     mended = Spill(tmp_path, "4", MOST, sealing=sealing(other))
