@@ -43,7 +43,7 @@ class Outcome:
     twice: int
     wrong: tuple[str, ...]
     stuck: tuple[str, ...]
-    crashed: int
+    crashed: tuple[str, ...]
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Chaos:
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     log: list[_Disturbance] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
-    crashed: int = 0
+    crashed: list[str] = field(default_factory=list)
     settled: bool = True
     written: dict[int, int] = field(default_factory=dict)
 
@@ -146,14 +146,18 @@ class Chaos:
     def _stop(self, worker: subprocess.Popen[bytes], sign: signal.Signals) -> None:
         worker.send_signal(sign)
         # A process too young to have set its handlers dies of SIGTERM itself.
-        self.crashed += worker.wait(30) not in (0, -sign)
+        self._note(worker.wait(30), 0, -sign)
+
+    def _note(self, code: int, *wanted: int) -> None:
+        if code not in wanted:
+            self.crashed.append(f"a worker ended with {code}")
 
     def _stop_all(self) -> None:
         for worker in self.workers:
             worker.send_signal(signal.SIGTERM)
         for worker in self.workers:
             try:
-                self.crashed += worker.wait(20) != 0
+                self._note(worker.wait(20), 0, -signal.SIGTERM)
             except subprocess.TimeoutExpired:
                 worker.kill()
                 self.stuck.append(f"worker {worker.pid} does not stop")
@@ -187,7 +191,7 @@ class Chaos:
     def _check_workers(self) -> None:
         for worker in [worker for worker in self.workers if worker.poll() is not None]:
             self.workers.remove(worker)
-            self.crashed += 1
+            self.crashed.append(f"a worker ended by itself with {worker.returncode}")
             self._start()
 
     # ---- what it came to
@@ -208,7 +212,7 @@ class Chaos:
                 )
             )
         records = sum(self.written.values())
-        return Outcome(tuple(tolls), records, lost, twice, self._wrong(), tuple(self.stuck), self.crashed)
+        return Outcome(tuple(tolls), records, lost, twice, self._wrong(), tuple(self.stuck), tuple(self.crashed))
 
     def _count(self) -> tuple[int, int]:
         lost = twice = 0
@@ -253,6 +257,6 @@ def table(outcome: Outcome) -> str:
         rows.append((one.kind, str(one.count), str(one.lost), str(one.twice), f"{statistics.median(seconds):.1f}", f"{max(seconds):.1f}"))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    lines.append(f"{outcome.records} records; {outcome.crashed} workers crashed; stuck: {', '.join(outcome.stuck) or 'none'}")
+    lines.append(f"{outcome.records} records; crashed: {', '.join(outcome.crashed) or 'none'}; stuck: {', '.join(outcome.stuck) or 'none'}")
     lines += list(outcome.wrong)
     return "\n".join(lines)

@@ -23,5 +23,5 @@ def test_workers_joining_leaving_and_dying_lose_nothing(broker: Broker, tmp_path
         tolls.Toll(f"worker: {one.kind}", one.count, one.lost, len(outcome.wrong), list(one.seconds), again=one.twice)
         for one in outcome.tolls
     )
-    assert (outcome.lost, outcome.wrong, outcome.stuck, outcome.crashed) == (0, (), (), 0), table(outcome)
+    assert (outcome.lost, outcome.wrong, outcome.stuck, outcome.crashed) == (0, (), (), ()), table(outcome)
     assert sum(toll.count for toll in outcome.tolls) == disturbances
