@@ -53,15 +53,15 @@ class Binance(Dialect):
     book_depth: ClassVar[int] = 5000
     """Levels per side of the REST snapshot: the most the venue gives."""
 
-    def url(self, endpoints: Endpoints, streams: Sequence[Stream]) -> str:  # noqa: ARG002 - asked for by message, to be confirmed
+    def url(self, endpoints: Endpoints, streams: Sequence[Stream]) -> str:
         """Return the address for combined frames; the streams are asked for by message, which the venue confirms."""
         return f"{endpoints.websocket}/stream?timeUnit=MICROSECOND"
 
-    def subscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:  # noqa: ARG002 - nothing is authenticated
+    def subscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:
         """Return SUBSCRIBE messages; KeyError where a channel is not one of `channels`."""
         return _messages("SUBSCRIBE", streams, first_id)
 
-    def unsubscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:  # noqa: ARG002 - nothing is authenticated
+    def unsubscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:
         """Return UNSUBSCRIBE messages; KeyError where a channel is not one of `channels`."""
         return _messages("UNSUBSCRIBE", streams, first_id)
 
@@ -80,7 +80,7 @@ class Binance(Dialect):
             return None
         return Request("GET", f"/api/v3/depth?symbol={escape(stream.symbol)}&limit={self.book_depth}", 250)
 
-    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request:  # noqa: ARG002 - paged by id
+    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request:
         """Return the request for up to 1000 trades from an id on (weight 25)."""
         return Request("GET", f"/api/v3/historicalTrades?symbol={escape(symbol)}&fromId={from_sequence}&limit=1000", 25)
 
@@ -88,7 +88,7 @@ class Binance(Dialect):
         """Return the shape of a combined trade or bookTicker frame, the two that come most."""
         return shape(payload)
 
-    def read(self, frame: Frame, memory: dict[str, Any]) -> Iterable[Made]:  # noqa: ARG002 - nothing need be remembered
+    def read(self, frame: Frame, memory: dict[str, Any]) -> Iterable[Made]:
         """Return the event in a frame, or the trades in a reply.
 
         `aggTrade` frames are known (id and sequence are the aggregate's) but never subscribed: their ids are another

@@ -63,7 +63,7 @@ class _Quote(msgspec.Struct, gc=False):
 
 
 class _DepthReply(msgspec.Struct):
-    lastUpdateId: _Whole  # noqa: N815 - the venue's name
+    last_update_id: _Whole = msgspec.field(name="lastUpdateId")
     bids: _Levels
     asks: _Levels
 
@@ -73,7 +73,7 @@ class _OldTrade(msgspec.Struct):
     price: str
     qty: str
     time: _Whole
-    isBuyerMaker: bool  # noqa: N815 - the venue's name
+    is_buyer_maker: bool = msgspec.field(name="isBuyerMaker")
 
 
 def _time(time: int) -> int:
@@ -191,7 +191,7 @@ def _reply(frame: Frame) -> list[Made]:
     try:
         if path == "/api/v3/depth":
             depth = _decode_depth(frame.payload)
-            bids, asks, last = _levels(depth.bids), _levels(depth.asks), depth.lastUpdateId
+            bids, asks, last = _levels(depth.bids), _levels(depth.asks), depth.last_update_id
             return [book_delta(frame, 0, symbol, None, bids, asks, is_snapshot=True, depth=limit, first_sequence=last, last_sequence=last)]
         if path in {"/api/v3/historicalTrades", "/api/v3/trades"}:
             return [
@@ -203,7 +203,7 @@ def _reply(frame: Frame) -> list[Made]:
                     one.id,
                     encode(one.price),
                     encode(one.qty),
-                    _TAKER[one.isBuyerMaker],
+                    _TAKER[one.is_buyer_maker],
                 )
                 for index, one in enumerate(_decode_old_trades(frame.payload))
             ]

@@ -145,6 +145,14 @@ class Dialect(ABC):
     resumable_trades: ClassVar[bool] = False
     """True when missing trades can be asked for by sequence (trades_request)."""
 
+    def is_authenticated(self, streams: Sequence[Stream]) -> bool:
+        """Whether streams need a credential: those of one connection all do, or none does."""
+        return not self.authenticated_channels.isdisjoint(stream.channel for stream in streams)
+
+    def limits_of(self, streams: Sequence[Stream]) -> Limits:
+        """Return the limits of a connection that carries these streams."""
+        return (self.authenticated_limits if self.is_authenticated(streams) else None) or self.limits
+
     @abstractmethod
     def url(self, endpoints: Endpoints, streams: Sequence[Stream]) -> str:
         """Return the websocket address for a connection that will carry these streams, all authenticated or none."""
@@ -167,22 +175,22 @@ class Dialect(ABC):
         Never raises on malformed bytes: such a frame is nobody's data (Heard()), and the normaliser will refuse it.
         """
 
-    def ping(self, request_id: int) -> bytes | None:  # noqa: ARG002 - most venues ping in the protocol itself
+    def ping(self, request_id: int) -> bytes | None:
         """Return an application-level ping, where the venue wants one every `limits.ping_every` seconds."""
         return None
 
-    def snapshot_request(self, stream: Stream) -> Request | None:  # noqa: ARG002 - most venues send it on the socket
+    def snapshot_request(self, stream: Stream) -> Request | None:
         """Return the REST request for a book's snapshot; None where the venue sends it on the socket after subscribing."""
         return None
 
-    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request | None:  # noqa: ARG002
+    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request | None:
         """Return the REST request for the trades from a sequence (inclusive) on, oldest first; None where there is none.
 
         `from_time` is the event time of the trade before the gap (microseconds), for venues that page by time.
         """
         return None
 
-    def shape(self, payload: bytes) -> Shape | None:  # noqa: ARG002 - a dialect may have none
+    def shape(self, payload: bytes) -> Shape | None:
         """Return the shape of a pushed frame by its looks alone, cheaply; None where `read` must look at it."""
         return None
 

@@ -128,7 +128,7 @@ class Kraken(Dialect):
                 return Heard(stream)
         return _hear(payload, asked)
 
-    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request | None:  # noqa: ARG002 - paged by time
+    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request | None:
         """Return the request for up to 1000 trades after a time; None without a time.
 
         `since` is in nanoseconds and exclusive, our times are cut to microseconds, and one taker's trades share a time:

@@ -69,7 +69,7 @@ class Connection:
         self._previous: str | None = None
         self._outgoing: deque[tuple[bytes, int | None, tuple[Stream, ...]]] = deque()
         self._to_send = asyncio.Event()
-        self._private = not around.dialect.authenticated_channels.isdisjoint(stream.channel for stream in streams)
+        self._private = around.dialect.is_authenticated(streams)
         self._token = ""
         self._socket: Socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -110,6 +110,7 @@ class Connection:
         try:
             self._listen(payload, received_at)
         except Exception as error:
+            # picows ends the connection on any error in here, as it would for the venue's: kept, so that the feed stops by it.
             self.failure = error
             raise
 
@@ -193,7 +194,7 @@ class Connection:
 
     async def _send(self) -> None:
         """Send what is queued, no faster than the venue allows, and pings in between."""
-        limits = (self._dialect.authenticated_limits if self._private else None) or self._dialect.limits
+        limits = self._dialect.limits_of(self.streams)
         spacing = SLACK / limits.messages_per_second if limits.messages_per_second else 0
         ping_at = self._around.clock() + limits.ping_every
         while True:

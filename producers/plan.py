@@ -48,10 +48,8 @@ def shards(wanted: list[Stream], most: int) -> list[tuple[Stream, ...]]:
 
 def connections(dialect: Dialect, wanted: list[Stream]) -> list[tuple[Stream, ...]]:
     """Return which streams go together on a connection: authenticated ones apart from the others, no more on one than the venue allows."""
-    private = [stream for stream in wanted if stream.channel in dialect.authenticated_channels]
-    public = [stream for stream in wanted if stream.channel not in dialect.authenticated_channels]
-    limits = dialect.authenticated_limits or dialect.limits
-    return [*shards(public, dialect.limits.streams_per_connection), *shards(private, limits.streams_per_connection)]
+    kinds = ([stream for stream in wanted if dialect.is_authenticated((stream,)) is private] for private in (False, True))
+    return [together for kind in kinds for together in shards(kind, dialect.limits_of(kind).streams_per_connection)]
 
 
 def endpoints(dialect: Dialect, venue: Venue) -> Endpoints:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dialects.catalogue import dialect as dialect_of
-from dialects.dialect import Dialect, Stream
+from dialects.dialect import Dialect
 from producers import coverage, plan
 from producers.access import Access
 from producers.backfill import Backfill, Means
@@ -32,7 +32,7 @@ from topology.health import Health
 from topology.kafka import Publisher
 from topology.log import configure, logger
 from topology.registry import Registry
-from topology.secrets.credential import Identity
+from topology.secrets.credential import Environment, Identity
 from topology.secrets.events import listen_where_told
 from topology.secrets.opening import open_credentials
 from topology.secrets.shipping import shipping
@@ -117,11 +117,13 @@ class Stage:
 
             alive = self._settings.state_dir / "alive" / f"{venue}.json"
             covered = coverage.read(alive, plan.streams(self._dialect, self._own))
-            self._access = self._make_access() if self._own.credential else None
+            self._access = self._make_access(self._own.credential) if self._own.credential else None
             self.feeds = self._make_feeds(rest, frames, covered)
             running: list[asyncio.Future[Any]] = [asyncio.create_task(feed.run()) for feed in self.feeds]
             if self._access is not None:
-                running.append(asyncio.create_task(self._access.run(feed for feed in self.feeds if self._is_private(feed.streams))))
+                running.append(
+                    asyncio.create_task(self._access.run(feed for feed in self.feeds if self._dialect.is_authenticated(feed.streams)))
+                )
             running.append(asyncio.create_task(coverage.keep(covered, alive, lambda: now() - int(outbox.unsafe_seconds() * 1_000_000))))
             reader: GapReader | None = None
             if self._settings.producer.backfill:
@@ -162,18 +164,15 @@ class Stage:
         together = plan.connections(dialect, plan.streams(dialect, self._own))
         return [Feed(dialect.venue, streams, lambda some: Connection(surroundings, some), policy) for streams in together]
 
-    def _is_private(self, streams: tuple[Stream, ...]) -> bool:
-        return not self._dialect.authenticated_channels.isdisjoint(stream.channel for stream in streams)
-
     async def _token(self) -> str:
         if self._access is None:
             raise Retry(f"no credential is set: venues.{self._dialect.venue}.credential")
         return await self._access.token()
 
-    def _make_access(self) -> Access:
+    def _make_access(self, environment: Environment) -> Access:
         """Return what lets the authenticated feeds in. Raises Fatal where the store of secrets can't be opened."""
         base, secrets = self._own.rest, self._settings.secrets
-        identity = Identity(self._dialect.venue, self._own.credential or "mainnet")
+        identity = Identity(self._dialect.venue, environment)
         return Access(
             open_credentials(secrets),
             identity,

@@ -21,7 +21,7 @@ class Silence(msgspec.Struct, array_like=True):
 
     since: int
     detected_at: int
-    origin: str
+    origin: Origin
 
 
 class Saved(msgspec.Struct, array_like=True):
@@ -30,7 +30,7 @@ class Saved(msgspec.Struct, array_like=True):
     venue: str
     symbol: str
     channel: str
-    origin: str
+    origin: Origin
     last: Seen | None
     base: int
     holes: list[Hole]
@@ -166,7 +166,7 @@ def _silence(venue: str, symbol: str, channel: str, silence: Silence, connection
     return Gap(
         venue=venue,
         symbol=symbol,
-        origin=silence.origin,  # type: ignore[typeddict-item] # kept in the state as text; it came from a frame, one of its symbols
+        origin=silence.origin,
         gap_id=f"{venue}|{symbol}|{channel}|silence|{silence.since}",
         channel=channel,
         from_sequence=None,
