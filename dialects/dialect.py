@@ -7,7 +7,7 @@ module in this folder with a class derived from `Dialect` whose `venue` is set; 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 
@@ -88,6 +88,10 @@ class Heard:
     """The venue says that it is about to close (Binance's serverShutdown)."""
     answer: bytes | None = None
     """What must be sent back at once (an application-level pong)."""
+
+
+Origin = Literal["live", "rest", "archive", "simulated"]
+"""Where a frame came from: the symbols of schemas/avro/headers, as generated into schemas/events.py."""
 
 
 class Frame(NamedTuple):

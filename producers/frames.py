@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
 
+from dialects.dialect import Origin
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.encoder import zigzag
@@ -12,7 +13,6 @@ from topology import notices
 from topology.errors import Fatal
 from topology.metrics import dropped_frames
 
-Origin = Literal["live", "rest", "archive", "simulated"]
 Kind = Literal["message", "reply", "notice"]
 Put = Callable[[bytes, bytes], bool]
 """Takes a message's key and value; False where it had to give the message up."""

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dialects.catalogue import dialect as dialect_of
-from dialects.dialect import Dialect
+from dialects.dialect import Dialect, Origin
 from producers import coverage, plan
 from producers.access import Access
 from producers.backfill import Backfill, Means
 from producers.backoff import Backoff
 from producers.connection import Connection, Surroundings
 from producers.feed import Feed, Policy
-from producers.frames import Frames, Origin, connection_id
+from producers.frames import Frames, connection_id
 from producers.gaps import GapReader
 from producers.outbox import Outbox
 from producers.rest import Rest

@@ -5,15 +5,13 @@ State is kept by stream and survives checkpoints; the first event ever of a stre
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
+from dialects.dialect import Origin
 from processors.detect_gaps.holes import Change, Counted, Hole, Seen
 from schemas.events import Gap
 from topology.notices import Notice
-
-Origin = Any
 
 
 class Silence(msgspec.Struct, array_like=True):
@@ -41,7 +39,7 @@ class Streams:
     """The counted streams of one partition (trades, book deltas, or the frames of connections), by name."""
 
     reorder: int
-    counted: dict[str, tuple[Counted, str, str, str, str]] = field(default_factory=dict)
+    counted: dict[str, tuple[Counted, str, str, str, Origin]] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
 
     def see(self, venue: str, symbol: str, channel: str, origin: Origin, one: Seen, name: str = "") -> list[Gap]:

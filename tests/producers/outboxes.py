@@ -5,6 +5,7 @@ import contextlib
 import os
 import secrets
 import signal
+import sys
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -138,9 +139,38 @@ def in_order(numbers: list[int]) -> dict[bytes, list[int]]:
     return found
 
 
-async def until_ready(output: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """Yield a child's lines up to the one that says that it is ready, or its end."""
-    async for line in output:
-        yield line
-        if line == b"ready\n":
-            return
+LEFT = """
+import asyncio, contextlib, sys
+from pathlib import Path
+from tests.producers.outboxes import outbox, put, until
+from tests.producers.sealed import keyed
+
+class Broker:
+    address = sys.argv[1]
+
+async def main():
+    with keyed() if sys.argv[4] == "sealed" else contextlib.nullcontext() as keys:
+        async with outbox(Broker, sys.argv[2], Path(sys.argv[3]), sealing=keys) as made:
+            put(made, range(2000))
+            await until(lambda: made.spilling)
+            put(made, range(2000, 5000))
+            print("ready", flush=True)
+            await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+async def leave_by_kill(broker: Broker, topic: str, folder: Path, *, sealed: bool = False) -> None:
+    """Let a producer spill messages 0 to 4999 while the broker is away, and kill it with signal 9."""
+    with frozen(broker):
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", LEFT, broker.address, topic, str(folder), "sealed" if sealed else "plain"),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert child.stdout is not None
+        async with asyncio.timeout(60):
+            said = await child.stdout.readline()
+        child.kill()
+        await child.wait()
+        assert said == b"ready\n"

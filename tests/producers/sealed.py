@@ -13,6 +13,8 @@ from topology.secrets.local_key import Key
 
 Message = tuple[bytes, bytes]
 KEY = Key("the test", b"1" * 32)
+DATA_KEY = DataKey(b"wrapped", b"k" * 32)
+MOST = 10_000_000
 CANARY = b"canary frame of an authenticated channel"
 PATIENCE = 30.0
 
@@ -58,6 +60,16 @@ def keyed(wrapping: Wrapping | None = None) -> Iterator[Sealing]:
     with sealing(wrapping) as made:
         wait(lambda: made.key is not None)
         yield made
+
+
+def leave(root: Path, name: str, messages: list[Message], wrapping: LocalWrapping | Switched | None = None) -> Path:
+    """Leave sealed files as a producer that ended while the broker was away; return its directory."""
+    with keyed(wrapping) as keys:
+        spill = Spill(root, name, MOST, segment_bytes=2_000, sealing=keys)
+        for message in messages:
+            assert spill.append([message]) is not None
+        spill.close()
+    return root / name
 
 
 def wait(condition: object) -> None:

@@ -1,7 +1,6 @@
 """The way to Kafka while the broker freezes, dies, comes back, or never does. On a broker of this module's own."""
 
 import asyncio
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tests.producers.outboxes import (
     broker,
     frozen,
     in_order,
+    leave_by_kill,
     message,
     outbox,
     put,
@@ -22,7 +22,6 @@ from tests.producers.outboxes import (
     stored,
     topic,
     until,
-    until_ready,
 )
 from topology.errors import Fatal
 from topology.kafka import Publisher
@@ -116,38 +115,9 @@ async def test_what_is_not_delivered_at_the_end_is_sent_by_the_next(broker: Brok
     assert size_of(tmp_path) == 0
 
 
-CHILD = """
-import asyncio, sys, time
-from pathlib import Path
-from tests.producers.outboxes import outbox, put, until
-
-class Broker:
-    address = sys.argv[1]
-
-async def main():
-    async with outbox(Broker, sys.argv[2], Path(sys.argv[3])) as made:
-        put(made, range(2000))
-        await until(lambda: made.spilling)
-        put(made, range(2000, 5000))
-        print("ready", flush=True)
-        await asyncio.sleep(600)
-
-asyncio.run(main())
-"""
-
-
 async def test_a_producer_killed_while_the_broker_is_away_loses_nothing_on_disk(broker: Broker, topic: str, tmp_path: Path) -> None:
     """After kill -9, the next producer sends all that was on disk, in order; some may come twice, from the first to the last of them."""
-    with frozen(broker):
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", CHILD, broker.address, topic, str(tmp_path), stdout=asyncio.subprocess.PIPE
-        )
-        assert child.stdout is not None
-        async with asyncio.timeout(60):
-            said = [line async for line in until_ready(child.stdout)]
-        child.kill()
-        await child.wait()
-        assert said[-1] == b"ready\n"
+    await leave_by_kill(broker, topic, tmp_path)
     async with outbox(broker, topic, tmp_path):
         pass
     for key, numbers in stored(broker, topic).items():

@@ -1,14 +1,12 @@
 """The way to Kafka with sealed files: before the first data key, after kill -9, and while the Vault is away."""
 
-import asyncio
-import sys
 from pathlib import Path
 
 import pytest
 
 from producers import outbox as module
 from producers import sealing as keys_module
-from tests.producers.outboxes import broker, frozen, in_order, message, outbox, put, size_of, stored, topic, until, until_ready
+from tests.producers.outboxes import broker, frozen, in_order, leave_by_kill, message, outbox, put, size_of, stored, topic, until
 from tests.producers.sealed import Switched, keyed, sealing, written
 from topology.errors import Fatal
 from topology.stack.kafka import Kafka as Broker
@@ -77,40 +75,9 @@ async def test_what_has_no_key_at_the_end_is_not_left_in_plain_text(broker: Brok
     assert size_of(tmp_path) == 0
 
 
-CHILD = """
-import asyncio, sys
-from pathlib import Path
-from tests.producers.sealed import keyed
-from tests.producers.outboxes import outbox, put, until
-
-class Broker:
-    address = sys.argv[1]
-
-async def main():
-    with keyed() as keys:
-        async with outbox(Broker, sys.argv[2], Path(sys.argv[3]), sealing=keys) as made:
-            put(made, range(2000))
-            await until(lambda: made.spilling)
-            put(made, range(2000, 5000))
-            print("ready", flush=True)
-            await asyncio.sleep(600)
-
-asyncio.run(main())
-"""
-
-
 async def test_a_killed_producers_sealed_frames_come_first_and_nothing_overtakes(broker: Broker, topic: str, tmp_path: Path) -> None:
     """Its heir starts while the Vault is away: new messages wait in memory behind the files; when it is back all come, in order."""
-    with frozen(broker):
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", CHILD, broker.address, topic, str(tmp_path), stdout=asyncio.subprocess.PIPE
-        )
-        assert child.stdout is not None
-        async with asyncio.timeout(60):
-            said = [line async for line in until_ready(child.stdout)]
-        child.kill()
-        await child.wait()
-        assert said[-1] == b"ready\n"
+    await leave_by_kill(broker, topic, tmp_path, sealed=True)
     assert READABLE not in written(tmp_path)
     wrapping = Switched(away=True)
     with sealing(wrapping) as keys:

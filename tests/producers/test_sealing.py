@@ -12,32 +12,33 @@ from hypothesis import strategies as some
 from structlog.testing import capture_logs
 
 from producers import sealing as module
-from producers.segments import RECORD, Segment
+from producers.segments import Segment
 from producers.spill import Spill
-from tests.producers.sealed import CANARY, KEY, Message, Switched, drain, keyed, sealing, some_messages, wait, written
-from topology.secrets.envelope import DataKey, LocalWrapping
+from tests.producers.sealed import (
+    CANARY,
+    DATA_KEY,
+    KEY,
+    MOST,
+    Message,
+    Switched,
+    drain,
+    keyed,
+    leave,
+    sealing,
+    some_messages,
+    wait,
+    written,
+)
+from topology.secrets.envelope import LocalWrapping
 from topology.secrets.errors import WrongKey
 from topology.secrets.local_key import Key
-from topology.secrets.sealed_file import HEADER_BYTES, OVERHEAD
-
-DATA_KEY = DataKey(b"wrapped", b"k" * 32)
-MOST = 10_000_000
+from topology.secrets.sealed_file import OVERHEAD
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask a Vault that is away again at once."""
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
-
-
-def leave(root: Path, name: str, messages: list[Message], wrapping: LocalWrapping | Switched | None = None) -> Path:
-    """Leave sealed files as a producer that ended while the broker was away; return its directory."""
-    with keyed(wrapping) as keys:
-        spill = Spill(root, name, MOST, segment_bytes=2_000, sealing=keys)
-        for message in messages:
-            assert spill.append([message]) is not None
-        spill.close()
-    return root / name
 
 
 def test_nothing_of_a_frame_is_on_disk(tmp_path: Path) -> None:
@@ -66,72 +67,6 @@ def test_what_is_sealed_opens_again(tmp_path_factory: pytest.TempPathFactory, ba
         found += segment.read(data.draw(some.integers(1, 400)))
     assert found == [message for batch in batches for message in batch]
     segment.remove()
-
-
-def test_a_sealed_file_cut_anywhere_is_read_up_to_there(tmp_path: Path) -> None:
-    """At every byte, the header's included, a cut leaves the whole records before it and nothing else."""
-    messages = some_messages(3)
-    whole = Segment(tmp_path / "whole", create=True, key=DATA_KEY)
-    ends = []
-    for message in messages:
-        whole.append([message])
-        ends.append(whole.size)
-    content = (tmp_path / "whole").read_bytes()
-    whole.close()
-    for length in range(len(content) + 1):
-        (tmp_path / "cut").write_bytes(content[:length])
-        cut = Segment(tmp_path / "cut", create=False)
-        cut.unlock(DATA_KEY.plain)
-        found = cut.read(10_000) if not cut.exhausted else []
-        assert (found, cut.unreadable) == (messages[: sum(end <= length for end in ends)], "")
-        assert cut.exhausted
-        cut.remove()
-
-
-def records(content: bytes, start: int) -> list[bytes]:
-    """Return the records of a file's bytes, with length and checksum."""
-    found = []
-    while start < len(content):
-        end = start + RECORD.size + RECORD.unpack_from(content, start)[0]
-        found.append(content[start:end])
-        start = end
-    return found
-
-
-@pytest.mark.parametrize("order", [(1, 0, 2), (0, 0, 1), (0, 2, 1), (1, 2, 0)])
-def test_records_in_another_place_do_not_open(tmp_path: Path, order: tuple[int, ...]) -> None:
-    """Swapped, repeated or left out, with sound checksums: what stands before is read, and nothing from there on."""
-    segment = Segment(tmp_path / "one", create=True, key=DATA_KEY)
-    messages = some_messages(3)
-    segment.append(messages)
-    segment.close()
-    content = (tmp_path / "one").read_bytes()
-    start = HEADER_BYTES + len(DATA_KEY.wrapped)
-    there = records(content, start)
-    (tmp_path / "one").write_bytes(content[:start] + b"".join(there[number] for number in order))
-    again = Segment(tmp_path / "one", create=False)
-    again.unlock(DATA_KEY.plain)
-    sound = next(place for place, number in enumerate(order) if place != number)
-    assert again.read(10_000) == messages[:sound]
-    assert "moved from another place" in again.unreadable
-    assert again.left() == 3 - sound
-    again.close()
-
-
-def test_a_record_of_another_file_does_not_open(tmp_path: Path) -> None:
-    """Two files under one data key: the first record of one is none of the other."""
-    paths = [tmp_path / "one", tmp_path / "two"]
-    for path in paths:
-        segment = Segment(path, create=True, key=DATA_KEY)
-        segment.append(some_messages(1))
-        segment.close()
-    start = HEADER_BYTES + len(DATA_KEY.wrapped)
-    paths[0].write_bytes(paths[0].read_bytes()[:start] + paths[1].read_bytes()[start:])
-    mixed = Segment(paths[0], create=False)
-    mixed.unlock(DATA_KEY.plain)
-    assert mixed.read(10_000) == []
-    assert mixed.unreadable
-    mixed.close()
 
 
 def test_plain_then_sealed_then_plain(tmp_path: Path) -> None:
@@ -227,45 +162,6 @@ def test_a_file_of_another_key_is_kept_aside_and_the_rest_goes_on(tmp_path: Path
     kept.rename(tmp_path / "again" / "0000000001.spill")
     mended = Spill(tmp_path, "4", MOST, sealing=sealing(other))
     assert drain(mended) == some_messages(3)
-
-
-def test_an_altered_file_is_kept_with_what_was_delivered_of_it(tmp_path: Path) -> None:
-    """A record that was altered, its checksum too, ends its file: those before it are delivered, the file is set aside only then."""
-    [path] = leave(tmp_path, "1", some_messages(3)).glob("*.spill")
-    segment = Segment(path, create=False)
-    header = segment.header
-    assert header is not None
-    start = HEADER_BYTES + len(header.wrapped)
-    segment.close()
-    content = path.read_bytes()
-    there = records(content, start)
-    path.write_bytes(content[:start] + there[0] + there[2] + there[1])
-    keys = sealing()
-    heir = Spill(tmp_path, "2", MOST, sealing=keys)
-    assert heir.read() == []
-    wait(lambda: keys.unwrapped(header.wrapped))
-    batch = heir.read()
-    assert [(key, value) for _, key, value in batch] == some_messages(1)
-    heir.tidy()
-    assert path.exists()
-    heir.delivered(batch[0][0])
-    heir.tidy()
-    assert not path.exists()
-    assert heir.unreadable() == 2
-    assert len(list(tmp_path.glob("*.unreadable"))) == 1
-
-
-@pytest.mark.parametrize("at", [4, 10, 22, 30])
-def test_a_damaged_header_is_kept_aside(tmp_path: Path, at: int) -> None:
-    """A version, id, length or wrapped key that was altered is told as damage; the file is kept."""
-    [path] = leave(tmp_path, "1", some_messages(2)).glob("*.spill")
-    content = bytearray(path.read_bytes())
-    content[at - (at == 22)] ^= 0x80
-    path.write_bytes(content)
-    heir = Spill(tmp_path, "2", MOST, sealing=sealing())
-    assert drain(heir) == []
-    heir.close()
-    assert [one.read_bytes() for one in tmp_path.iterdir()] == [content]
 
 
 def test_the_bound_is_kept_with_headers_and_seals(tmp_path: Path) -> None:
