@@ -169,8 +169,10 @@ async def leave_by_kill(broker: Broker, topic: str, folder: Path, *, sealed: boo
             stdout=asyncio.subprocess.PIPE,
         )
         assert child.stdout is not None
+        said = b""
         async with asyncio.timeout(60):
-            said = await child.stdout.readline()
+            while said != b"ready\n":  # its warnings come before
+                said = await child.stdout.readline()
+                assert said, "the producer ended before it was ready"
         child.kill()
         await child.wait()
-        assert said == b"ready\n"
