@@ -3,6 +3,7 @@
 import logging
 import ssl
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import faust
 from mode import CrashingSupervisor
 
 from processors.transport import Loss
+from processors.transport.progress import watch
 from topology.collector import collect_rarely
 from topology.settings import Kafka
 
@@ -34,6 +36,8 @@ for no other partition: one freed from back-pressure waits this long at most. Fa
 PATIENT_BYTES: Final = 128 * 1024
 PATIENT_MS: Final = 50
 """What a stage waits for whose work is not in a hurry: fewer, larger batches, and fewer questions to the broker."""
+
+STALL_SECONDS: Final = 60.0
 
 LARGEST_RECORD_BYTES: Final = 16 * 1024 * 1024
 """Of a table entry on its way to the changelog. Faust's default is 1 MB."""
@@ -81,11 +85,13 @@ def create_app(
     web_port: int | None = None,
     buffered_batches: int = BUFFERED_BATCHES,
     patient: bool = False,
+    stall_seconds: float = STALL_SECONDS,
     **settings: Any,
 ) -> Application:
     """Make a stage's app: consumer group `name`, at `broker` ("host:port", several joined by commas).
 
-    `patient`: fetches wait a little for more. `table_partitions` must equal the partition count of the topic whose agent writes
+    `patient`: fetches wait a little for more. `stall_seconds`: without a commit for so long, while there is something to commit,
+    the process ends with code 1. `table_partitions` must equal the partition count of the topic whose agent writes
     the tables. The web server runs only with a `web_port`. Further `settings` are Faust's own and win over those chosen here.
     """
     hosts = ";".join(f"tidewire://{address.strip()}" for address in broker.split(","))
@@ -125,6 +131,7 @@ def create_app(
     app.on_loss = on_loss
     if patient:
         app.fetch_least = (PATIENT_BYTES, PATIENT_MS)
+    app.task(partial(watch, app, stall_seconds))
     return app
 
 

@@ -175,6 +175,7 @@ class Stage:
             table_partitions=partitions,
             on_loss=self._on_loss,
             patient=patient,
+            stall_seconds=max(settings.processors.stall_seconds, 10 * self._every),
             broker_session_timeout=settings.processors.session_timeout,
         )
         self.app.conf.producer_max_request_size = settings.kafka.message_max_bytes

@@ -124,6 +124,7 @@ class Processors(Group):
     checkpoint_seconds: float = Field(1.0, gt=0, description="State is written and offsets acknowledged this often; seconds.")
     reject_share: float = Field(0.5, gt=0, le=1, description="Share of refused frames, of the last 1,000 or more, at which a stage stops.")
     session_timeout: float = Field(6.0, gt=0, description="A worker that was killed is missed after this; seconds.")
+    stall_seconds: float = Field(60.0, gt=0, description="A stage that has commits to make and makes none for so long ends, to start over.")
     data_dir: str = Field("", description="Where Faust keeps its files; empty: under state_dir.")
 
 

@@ -186,6 +186,15 @@ class Consumer(Commits):
     def _named(self, setting: str) -> frozenset[str] | set[str]:
         return getattr(self.app, setting, frozenset())
 
+    def standing(self) -> dict[TP, tuple[int, int]]:
+        """Return, by source partition held, what is committed and where the log ended when it was last read."""
+        found = {}
+        for tp in self._ledgers.keys() & self.assignment():
+            ledger, committed = self._ledgers[tp], self._committed_offset.get(tp)
+            end = max(ledger.owed, self.highwater(tp) or 0)
+            found[tp] = (ledger.acknowledged if committed is None else committed, end)
+        return found
+
     # ---- flow
 
     def resume_flow(self) -> None:

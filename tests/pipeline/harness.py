@@ -219,6 +219,10 @@ class Pipeline:
         finally:
             client.close()
 
+    def last_lines(self) -> str:
+        """Return the end of every stage's log."""
+        return "\n".join(line for stage in self.processes for line in [f"-- {stage}", *self.log(stage).splitlines()[-8:]])
+
     async def until(self, condition: Callable[[], Any], what: str, seconds: float = 120) -> Any:
         """Wait until a condition holds and return its value; the logs of stages that died are shown when it does not."""
         deadline = time.monotonic() + seconds
@@ -232,7 +236,7 @@ class Pipeline:
                 last = error
             dead = [stage for stage, process in self.processes.items() if process.poll() not in {None, -signal.SIGKILL}]
             assert not dead, f"{dead} ended while waiting until {what}:\n" + "\n".join(self.log(stage) for stage in dead)
-            assert time.monotonic() < deadline, f"not within {seconds} s: {what}; last: {last}\n{self.directory}"
+            assert time.monotonic() < deadline, f"not within {seconds} s: {what}; last: {last}\n{self.directory}\n{self.last_lines()}"
             await asyncio.sleep(POLL)
 
 

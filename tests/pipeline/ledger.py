@@ -195,7 +195,9 @@ def candles_are(pipeline: Pipeline, wanted: dict[Symbol, dict[tuple[str, int], C
 
 
 def _has_read(offsets: Offsets, group: str, topics: list[str], ends: dict[Place, int]) -> bool:
-    return offsets.lag(group, topics, ends) == 0
+    lag = offsets.lag(group, topics, ends)
+    assert lag == 0, f"{lag} messages unread: acknowledged {offsets.committed(group, ends)} of {ends}"
+    return True
 
 
 async def everything_is_read(pipeline: Pipeline) -> None:
