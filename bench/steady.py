@@ -57,7 +57,7 @@ class Up:
             for line in list(self._lines):
                 if found := re.match(rf"[\d:]+ {name}: (\S+)$", line):
                     return found[1]
-            time.sleep(0.1)
+            time.sleep(0.25)
         raise RuntimeError("tidewire up did not start:\n" + "".join(self._lines[-20:]))
 
     def stop(self) -> None:
@@ -97,7 +97,7 @@ def poll_rows(address: str, until: float, delays: list[float]) -> None:
         if seen:
             delays += [(at - time_of) / 1_000 for time_of in rows]
         seen = max(rows, default=seen or at)
-        time.sleep(0.1)
+        time.sleep(0.25)
     client.close()
 
 

@@ -13,6 +13,7 @@ from mode import CrashingSupervisor
 from processors.transport import Loss
 from processors.transport.progress import watch
 from topology.collector import collect_rarely
+from topology.kafka import PATIENT_FETCH_BYTES, PATIENT_FETCH_MS
 from topology.settings import Kafka
 
 SESSION_SECONDS: Final = 8.0
@@ -30,13 +31,11 @@ BUFFERED_BATCHES: Final = 8
 """Batches waiting for an agent, over all partitions. With 1 MiB each, and 16 MiB read ahead in the consumer thread, a
 stage that stands still holds about 24 MiB of record bytes (some three times that as Python objects)."""
 
-FETCH_WAIT_MS: Final = 100
-"""How long the broker may hold a fetch. It answers at once when enough is there; but while one is held, aiokafka asks that broker
-for no other partition: one freed from back-pressure waits this long at most. Faust's own setting is a fixed 1,500 ms."""
-PATIENT_BYTES: Final = 128 * 1024
-PATIENT_MS: Final = 50
-"""What a stage waits for whose work is not in a hurry: fewer, larger batches, and fewer questions to the broker."""
-
+LEAST_BYTES: Final = 64 * 1024
+LEAST_MS: Final = 10
+"""The broker holds a fetch until it has so many bytes, or for so long: a batch costs as much as fifty frames, whatever is in it, and
+so does an answer of the broker (BENCHMARKS.md). Faust's own wait is a fixed 1,500 ms; while one is held, aiokafka asks that broker for
+no other partition, and one freed from back-pressure waits."""
 STALL_SECONDS: Final = 60.0
 
 LARGEST_RECORD_BYTES: Final = 16 * 1024 * 1024
@@ -60,7 +59,7 @@ class Application(faust.App):
     def __init__(self, *args: Any, **options: Any) -> None:
         self.batched_topics = set()
         self.holed_topics = set()
-        self.fetch_least = (1, FETCH_WAIT_MS)
+        self.fetch_least = (LEAST_BYTES, LEAST_MS)
         self.on_loss = None
         super().__init__(*args, **options)
 
@@ -130,7 +129,7 @@ def create_app(
     app.holed_topics |= set(holed_topics)
     app.on_loss = on_loss
     if patient:
-        app.fetch_least = (PATIENT_BYTES, PATIENT_MS)
+        app.fetch_least = (PATIENT_FETCH_BYTES, PATIENT_FETCH_MS)
     app.task(partial(watch, app, stall_seconds))
     return app
 

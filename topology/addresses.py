@@ -24,6 +24,10 @@ class Addresses:
 SETTINGS = {"kafka": "TIDEWIRE_KAFKA__BROKERS", "registry": "TIDEWIRE_REGISTRY__URL", "clickhouse": "TIDEWIRE_CLICKHOUSE__URL"}
 
 
+EMBEDDED_PARTITIONS = 1
+"""One machine, one worker a stage: each more is a request more to the broker for everything that is written."""
+
+
 def given(settings: Settings) -> Addresses:
     """Return the addresses that the settings name; empty where they name none."""
     return Addresses(kafka=settings.kafka.brokers, registry=settings.registry.url, clickhouse=settings.clickhouse.url)
@@ -58,10 +62,13 @@ def answers(address: str, timeout: float = 1.0) -> bool:
 
 
 def merged(settings: Settings, found: Addresses) -> Settings:
-    """Return the settings with the addresses filled in where they name none."""
+    """Return the settings with the addresses filled in where they name none; for an embedded broker its partitions too."""
+    partitions = settings.kafka.partitions
+    if not settings.kafka.brokers and found.kafka:
+        partitions = partitions or EMBEDDED_PARTITIONS
     return settings.model_copy(
         update={
-            "kafka": settings.kafka.model_copy(update={"brokers": settings.kafka.brokers or found.kafka}),
+            "kafka": settings.kafka.model_copy(update={"brokers": settings.kafka.brokers or found.kafka, "partitions": partitions}),
             "registry": settings.registry.model_copy(update={"url": settings.registry.url or found.registry}),
             "clickhouse": settings.clickhouse.model_copy(update={"url": settings.clickhouse.url or found.clickhouse}),
         }
@@ -82,6 +89,7 @@ def environment(settings: Settings) -> dict[str, str]:
     """Return what tells a child process where the servers and the state folder are."""
     found = given(settings)
     named = {name: getattr(found, part) for part, name in SETTINGS.items()}
+    named["TIDEWIRE_KAFKA__PARTITIONS"] = str(settings.kafka.partitions)
     return {**named, "TIDEWIRE_STATE_DIR": str(settings.state_dir.resolve())}
 
 

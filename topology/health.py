@@ -17,6 +17,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from topology.settings import Settings
 
+POLL_SECONDS = 0.1
+"""How often the server looks whether it shall end."""
+
 
 class Health:
     """Serve a stage's health while it runs. `ready` says why it is not ready, or nothing when it is."""
@@ -58,8 +61,10 @@ class Health:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         host, port = self._server.server_address[:2]
         text = json.dumps({"stage": self.stage, "pid": os.getpid(), "url": f"http://{host!s}:{port}"})
-        self._file.write_text(text)
-        threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(text)
+        fresh.replace(self._file)  # who looks meanwhile sees all of it or nothing
+        threading.Thread(target=self._server.serve_forever, args=(POLL_SECONDS,), name="health", daemon=True).start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -75,7 +80,7 @@ def running(state_dir: Path) -> list[dict[str, str | int]]:
         try:
             one = json.loads(path.read_text())
             os.kill(one["pid"], 0)
-        except (ProcessLookupError, json.JSONDecodeError):
+        except ProcessLookupError:
             path.unlink(missing_ok=True)
         except FileNotFoundError:
             continue

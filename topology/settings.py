@@ -45,9 +45,9 @@ class Kafka(Group):
     sasl_password: SecretStr = Field(SecretStr(""), description="SASL password.")
     ssl_ca: str = Field("", description="File with the CA that signed the brokers' certificates.")
     replication_factor: int = Field(1, ge=1, description="Replicas of each topic created.")
-    partitions: int = Field(0, ge=0, description="Partitions of each topic created; 0: as its schema says.")
+    partitions: int = Field(0, ge=0, description="Partitions of each topic created; 0: 1 for the embedded broker, else as its schema says.")
     message_max_bytes: int = Field(16_000_000, ge=1_000_000, description="Largest message; a full book can exceed 5 MB.")
-    linger_ms: float = Field(2, ge=0, description="How long a producer waits to fill a batch; milliseconds.")
+    linger_ms: float = Field(5, ge=0, description="How long a producer waits to fill a batch; milliseconds, of which the last costs CPU.")
     compression: str = Field("lz4", description="Compression of what we publish: none, lz4, zstd, snappy, gzip.")
 
 
@@ -79,7 +79,7 @@ class Sink(Group):
 
     flush_rows: int = Field(100_000, ge=1, description="Rows that make a flush.")
     flush_bytes: int = Field(64_000_000, ge=1_000, description="Bytes that make a flush.")
-    flush_seconds: float = Field(0.2, gt=0, description="Longest time a row waits for a flush; seconds.")
+    flush_seconds: float = Field(0.5, gt=0, description="Longest time a row waits for a flush; seconds.")
     skip: tuple[str, ...] = Field((), description="Events that are not written to ClickHouse (frame, quote …).")
     reject_share: float = Field(0.5, gt=0, le=1, description="Share of refused rows, of the last 1,000 or more, at which the sink stops.")
 

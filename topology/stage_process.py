@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from topology.stack.process import yield_to_others
+from topology.stack.priority import yield_to_others
 from topology.stack.watchdog import Watchdog
 
 FIRST_BACKOFF = 1.0

@@ -25,13 +25,12 @@ from topology.registry import Registry
 from topology.settings import Settings
 from topology.simulator_process import SimulatorProcess
 from topology.stack import LocalStack
+from topology.stack.priority import PATIENT
 from topology.stack.watchdog import Watchdog
 from topology.stage_process import StageProcess
 from topology.topics import all_topics, create, register
 
 SECONDS_TO_BE_READY = 30.0
-PATIENT = 5
-"""Niceness of stages whose work can wait a little: on a small machine the way from the socket to the topics goes first."""
 SECONDS_TO_DRAIN = 60.0
 SECONDS_TO_STOP = 45.0
 """Longer than a producer's or the sink's own bound for delivering what it holds."""

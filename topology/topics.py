@@ -36,7 +36,8 @@ def config_of(event: Event, kafka: Kafka) -> dict[str, str]:
 def create(kafka: Kafka, wanted: Mapping[str, Event]) -> list[str]:
     """Create what is missing and alter what differs; return what was changed, in words.
 
-    Partitions are only ever added: a key's events must not change partition unannounced, so that is said too.
+    Partitions are only ever added: a key's events must not change partition unannounced, so that is said too. Fatal where a topic
+    has more than `kafka.partitions`: the state of the stages is kept by partition.
     """
     admin = AdminClient(connection(kafka))
     try:
@@ -61,9 +62,15 @@ def create(kafka: Kafka, wanted: Mapping[str, Event]) -> list[str]:
     changes += _alter(admin, kafka, {name: event for name, event in wanted.items() if name in there})
     for name, event in wanted.items():
         count = kafka.partitions or event.topic.partitions
-        if name in there and len(there[name].partitions) < count:
+        found = len(there[name].partitions) if name in there else count
+        if found > count and kafka.partitions:
+            raise Fatal(
+                f"{name} has {found} partitions and is to have {count}: set kafka.partitions (TIDEWIRE_KAFKA__PARTITIONS) to {found}, "
+                "or begin anew with `tidewire up --fresh`"
+            )
+        if found < count:
             admin.create_partitions([NewPartitions(name, count)])[name].result()
-            changes.append(f"{name}: {len(there[name].partitions)} → {count} partitions; keys may move to another one")
+            changes.append(f"{name}: {found} → {count} partitions; keys may move to another one")
     return changes
 
 

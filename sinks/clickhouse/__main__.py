@@ -13,15 +13,12 @@ from topology.collector import collect_rarely
 from topology.dead_letters import DeadLetters
 from topology.errors import Fatal, Retry
 from topology.health import Health
-from topology.kafka import Publisher, consumer, ensure_reachable
+from topology.kafka import PATIENT_FETCH_BYTES, Publisher, consumer, ensure_reachable
 from topology.registry import Registry
 from topology.secrets.audit import become
 from topology.secrets.shipping import shipping
 from topology.settings import Settings, load
 from topology.topics import all_topics
-
-FETCH_LEAST_BYTES = 128 * 1024
-"""What the broker gathers for a fetch, for 50 ms at most: a flush waits longer than that anyway, and few large answers cost less."""
 
 
 def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
@@ -63,7 +60,13 @@ def run(settings: Settings, stop: threading.Event, *, prepare_only: bool = False
         share = settings.sink.reject_share
         dead_letters = persist(lambda: DeadLetters(publisher, registry, STAGE, clock.now, share), "registry", stop, say)
         stage = Stage(
-            consumer(settings.kafka, STAGE, fetch_min_bytes=FETCH_LEAST_BYTES), writer, publisher, dead_letters, topics, settings.sink, stop
+            consumer(settings.kafka, STAGE, fetch_min_bytes=PATIENT_FETCH_BYTES),
+            writer,
+            publisher,
+            dead_letters,
+            topics,
+            settings.sink,
+            stop,
         )
         health.ready = lambda: stage.waiting
         stage.run()

@@ -36,12 +36,16 @@ def rows(pipeline: Pipeline) -> dict[str, list[tuple[Any, ...]]]:
     return {table: sorted(pipeline.query(f"SELECT * FROM {table} FINAL"), key=repr) for table in TABLES}
 
 
+def changes(wanted: list[tuple[Any, ...]], found: list[tuple[Any, ...]]) -> str:
+    """Return some of the rows that are gone or new."""
+    before, after = ({repr(row) for row in rows} for rows in (wanted, found))
+    return f"gone: {sorted(before - after)[:2]}; new: {sorted(after - before)[:2]}"
+
+
 def same(pipeline: Pipeline, wanted: dict[str, list[tuple[Any, ...]]]) -> bool:
     """Return True where all tables hold these rows; AssertionError shows some that differ."""
     for table, found in rows(pipeline).items():
-        gone = [row for row in wanted[table] if row not in found][:2]
-        new = [row for row in found if row not in wanted[table]][:2]
-        assert found == wanted[table], f"{table}: {len(wanted[table])} rows, now {len(found)}; gone: {gone}; new: {new}"
+        assert found == wanted[table], f"{table}: {len(wanted[table])} rows, now {len(found)}; {changes(wanted[table], found)}"
     return True
 
 

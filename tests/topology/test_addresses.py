@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from topology.addresses import answers, embedded, environment, given, located, missing
+from topology.addresses import answers, embedded, environment, given, located, merged, missing
 from topology.errors import Fatal
 from topology.settings import ClickHouse, Kafka, Settings
 from topology.stack import Addresses
@@ -57,6 +57,16 @@ def test_what_is_nowhere_is_fatal_with_its_cure(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"no stack runs in {tmp_path}: start one with `tidewire up` in another terminal, or set TIDEWIRE_CLICKHOUSE__URL"
     )
+
+
+def test_an_embedded_broker_has_one_partition_a_topic(tmp_path: Path) -> None:
+    """Unless the settings say otherwise; on brokers that the settings name, the schemas say. A child is told the same."""
+    found = Addresses(kafka="127.0.0.1:9")
+    assert merged(Settings(state_dir=tmp_path), found).kafka.partitions == 1
+    assert merged(Settings(state_dir=tmp_path, kafka=Kafka(partitions=3)), found).kafka.partitions == 3
+    named = merged(Settings(state_dir=tmp_path, kafka=Kafka(brokers="a:1")), found)
+    assert (named.kafka.brokers, named.kafka.partitions) == ("a:1", 0)
+    assert environment(merged(Settings(state_dir=tmp_path), found))["TIDEWIRE_KAFKA__PARTITIONS"] == "1"
 
 
 def test_a_child_is_told_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -67,17 +68,36 @@ def test_a_running_stage_is_found_until_it_stops(tmp_path: Path) -> None:
     assert readiness("") == ("starting", "")
 
 
+def test_who_looks_while_a_stage_starts_takes_nothing_from_it(tmp_path: Path) -> None:
+    """A look finds a stage's file whole or not at all, however often a stage starts meanwhile."""
+    ends = threading.Event()
+
+    def look() -> None:
+        while not ends.is_set():
+            running(tmp_path)
+
+    onlooker = threading.Thread(target=look)
+    onlooker.start()
+    try:
+        for _ in range(30):
+            with Health(settings(tmp_path), "normalise"):
+                assert [one["pid"] for one in running(tmp_path)] == [os.getpid()]
+    finally:
+        ends.set()
+        onlooker.join()
+
+
 def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
-    """A file of a process that is gone, or of half a line, is no running stage, and `running` takes it away."""
+    """A file of a process that is gone, or half written, is no running stage, and `running` takes it away."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     folder = tmp_path / "stages"
     folder.mkdir()
     (folder / "old-1.json").write_text(json.dumps({"stage": "old", "pid": gone.pid, "url": "http://127.0.0.1:1"}))
-    (folder / "half-2.json").write_text('{"stage": "ha')
+    (folder / "half-2.new").write_text('{"stage": "ha')
     assert list(pages_of(tmp_path)) == [gone.pid]
     assert running(tmp_path) == []
-    assert list(folder.iterdir()) == []
+    assert list(folder.glob("*.json")) == []
     assert pages_of(tmp_path / "nowhere") == {}
 
 

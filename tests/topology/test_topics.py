@@ -76,6 +76,8 @@ def test_an_operator_may_choose_the_partitions(kafka: Kafka) -> None:
     name = f"topics-{uuid.uuid4().hex}"
     create(kafka.model_copy(update={"partitions": 7}), {name: event("gap")})
     assert there(kafka, name)[0] == 7
+    with pytest.raises(Fatal, match=rf"{name} has 7 partitions and is to have 1: set kafka.partitions .* to 7, or begin anew"):
+        create(kafka.model_copy(update={"partitions": 1}), {name: event("gap")})
 
 
 def test_what_the_broker_cannot_do_is_fatal(kafka: Kafka) -> None:

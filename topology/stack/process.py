@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from topology.errors import Fatal
+from topology.stack.priority import yield_to_others
 from topology.stack.watchdog import Watchdog, end_groups
 
 LAST_LINES = 15
@@ -107,13 +108,6 @@ class Child:
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-LAST_LINES:] if self.log.exists() else []
         return f"The end of {self.log}:\n" + "\n".join(f"    {line}" for line in lines)
-
-
-def yield_to_others(pid: int, niceness: int) -> None:
-    """Let other processes go first: a step of 1 is about a tenth of the CPU where there is not enough. Nothing for 0."""
-    if niceness:
-        with contextlib.suppress(ProcessLookupError):  # ended already, which its owner sees
-            os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
 
 
 def harmless(environment: Mapping[str, str]) -> dict[str, str]:

@@ -125,4 +125,7 @@ def test_one_that_yields_goes_after_the_others(tmp_path: Path, watchdog: Watchdo
     child = Child("part", tmp_path, watchdog)
     child.start(python(SLEEPER, tmp_path), niceness=3)
     assert os.getpriority(os.PRIO_PROCESS, child.pid) == os.getpriority(os.PRIO_PROCESS, 0) + 3
+    session = Path(f"/proc/{child.pid}/autogroup")
+    if session.exists():
+        assert session.read_text().endswith("nice 3\n")
     child.stop()
