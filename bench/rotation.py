@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from bench.result import Result, result
 from bench.stage_rate import Bench, fresh
+from bench.vault import vault
 from producers.stage import Stage
 from simulator.accounts import ApiKey
 from simulator.server import Simulator, SimulatorSettings
@@ -21,11 +22,7 @@ from topology.secrets.local_key import create_key_file
 from topology.secrets.opening import open_credentials
 from topology.secrets.settings import Secrets
 from topology.settings import Settings, Venue
-from topology.stack.downloads import default_cache_dir
-from topology.stack.ports import remembered_ports
-from topology.stack.vault import ROOT_TOKEN, Vault
-from topology.stack.vault_build import build
-from topology.stack.watchdog import Watchdog
+from topology.stack.vault import ROOT_TOKEN
 
 FIGURES = ("secret_rotation_told_ms", "secret_rotation_looked_ms")
 ROTATIONS = 20
@@ -39,21 +36,13 @@ def run(progress: Callable[[str], None]) -> list[Result]:
     """Rotate a key of the simulated Kraken, in a Vault that tells of new versions and in the local store, which is looked at."""
     logging.getLogger().setLevel(logging.ERROR)
     with fresh() as bench, tempfile.TemporaryDirectory(prefix="tidewire-bench-") as name:
-        folder, watchdog = Path(name), Watchdog()
-        vault = Vault(
-            folder,
-            str(build(default_cache_dir(), progress)),
-            remembered_ports(folder / "ports.json", ("vault",))["vault"],
-            watchdog,
-            progress,
-        )
-        vault.start("-experiment=events.alpha1")
-        try:
+        folder = Path(name)
+        with vault(folder, progress, "-experiment=events.alpha1") as address:
             queue = folder / "credential_audit.jsonl"
             create_key_file(folder / "key")
-            told = Secrets(address=vault.address, token=SecretStr(ROOT_TOKEN), namespace="", ca="", audit_queue=queue)
+            told = Secrets(address=address, token=SecretStr(ROOT_TOKEN), namespace="", ca="", audit_queue=queue)
             looked = Secrets(provider="local", folder=folder / "secrets", key_file=folder / "key", audit_queue=queue)
-            hvac.Client(vault.address, token=ROOT_TOKEN).sys.enable_secrets_engine("kv", told.mount, options={"version": "2"})
+            hvac.Client(address, token=ROOT_TOKEN).sys.enable_secrets_engine("kv", told.mount, options={"version": "2"})
             return [
                 _figure("secret_rotation_told_ms", bench, told, progress, "a Vault that tells of new versions (its events websocket)"),
                 _figure(
@@ -64,9 +53,6 @@ def run(progress: Callable[[str], None]) -> list[Result]:
                     f"a store that is looked at every {looked.poll_seconds:g} s less jitter",
                 ),
             ]
-        finally:
-            vault.stop()
-            watchdog.close()
 
 
 def _figure(name: str, bench: Bench, secrets: Secrets, progress: Callable[[str], None], where: str) -> Result:

@@ -10,6 +10,7 @@ import hvac
 from pydantic import SecretStr
 
 from bench.result import Result, result
+from bench.vault import vault
 from topology.clock import now
 from topology.secrets.audit import Audit
 from topology.secrets.credential import Credential, Validation
@@ -21,11 +22,7 @@ from topology.secrets.store import Author, Store
 from topology.secrets.vault import VaultStore
 from topology.secrets.vault_session import Session
 from topology.secrets.watcher import SHORTEST, Watcher
-from topology.stack.downloads import default_cache_dir
-from topology.stack.ports import remembered_ports
-from topology.stack.vault import ROOT_TOKEN, Vault, find_vault
-from topology.stack.vault_build import build
-from topology.stack.watchdog import Watchdog
+from topology.stack.vault import ROOT_TOKEN
 
 FIGURES = ("secret_read_vault_ms", "secret_read_local_ms", "secret_read_held_us", "secret_watcher_cpu")
 READS = 500
@@ -37,15 +34,9 @@ PERIOD = 4.0
 def run(progress: Callable[[str], None]) -> list[Result]:
     """Measure both stores, side by side."""
     with tempfile.TemporaryDirectory() as name:
-        folder, watchdog = Path(name), Watchdog()
-        program = find_vault() or str(build(default_cache_dir(), progress))
-        vault = Vault(folder, program, remembered_ports(folder / "ports.json", ("vault",))["vault"], watchdog, progress)
-        vault.start()
-        try:
-            return _figures(folder, vault.address, progress)
-        finally:
-            vault.stop()
-            watchdog.close()
+        folder = Path(name)
+        with vault(folder, progress) as address:
+            return _figures(folder, address, progress)
 
 
 def _figures(folder: Path, address: str, progress: Callable[[str], None]) -> list[Result]:

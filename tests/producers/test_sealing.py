@@ -32,7 +32,6 @@ from tests.producers.sealed import (
 from topology.secrets.envelope import LocalWrapping
 from topology.secrets.errors import WrongKey
 from topology.secrets.local_key import Key
-from topology.secrets.sealed_file import OVERHEAD
 
 
 @pytest.fixture(autouse=True)
@@ -222,6 +221,15 @@ def test_a_login_that_fails_is_waited_for(tmp_path: Path) -> None:
         assert drain(heir) == some_messages(2)
 
 
-def test_sealing_adds_little() -> None:
-    """A record is longer by nonce and tag, nothing else."""
-    assert OVERHEAD == 28
+def test_sealing_adds_little(tmp_path: Path) -> None:
+    """A record on disk is longer by nonce (12 bytes) and tag (16), a file by a header; nothing else is added."""
+    messages = [(b"key", b"x" * size) for size in (0, 1, 300)]
+    sizes = []
+    for number, key in enumerate((None, DATA_KEY)):
+        segment = Segment(tmp_path / str(number), create=True, key=key)
+        header = segment.path.stat().st_size
+        for message in messages:
+            segment.append([message])
+        sizes.append(segment.path.stat().st_size - header)
+        segment.close()
+    assert sizes[1] - sizes[0] == len(messages) * (12 + 16)
