@@ -184,6 +184,24 @@ def record(
 
 
 @app.command()
+def rewind(
+    stage: Annotated[str, typer.Argument(help="Its name: normalise, build_candles, detect_gaps, rebuild_books, clickhouse.")],
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Delete what the stage remembers too; else it passes over what it knows to have read.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Let a stopped stage read its topics again from the beginning, at its next start. Tables stay right: every event has an identity."""
+    from topology.addresses import located
+    from topology.commands.rewind import rewind as to_the_beginning
+    from topology.commands.show import answer
+    from topology.settings import settings
+
+    again = to_the_beginning(located(settings(), "kafka"), stage, forget=forget)
+    answer(["topic", "messages"], [list(one) for one in again.items()], as_json=as_json)
+
+
+@app.command()
 def doctor() -> None:
     """Look at everything that is needed (Python, Java, disk, servers, schemas, tables, exchanges, stages) and name the cures.
 

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from processors.build_candles.intervals import NAMES
 from tests.sinks.market import START
 from tests.topology.conftest import Said, Tidewire
+from topology.kafka import connection, consumer
+from topology.lag import Offsets
 from topology.queries import INTERVALS
 from topology.settings import Settings
 from topology.topics import all_topics
@@ -30,7 +33,46 @@ def test_topics_say_how_much_is_in_them(ask: Tidewire) -> None:
     assert found["quotes"]["messages"] == 0
     assert found["trades"]["written_by"] == ["normalise"]
     assert found["trades"]["key"] == "venue|symbol"
+    assert found["trades"]["partitions"] == 1
     assert all(one["meaning"] for one in found.values())
+
+
+def test_a_stopped_stage_is_rewound(ask: Tidewire, filled: Settings) -> None:
+    """Its group stands at the first message of each topic it reads; with --forget its changelog is gone, and no other's."""
+    kafka = AdminClient(connection(filled.kafka))
+    named = ("tidewire.build_candles-state-changelog", "tidewire.normalise-state-changelog")
+    for future in kafka.create_topics([NewTopic(name, 1, 1) for name in named]).values():
+        future.result()
+    offsets = Offsets(filled.kafka)
+    try:
+        held = objects(ask("topics", "--json"))
+        count = next(one["messages"] for one in held if one["topic"] == "trades")
+        offsets.commit("tidewire.build_candles", {("trades", 0): 3})
+        assert objects(ask("rewind", "build_candles", "--json")) == [{"topic": "trades", "messages": count}]
+        assert offsets.committed("tidewire.build_candles", [("trades", 0)]) == {("trades", 0): 0}
+        assert set(named) <= kafka.list_topics(timeout=10).topics.keys()
+        ask("rewind", "build_candles", "--forget")
+        assert named[0] not in kafka.list_topics(timeout=10).topics
+        assert named[1] in kafka.list_topics(timeout=10).topics
+    finally:
+        offsets.close()
+
+
+def test_a_stage_that_runs_is_not_rewound(ask: Tidewire, filled: Settings) -> None:
+    """While its group has a member nothing is changed, and the answer says what to do; so it does where there is no such stage."""
+    member = consumer(filled.kafka, "tidewire.detect_gaps")
+    try:
+        member.subscribe(["gaps"])
+        while not member.assignment():
+            member.poll(0.1)
+        said = ask("rewind", "detect_gaps")
+        assert said.code == 1
+        assert "detect_gaps seems to run: stop every worker of it" in said.error
+    finally:
+        member.close()
+    said = ask("rewind", "producers")
+    assert (said.code, said.out) == (1, "")
+    assert "there are normalise," in said.error
 
 
 def test_a_query_is_answered_exactly(ask: Tidewire) -> None:

@@ -1,5 +1,6 @@
 """`tidewire topics`: every topic, what it carries, who writes and reads it, and how much is in it."""
 
+from collections import Counter
 from typing import Any
 
 from schemas.catalogue import Event
@@ -24,14 +25,21 @@ def described(name: str, event: Event) -> dict[str, Any]:
 
 
 def topics(settings: Settings) -> list[dict[str, Any]]:
-    """Return every topic; `messages` is what the broker holds now, null where the topic is not there or no broker is known."""
+    """Return every topic; `messages` is what the broker holds now, null where the topic is not there or no broker is known.
+
+    `partitions` are those at the broker, where it has the topic; else those it would be created with.
+    """
     found = [described(name, event) for name, event in all_topics().items()]
+    if settings.kafka.partitions:
+        found = [one | {"partitions": settings.kafka.partitions} for one in found]
     counts: dict[str, int] = {}
+    partitions: Counter[str] = Counter()
     if settings.kafka.brokers:
         offsets = Offsets(settings.kafka)
         places = offsets.partitions(one["topic"] for one in found)
+        partitions.update(topic for topic, _ in places)
         begins = offsets.begins(places)
         for place, end in offsets.ends(places).items():
             counts[place[0]] = counts.get(place[0], 0) + end - begins[place]
         offsets.close()
-    return [one | {"messages": counts.get(one["topic"])} for one in found]
+    return [one | {"partitions": partitions[one["topic"]] or one["partitions"], "messages": counts.get(one["topic"])} for one in found]
