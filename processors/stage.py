@@ -9,6 +9,7 @@ the rest, and every event has an identity, so what is published twice is the sam
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import length_hint
@@ -19,6 +20,7 @@ from prometheus_client import Counter
 
 from processors.application import create_app, run
 from processors.transport import Batch, Loss, Revoked, write_many
+from processors.transport.progress import end_anyway
 from schemas.catalogue import event as event_of
 from schemas.codec import Codec
 from topology import metrics
@@ -36,6 +38,9 @@ from topology.topics import all_topics, create
 
 TABLE_SETTINGS = {"segment.ms": "60000", "segment.bytes": "16777216", "min.cleanable.dirty.ratio": "0.1", "max.message.bytes": "16000000"}
 """A changelog is compacted within minutes, so that recovery reads little more than one value per key."""
+
+SECONDS_TO_END = 30.0
+"""Of a process that failed: what it would still do in order is of no use."""
 
 
 class Output:
@@ -97,12 +102,12 @@ class Output:
         parts = tuple([record[name] for name in names])
         return self._keys.get(parts) or self._encoded(parts)
 
-    def refuse(self, batch: Batch, offset: int, reason: str) -> None:
-        """Send one message of a batch to dead_letters."""
+    def refuse(self, batch: Batch, offset: int, reason: str, *, suspect: bool = True) -> None:
+        """Send one message of a batch to dead_letters; `suspect`: too many of them would mean that the stage reads wrongly."""
         record = batch[offset - batch.first]
         if record.offset != offset:
             record = next(one for one in batch if one.offset == offset)
-        self._letters.send(batch.topic, batch.partition, offset, record.key, record.value, reason)
+        self._letters.send(batch.topic, batch.partition, offset, record.key, record.value, reason, suspect=suspect)
 
     def watch(self, read: int) -> None:
         """Count messages read; Fatal where too large a share of them was refused."""
@@ -161,6 +166,7 @@ class Stage:
         self._every = max(checkpoint_seconds, settings.processors.checkpoint_seconds)
         self._held: dict[tuple[str, int], Held] = {}
         self._checkpointing = asyncio.Lock()
+        self._failed = False
         self._counts = {topic: metrics.events_in.labels(name, topic) for topic in topics}
         self._latency = metrics.latency.labels(name)
         self.registry = Registry(settings.registry)
@@ -203,14 +209,15 @@ class Stage:
     async def _read(self, stream: Any) -> None:
         async for event in stream.noack().events():
             batch: Batch = event.value
-            held = self._take(batch)
+            with self._or_nothing_more():
+                held = self._take(batch)
+                received_at = held.work.apply(batch, self.output)
+                self.output.watch(len(batch))
             held.events.append(event)
             held.end = batch.end
-            received_at = held.work.apply(batch, self.output)
             self._counts[batch.topic].inc(len(batch))
             if received_at is not None:
                 self._latency.observe((now() - received_at) / 1_000_000)
-            self.output.watch(len(batch))
             batch.clear()
             await asyncio.sleep(0)
 
@@ -231,29 +238,47 @@ class Stage:
         while not self.app.should_stop:
             await asyncio.sleep(self._every)
             time = now()
-            for held in list(self._held.values()):
-                held.work.tick(time, self.output)
+            with self._or_nothing_more():
+                for held in list(self._held.values()):
+                    held.work.tick(time, self.output)
             await self.checkpoint()
 
+    @contextmanager
+    def _or_nothing_more(self) -> Iterator[None]:
+        """Where this fails, keep nothing any more: a state half changed, or ahead of what was delivered, would pass over the rest."""
+        try:
+            yield
+        except Exception:
+            if not self._failed:
+                self._failed = True
+                end_anyway(SECONDS_TO_END)
+            raise
+
     async def checkpoint(self) -> None:
-        """Keep what has been done up to now; see the head of this file for the order and why."""
+        """Keep what has been done up to now; see the head of this file for the order and why. Nothing after a failure."""
+        if self._failed:
+            return
         async with self._checkpointing:
-            dumps: dict[tuple[str, int], tuple[Held, Mapping[str, bytes | None], list[Any]]] = {}
-            for place, held in self._held.items():
-                if held.events:
-                    events, held.events = held.events, []
-                    dumps[place] = (held, held.work.dump(), events)
-            if not dumps:
-                return
-            await asyncio.to_thread(self.output.flush)
-            for (topic, partition), (held, entries, events) in dumps.items():
-                named = {f"{topic}|{partition}|{name}".encode(): value for name, value in entries.items()}
-                try:
-                    await write_many(self.table, named, partition, generation=held.generation)
-                except Revoked:
-                    continue  # the next owner reads these batches again
-                for event in events:
-                    event.ack()
+            with self._or_nothing_more():
+                await self._checkpoint()
+
+    async def _checkpoint(self) -> None:
+        dumps: dict[tuple[str, int], tuple[Held, Mapping[str, bytes | None], list[Any]]] = {}
+        for place, held in self._held.items():
+            if held.events:
+                events, held.events = held.events, []
+                dumps[place] = (held, held.work.dump(), events)
+        if not dumps:
+            return
+        await asyncio.to_thread(self.output.flush)
+        for (topic, partition), (held, entries, events) in dumps.items():
+            named = {f"{topic}|{partition}|{name}".encode(): value for name, value in entries.items()}
+            try:
+                await write_many(self.table, named, partition, generation=held.generation)
+            except Revoked:
+                continue  # the next owner reads these batches again
+            for event in events:
+                event.ack()
 
     async def _give_up(self, *_arguments: Any, **_named: Any) -> None:
         await self.checkpoint()

@@ -26,8 +26,13 @@ class DeadLetters:
         self._read = 0
         self._refused = 0
 
-    def send(self, topic: str, partition: int, offset: int, key: bytes | None, payload: bytes | None, reason: str) -> None:
-        """Publish one refused message with its coordinates; it is delivered by the publisher's next flush."""
+    def send(
+        self, topic: str, partition: int, offset: int, key: bytes | None, payload: bytes | None, reason: str, *, suspect: bool = True
+    ) -> None:
+        """Publish one refused message with its coordinates; it is delivered by the publisher's next flush.
+
+        One that is not `suspect` is well read and of no use (a trade too late for any candle): it does not count in `watch`.
+        """
         record = DeadLetter(
             stage=self._stage,
             topic=topic,
@@ -40,7 +45,7 @@ class DeadLetters:
         )
         self._publisher.publish(self._event.topic.of(), self._event.topic.key_of(record), self._codec.encode(record))
         dead_letters.labels(self._stage, topic).inc()
-        self._refused += 1
+        self._refused += suspect
 
     def watch(self, read: int) -> None:
         """Count `read` messages; Fatal where, of the last 1,000 or more, too large a share was refused."""

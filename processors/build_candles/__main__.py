@@ -31,7 +31,7 @@ class BuildCandles:
         built = self._builder.apply(block, time)
         output.publish_many(("candle", candle) for candle in built.candles)
         for one in built.too_late:
-            output.refuse(batch, one.offset, f"{one.reason} (intervals {', '.join(one.intervals)})")
+            output.refuse(batch, one.offset, f"{one.reason} (intervals {', '.join(one.intervals)})", suspect=False)
         for refused in built.rejected:
             output.refuse(batch, refused.offset, refused.reason)
         return None

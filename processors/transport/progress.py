@@ -9,6 +9,7 @@ import faulthandler
 import gc
 import os
 import sys
+import threading
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any, Final
 
@@ -48,14 +49,27 @@ async def watch(app: Any, seconds: float) -> None:
         stuck = progress.look({} if app.rebalancing else app.consumer.standing())
         if stuck:
             app.log.error("Nothing was committed for %s seconds: ending, to start over. %s", seconds, "; ".join(stuck))
-            _tell_where()
+            _tell_where(asyncio.get_running_loop())
             # Not an exception: a shutdown in order waits for just what does not come.
             os._exit(1)
 
 
-def _tell_where() -> None:
+def end_anyway(seconds: float) -> None:
+    """End the process with code 1 in so many seconds unless it has ended by then; for one that failed, and has nothing left to keep."""
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        _tell_where(loop)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+
+
+def _tell_where(loop: asyncio.AbstractEventLoop) -> None:
     faulthandler.dump_traceback(sys.stderr, all_threads=True)
-    for task in asyncio.all_tasks():
+    for task in asyncio.all_tasks(loop):
         sys.stderr.write(f"task {task.get_name()}: {' > '.join(_waits(task.get_coro()))}\n")
     sys.stderr.flush()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.catalogue import event
 from topology.health_pages import pages_of, readiness
 from topology.stack import Addresses
 
@@ -24,7 +25,7 @@ def test_a_stage_finds_the_embedded_stack(stage: str, stack_addresses: Addresses
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TIDEWIRE_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "topology.command_line", "run", stage],
-        env=environment | {"TIDEWIRE_STATE_DIR": str(tmp_path)},
+        env=environment | {"TIDEWIRE_STATE_DIR": str(tmp_path), "TIDEWIRE_KAFKA__PARTITIONS": str(event("trade").topic.partitions)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

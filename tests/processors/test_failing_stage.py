@@ -1,0 +1,105 @@
+"""A stage that fails keeps nothing of what it was at: started again it does that whole."""
+
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from schemas.catalogue import event
+from topology.kafka import Publisher, connection
+from topology.lag import Offsets
+from topology.settings import Kafka
+from topology.stack import Addresses
+
+PATIENCE = 60.0
+STAGE = """
+import sys
+from processors import stage
+from topology.errors import Retry
+
+name, topic, where = sys.argv[1:]
+
+class Counting:
+    # Takes the numbers of its topic; knows the last that it has begun, as a normaliser does.
+    def __init__(self, entries):
+        self.begun = int(entries.get("begun", b"-1"))
+
+    def apply(self, batch, output):
+        for message in batch:
+            if message.offset <= self.begun:
+                continue
+            self.begun = message.offset
+            if where == "apply" and message.value == b"bad":
+                raise ValueError("bad apply")
+            print("did", message.value.decode(), flush=True)
+        output.bad = any(message.value == b"bad" for message in batch)
+
+    def tick(self, now, output):
+        if where == "tick" and getattr(output, "bad", False):
+            raise ValueError("bad tick")
+
+    def dump(self):
+        return {"begun": str(self.begun).encode()}
+
+class Output(stage.Output):
+    def flush(self):
+        super().flush()
+        if where == "flush" and self.bad:
+            self.bad = False  # a failed delivery is told once
+            raise Retry("bad flush")
+
+stage.Output = Output
+stage.main(name, lambda settings: (topic,), lambda settings, registry: lambda topic, partition, entries: Counting(entries))
+"""
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("where", ["apply", "tick", "flush"])
+def test_what_failed_is_done_again(stack_addresses: Addresses, tmp_path: Path, where: str) -> None:
+    """Where work, the clock's work or delivery fails, the stage ends with code 1; its next run does all that was not acknowledged."""
+    kafka, partitions = Kafka(brokers=stack_addresses.kafka), event("trade").topic.partitions
+    name, topic = f"failing-{uuid.uuid4().hex[:8]}", f"numbers-{uuid.uuid4().hex[:8]}"
+    admin = AdminClient(connection(kafka))
+    admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result()
+    publisher = Publisher(kafka)
+    for value in (b"one", b"bad", b"two"):
+        publisher.publish(topic, b"key", value)
+    publisher.flush()
+    environment = {
+        **os.environ,
+        "TIDEWIRE_STATE_DIR": str(tmp_path),
+        "TIDEWIRE_KAFKA__BROKERS": stack_addresses.kafka,
+        "TIDEWIRE_REGISTRY__URL": stack_addresses.registry,
+    }
+
+    def started(where: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", STAGE, name, topic, where]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def acknowledged() -> int:
+        offsets = Offsets(kafka)
+        try:
+            return sum(offsets.committed(f"tidewire.{name}", [(topic, number) for number in range(partitions)]).values())
+        finally:
+            offsets.close()
+
+    with started(where) as first:
+        said, _ = first.communicate(timeout=PATIENCE)
+    assert first.returncode == 1, said
+    assert f"bad {where}" in said
+    assert acknowledged() == 0
+    with started("nowhere") as second:
+        assert second.stdout is not None
+        lines = []
+        while "did two" not in lines:
+            lines.append(second.stdout.readline().strip())
+            assert second.poll() is None, lines
+        second.terminate()
+        second.communicate(timeout=PATIENCE)
+    assert [line for line in lines if line.startswith("did ")] == ["did one", "did bad", "did two"]
+    assert second.returncode == 0
+    assert acknowledged() == 3
