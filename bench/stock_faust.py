@@ -11,7 +11,7 @@ from dialects.catalogue import all_dialects
 from dialects.dialect import Frame, Made
 from processors.messages import Messages
 from processors.normalise.core import Normaliser
-from processors.stage import Output
+from processors.output import Output
 from schemas.catalogue import event
 from topology import metrics
 from topology.health import Health

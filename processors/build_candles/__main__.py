@@ -6,7 +6,8 @@ from processors.blocks import Block
 from processors.build_candles import STAGE
 from processors.build_candles.builder import Builder
 from processors.build_candles.settings import Settings as CandleSettings
-from processors.stage import Begin, Output, main
+from processors.output import Output
+from processors.stage import Begin, main
 from processors.transport import Batch
 from schemas.catalogue import Schema, event
 from topology.clock import now as wall_clock

@@ -10,7 +10,8 @@ from processors.detect_gaps import STAGE
 from processors.detect_gaps.core import Connections, Streams
 from processors.detect_gaps.holes import Seen
 from processors.messages import Messages
-from processors.stage import Begin, Output, main
+from processors.output import Output
+from processors.stage import Begin, main
 from processors.transport import Batch
 from schemas.catalogue import event
 from schemas.errors import InvalidDatum

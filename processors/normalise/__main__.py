@@ -6,7 +6,8 @@ from dialects.catalogue import all_dialects
 from dialects.dialect import Frame, Made
 from processors.messages import Messages
 from processors.normalise.core import Block, Normaliser, Refused
-from processors.stage import Begin, Output, main
+from processors.output import Output
+from processors.stage import Begin, main
 from processors.transport import Batch
 from schemas.catalogue import event
 from schemas.errors import InvalidDatum

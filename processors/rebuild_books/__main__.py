@@ -6,10 +6,11 @@ from typing import cast
 import msgspec
 
 from processors.messages import Messages
+from processors.output import Output
 from processors.rebuild_books import STAGE
 from processors.rebuild_books.core import Book
 from processors.rebuild_books.core import Settings as BookSettings
-from processors.stage import Begin, Output, main
+from processors.stage import Begin, main
 from processors.transport import Batch
 from schemas.catalogue import event
 from schemas.events import BookDelta
