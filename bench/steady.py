@@ -134,7 +134,7 @@ def run(progress: Callable[[str], None]) -> list[Result]:
         f"from the frame's received_at to"
     )
     topic_how = f"{where} this bench's consumer; {len(to_topic):,} events, {len(to_topic) / SECONDS:,.0f}/s"
-    row_how = f"{where} the first query (every 0.1 s) that sees the trade's row; {len(to_row):,} rows"
+    row_how = f"{where} the first query (every 0.25 s) that sees the trade's row; {len(to_row):,} rows"
     growth = {stage: after[stage] - before.get(stage, 0.0) for stage in after}
     listed = ", ".join(f"{stage} {after[stage]:.0f} ({growth[stage]:+.0f})" for stage in sorted(after))
     memory_how = f"resident memory in MB after {SECONDS:.0f} s at {RATE:,} frames/s, and its growth over that time: {listed}"
