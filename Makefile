@@ -52,7 +52,7 @@ lint: venv ## rules, form, types, imports between rooms
 
 test: venv ## everything but the long runs, with coverage; ARGS='tests/dialects -x' for some of it
 	@$(if $(ARGS),true,$(MAKE) --no-print-directory vault || echo "NOT TESTED: what needs a real Vault (see above)" >&2)
-	$(BIN)/pytest -m 'not chaos' $(or $(ARGS),--cov --cov-report=term)
+	$(BIN)/pytest $(or $(ARGS),--cov --cov-report=term)
 
 vault: venv ## build a Vault for the tests, once, where neither one nor Docker is there
 	@[ -n "$${VAULT_ADDR:-}" ] || command -v vault >/dev/null || command -v bao >/dev/null || docker info >/dev/null 2>&1 || \

@@ -57,7 +57,7 @@ class Up:
             for line in list(self._lines):
                 if found := re.match(rf"[\d:]+ {name}: (\S+)$", line):
                     return found[1]
-            time.sleep(0.25)
+            time.sleep(0.1)
         raise RuntimeError("tidewire up did not start:\n" + "".join(self._lines[-20:]))
 
     def stop(self) -> None:

@@ -33,8 +33,8 @@ stage that stands still holds about 24 MiB of record bytes (some three times tha
 
 LEAST_BYTES: Final = 64 * 1024
 LEAST_MS: Final = 10
-"""The broker holds a fetch until it has so many bytes, or for so long: a batch costs as much as fifty frames, whatever is in it, and
-so does an answer of the broker (BENCHMARKS.md). Faust's own wait is a fixed 1,500 ms; while one is held, aiokafka asks that broker for
+"""The broker holds a fetch until it has so many bytes, or for so long: small batches cost the stage and
+the broker most of their CPU (BENCHMARKS.md). Faust's own wait is a fixed 1,500 ms; while one is held, aiokafka asks that broker for
 no other partition, and one freed from back-pressure waits."""
 STALL_SECONDS: Final = 60.0
 

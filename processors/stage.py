@@ -61,7 +61,6 @@ class Held:
     work: Work
     generation: int
     events: list[Any] = field(default_factory=list)
-    end: int = 0
 
 
 class Stage:
@@ -132,7 +131,6 @@ class Stage:
                 received_at = held.work.apply(batch, self.output)
                 self.output.watch(len(batch))
             held.events.append(event)
-            held.end = batch.end
             self._counts[batch.topic].inc(len(batch))
             if received_at is not None:
                 self._latency.observe((now() - received_at) / 1_000_000)
@@ -166,7 +164,7 @@ class Stage:
         """Where this fails, keep nothing any more: a state half changed, or ahead of what was delivered, would pass over the rest."""
         try:
             yield
-        except Exception:
+        except Exception:  # whatever it was; a cancellation is no failure, and what it left out is read again
             if not self._failed:
                 self._failed = True
                 end_anyway(SECONDS_TO_END)
@@ -174,9 +172,9 @@ class Stage:
 
     async def checkpoint(self) -> None:
         """Keep what has been done up to now; see the head of this file for the order and why. Nothing after a failure."""
-        if self._failed:
-            return
         async with self._checkpointing:
+            if self._failed:
+                return
             with self._or_nothing_more():
                 await self._checkpoint()
 

@@ -80,7 +80,7 @@ class Pipeline:
         await asyncio.to_thread(register, Registry(RegistrySettings(url=addresses.registry)), all_topics())
         try:
             await self.start_all()
-        except BaseException:
+        except BaseException:  # cancelled or not: `__aexit__` is not called for what did not start
             await self.close()
             raise
         return self

@@ -5,18 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka.admin import AdminClient
 
 from simulator.faults import Fault
 from simulator.server import Simulator
 from tests.pipeline.harness import Pipeline, settings
 from tests.pipeline.ledger import everything_is_read, gaps, made, stored
-from topology.errors import Retry
+from topology.commands.rewind import rewind
+from topology.errors import TidewireError
 from topology.flow import stages
-from topology.kafka import connection
-from topology.lag import Offsets
-from topology.settings import Kafka
-from topology.topics import all_topics
+from topology.settings import Kafka, Settings
 
 TABLES = ("frames", "trades", "book_deltas", "book_snapshots", "quotes", "instruments", "candles", "gaps", "dead_letters")
 FAULTS = (
@@ -49,26 +46,16 @@ def same(pipeline: Pipeline, wanted: dict[str, list[tuple[Any, ...]]]) -> bool:
     return True
 
 
-def rewind(pipeline: Pipeline, *, forget: bool) -> list[str]:
-    """Set every group's offsets to the beginning; with `forget`, delete the changelogs too. Returns the groups."""
-    kafka = Kafka(brokers=pipeline.stack.addresses.kafka)
-    offsets = Offsets(kafka, timeout=20)
-    admin = AdminClient(connection(kafka))
-    groups = [stage.consumer_group for stage in stages().values() if not stage.per_venue]
+def rewound(pipeline: Pipeline, *, forget: bool) -> bool:
+    """Return True once every stage is rewound; AssertionError while a member has not left its group yet."""
+    found = Settings(kafka=Kafka(brokers=pipeline.stack.addresses.kafka))
     try:
-        places = offsets.partitions(all_topics())
-        for group in groups:
-            if done := offsets.committed(group, places):
-                offsets.commit(group, dict.fromkeys(done, 0))
-    except Retry as error:
-        raise AssertionError(error) from error  # a member has not left its group yet: ask again
-    finally:
-        offsets.close()
-    if forget:
-        changelogs = [name for name in admin.list_topics(timeout=10).topics if name.endswith("-changelog")]
-        for future in admin.delete_topics(changelogs).values():
-            future.result()
-    return groups
+        for stage in stages().values():
+            if not stage.per_venue:
+                rewind(found, stage.name, forget=forget)
+    except TidewireError as error:
+        raise AssertionError(error) from error
+    return True
 
 
 @pytest.mark.timeout(600)
@@ -91,7 +78,7 @@ async def test_rewinding_every_group_leaves_all_tables_equal(tmp_path: Path) -> 
             before = rows(pipeline)
             assert all(before.values()), f"a table is empty: {[table for table, found in before.items() if not found]}"
 
-            await pipeline.until(partial(rewind, pipeline, forget=forget), "every group is rewound")
+            await pipeline.until(partial(rewound, pipeline, forget=forget), "every group is rewound")
             for stage in pipeline.stages:
                 if stage not in simulator.venues:
                     pipeline.start(stage)

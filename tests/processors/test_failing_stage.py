@@ -88,18 +88,24 @@ def test_what_failed_is_done_again(stack_addresses: Addresses, tmp_path: Path, w
             offsets.close()
 
     with started(where) as first:
-        said, _ = first.communicate(timeout=PATIENCE)
+        try:
+            said, _ = first.communicate(timeout=PATIENCE)
+        finally:
+            first.kill()
     assert first.returncode == 1, said
     assert f"bad {where}" in said
     assert acknowledged() == 0
     with started("nowhere") as second:
-        assert second.stdout is not None
-        lines = []
-        while "did two" not in lines:
-            lines.append(second.stdout.readline().strip())
-            assert second.poll() is None, lines
-        second.terminate()
-        second.communicate(timeout=PATIENCE)
+        try:
+            assert second.stdout is not None
+            lines = []
+            while "did two" not in lines:
+                lines.append(second.stdout.readline().strip())
+                assert second.poll() is None, lines
+            second.terminate()
+            second.communicate(timeout=PATIENCE)
+        finally:
+            second.kill()
     assert [line for line in lines if line.startswith("did ")] == ["did one", "did bad", "did two"]
     assert second.returncode == 0
     assert acknowledged() == 3

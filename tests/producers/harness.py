@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from producers.connection import Connection
@@ -149,6 +150,7 @@ class Tap:
     def __init__(self) -> None:
         self.sent: dict[int, list[bytes]] = defaultdict(list)
         self._enqueue = wire.Connection.enqueue
+        self._listening = pytest.MonkeyPatch()
 
     def __enter__(self) -> Self:
         tap = self
@@ -157,11 +159,11 @@ class Tap:
             tap.sent[connection.number].append(payload(frame))
             tap._enqueue(connection, frame)
 
-        wire.Connection.enqueue = enqueue  # type: ignore[method-assign, assignment] # listens, changes nothing
+        self._listening.setattr(wire.Connection, "enqueue", enqueue)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        wire.Connection.enqueue = self._enqueue  # type: ignore[method-assign] # as it was
+        self._listening.undo()
 
 
 def payload(frame: bytes) -> bytes:

@@ -8,8 +8,9 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from producers.outbox import Outbox
 from producers.sealing import Sealing
 from producers.spill import Spill
+from tests import waiting
 from topology.kafka import Publisher, connection
 from topology.settings import Kafka
 from topology.stack import LocalStack
 from topology.stack.kafka import Kafka as Broker
 
 PATIENCE = 0.3
+until = partial(waiting.until, patience=60)
 KEYS = [b"venue|%d" % number for number in range(5)]
 
 
@@ -90,13 +93,6 @@ async def outbox(
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await made.close(farewell)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition; TimeoutError where it does not hold within a minute."""
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - what is awaited sets no event
-            await asyncio.sleep(0.01)
 
 
 def size_of(root: Path) -> int:

@@ -11,6 +11,7 @@ from producers.coverage import Coverage
 from simulator.faults import Fault
 from simulator.server import Simulator
 from tests.producers.conftest import Runs
+from tests.waiting import until
 from topology import notices
 
 TRADES, QUOTES, NEW = Stream("trade", "S"), Stream("quote", "S"), Stream("quote", "NEW")
@@ -93,8 +94,6 @@ async def test_the_file_is_written_while_it_runs(tmp_path: Path) -> None:
     path, covered = tmp_path / "v.json", Coverage()
     covered.confirmed(TRADES, "a")
     task = asyncio.create_task(coverage.keep(covered, path, lambda: 77))
-    async with asyncio.timeout(20):
-        while not path.exists():  # noqa: ASYNC110 - a file sets no event
-            await asyncio.sleep(0.05)
+    await until(path.exists, 20)
     task.cancel()
     assert coverage.read(path, [TRADES]).until == {TRADES: 77}

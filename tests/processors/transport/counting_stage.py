@@ -77,7 +77,7 @@ def main(broker: str, group: str, topic: str, partitions: int, directory: Path) 
             if giving_up:
                 forget()
 
-    @app.timer(CHECKPOINT_SECONDS)  # type: ignore[untyped-decorator] # faust's own
+    @app.timer(CHECKPOINT_SECONDS)  # type: ignore[untyped-decorator] # faust declares no type for what it takes
     async def on_time() -> None:
         await settle()
 

@@ -2,27 +2,14 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from processors.application import Application, create_app
 from processors.transport import Batch, Consumer, Transport
-
-PATIENCE = 30.0
-
-
-async def until(holds: Callable[[], Any], patience: float = PATIENCE) -> None:
-    """Wait until a condition holds.
-
-    Raises:
-        TimeoutError: it does not within `patience` seconds.
-
-    """
-    async with asyncio.timeout(patience):
-        while not holds():  # noqa: ASYNC110 - the conditions are about a broker and another library's state
-            await asyncio.sleep(0.01)
+from tests.waiting import until
 
 
 def app_at(address: str, path: Path, *, group: str = "", consumer: type[Consumer] = Consumer, **options: Any) -> Application:
@@ -49,7 +36,7 @@ async def running(app: Application) -> AsyncIterator[Any]:
 class Seen:
     """An agent of one topic that writes down the values it gets, as numbers; acknowledging is the test's to order."""
 
-    def __init__(self, app: Application, topic: str, *, acknowledging: bool = True) -> None:
+    def __init__(self, app: Application, topic: str, *, acknowledging: bool = True, batched: bool = True) -> None:
         self.batches: list[Batch] = []
         self.numbers: dict[int, list[int]] = {}
         self.held: list[Any] = []
@@ -60,9 +47,14 @@ class Seen:
 
         async def see(stream: Any) -> None:
             async for event in stream.noack().events():
-                await self._see(event)
+                if batched:
+                    await self._see(event)
+                else:
+                    self._see_one(event)
 
         app.agent(app.batches(topic))(see)
+        if not batched:
+            app.batched_topics.clear()
 
     async def _see(self, event: Any) -> None:
         batch = event.value
@@ -75,6 +67,10 @@ class Seen:
         self.waiting = True
         await self.gate.wait()
         self.waiting = False
+
+    def _see_one(self, event: Any) -> None:
+        self.numbers.setdefault(event.message.partition, []).append(int(event.value))
+        event.ack()
 
     def of(self, partition: int) -> list[int]:
         """Return the numbers seen of one partition, in order."""

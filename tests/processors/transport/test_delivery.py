@@ -8,7 +8,8 @@ import pytest
 from processors.transport import Cause, Consumer, Loss
 from processors.transport.ledger import Ledger
 from tests.processors.transport.broker import Broker
-from tests.processors.transport.running import Seen, app_at, running, until
+from tests.processors.transport.running import Seen, app_at, running
+from tests.waiting import until
 from topology.errors import Fatal
 
 
@@ -175,21 +176,10 @@ async def test_a_named_topic_may_have_holes(broker: Broker, tmp_path: Path, *, b
     for number in range(3):
         broker.fill(topic, 0, [b"%d" % number], transaction=topic)
     app = app_at(broker.address, tmp_path, holed_topics=[topic])
-    seen = Seen(app, topic)
-    if not batched:
-        app.batched_topics.clear()
-        seen._see = _one(seen)  # type: ignore[method-assign]
+    seen = Seen(app, topic, batched=batched)
     async with running(app):
         await until(lambda: broker.committed(app.conf.id, topic, 1) == {0: 6})
     assert seen.of(0) == [0, 1, 2]
-
-
-def _one(seen: Seen):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    async def see(event) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-        seen.numbers.setdefault(event.message.partition, []).append(int(event.value))
-        event.ack()
-
-    return see
 
 
 async def test_topics_not_named_come_one_by_one(broker: Broker, tmp_path: Path) -> None:
@@ -197,9 +187,7 @@ async def test_topics_not_named_come_one_by_one(broker: Broker, tmp_path: Path) 
     topic = broker.topic(1)
     broker.fill_numbers(topic, 0, range(50))
     app = app_at(broker.address, tmp_path)
-    seen = Seen(app, topic)
-    app.batched_topics.clear()
-    seen._see = _one(seen)  # type: ignore[method-assign]
+    seen = Seen(app, topic, batched=False)
     async with running(app):
         await until(lambda: broker.committed(app.conf.id, topic, 1) == {0: 50})
     assert seen.of(0) == list(range(50))

@@ -1,5 +1,7 @@
 """What is owed and what may be committed, as pure rules."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,12 +10,12 @@ from processors.transport.ledger import Ledger, Standing, standing
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=12), st.randoms(use_true_random=False), st.integers(0, 12))
-def test_only_the_unbroken_row_may_be_committed(sizes: list[int], order: object, returned: int) -> None:
+def test_only_the_unbroken_row_may_be_committed(sizes: list[int], order: Random, returned: int) -> None:
     """However receipts come back, `acknowledged` ends at the first batch that is still out."""
     ledger = Ledger(100)
     receipts = [ledger.give(ledger.owed + size) for size in sizes]
     shuffled = list(receipts)
-    order.shuffle(shuffled)  # type: ignore[attr-defined]
+    order.shuffle(shuffled)
     for receipt in shuffled[:returned]:
         receipt.acknowledged = True
         ledger.settle()

@@ -17,15 +17,19 @@ from processors.transport import Consumer, Record
 from processors.transport.ledger import Ledger
 from processors.transport.unpacking import Fetched
 from tests.processors.transport.broker import Broker
-from tests.processors.transport.running import Seen, app_at, running, until
+from tests.processors.transport.running import Seen, app_at, running
+from tests.waiting import until
 
 T = TypeVar("T")
+
+PATIENT = 20.0
+"""Seconds a fetch waits that records will end: the scene happens under it, however slow the machine is."""
 
 
 @pytest.fixture(autouse=True)
 def _patient_fetches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a fetch wait long enough for the scenes to happen under it."""
-    monkeypatch.setattr("processors.transport.consumer.POLL_SECONDS", 1.5)
+    monkeypatch.setattr("processors.transport.consumer.POLL_SECONDS", PATIENT)
 
 
 class ForgetsFirst(Consumer):
@@ -39,7 +43,7 @@ class LendsItsSet(Consumer):
 
     async def fetch_of(self, active: set[TP]) -> set[TP]:
         """Fetch as Faust does."""
-        return set(await self._thread.getmany(active, 1.0))
+        return set(await self._thread.getmany(active, PATIENT))
 
 
 class SeeksWhileFetching(Consumer):
@@ -118,7 +122,7 @@ async def test_a_fetch_in_flight_is_not_widened(broker: Broker, tmp_path: Path, 
         if isinstance(consumer, LendsItsSet):
             fetching = asyncio.ensure_future(consumer.fetch_of(live))
         else:
-            fetching = asyncio.ensure_future(_tps(consumer._thread.fetch(consumer._fetchable(), 1.0)))
+            fetching = asyncio.ensure_future(_tps(consumer._thread.fetch(consumer._fetchable(), PATIENT)))
         await _waiting(consumer)
         live.clear()
         broker.fill_numbers(topic, 1, range(5))
@@ -225,7 +229,7 @@ async def test_what_is_fetched_and_not_delivered_is_rewound(broker: Broker, tmp_
         app.batched_topics.discard(changelog)
         consumer._set_active_tps({tp})
         given: list[int] = []
-        fetching = asyncio.ensure_future(_deliver(consumer, given))
+        fetching = asyncio.ensure_future(_deliver(consumer, given, PATIENT))
         await _waiting(consumer)
         consumer.pause_partitions({tp})
         broker.fill_numbers(changelog, 0, range(5))
@@ -241,6 +245,7 @@ async def _alone(app: Any) -> None:
     await app._stop_fetcher()
     async with app.consumer._moving:
         pass
+    await until(lambda: not app.consumer._thread._consumer._fetcher._fetch_waiters)
 
 
 async def _waiting(consumer: Any) -> None:
@@ -256,8 +261,8 @@ async def _tps(fetch: Awaitable[Iterable[Fetched]]) -> set[TP]:
     return {part.tp for part in await fetch}
 
 
-async def _deliver(consumer: Any, given: list[int]) -> None:
-    async for _, message in consumer.getmany(1.0):
+async def _deliver(consumer: Any, given: list[int], patience: float = 1.0) -> None:
+    async for _, message in consumer.getmany(patience):
         given.append(int(message.value))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.processors.transport.broker import Broker
-from tests.processors.transport.running import until
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -21,7 +21,9 @@ def stage(broker: Broker, tmp_path: Path) -> tuple[str, subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_it_in_order(broker: Broker, stage: tuple[str, subprocess.Popen[str]], sign: signal.Signals) -> None:
+async def test_a_signal_ends_it_in_order(
+    broker: Broker, stage: tuple[str, subprocess.Popen[str]], tmp_path: Path, sign: signal.Signals
+) -> None:
     """On a signal the stage makes its last checkpoint, commits it, leaves the group at once and exits with 0."""
     topic, process = stage
     group = f"{topic}-group"
@@ -29,7 +31,7 @@ async def test_a_signal_ends_it_in_order(broker: Broker, stage: tuple[str, subpr
         broker.fill_numbers(topic, 0, range(10))
         await until(lambda: broker.committed(group, topic, 2).get(0) == 10)
         broker.fill_numbers(topic, 1, range(10))
-        await until(lambda: _given(broker, process, topic))
+        await until(lambda: _given(tmp_path, process.pid))
         process.send_signal(sign)
         output, _ = process.communicate(timeout=20)
         assert process.returncode == 0, output
@@ -40,9 +42,8 @@ async def test_a_signal_ends_it_in_order(broker: Broker, stage: tuple[str, subpr
         process.communicate()
 
 
-def _given(broker: Broker, process: subprocess.Popen[str], topic: str) -> bool:
-    directory = Path(process.args[-1])  # type: ignore[index, arg-type]
-    lines = (directory / str(process.pid) / "deliveries").read_text().splitlines()
+def _given(directory: Path, pid: int) -> bool:
+    lines = (directory / str(pid) / "deliveries").read_text().splitlines()
     return any(line.endswith(" 1 0 10") for line in lines)
 
 

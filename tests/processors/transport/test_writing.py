@@ -7,7 +7,8 @@ import pytest
 
 from processors.transport import Revoked, write, write_many
 from tests.processors.transport.broker import Broker
-from tests.processors.transport.running import Seen, app_at, running, until
+from tests.processors.transport.running import Seen, app_at, running
+from tests.waiting import until
 
 
 def counts_of(app: Any) -> Any:
