@@ -13,6 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 ARGS ?=
 ONLY ?=
+WORKERS ?= 2
 
 .PHONY: help run test lint bench vault chaos generate lock venv clean
 
@@ -50,9 +51,9 @@ lint: venv ## rules, form, types, imports between rooms
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: venv ## everything but the long runs, with coverage; ARGS='tests/dialects -x' for some of it
+test: venv ## everything but the long runs, with coverage, WORKERS=2 at once; ARGS='tests/dialects -x' for some of it
 	@$(if $(ARGS),true,$(MAKE) --no-print-directory vault || echo "NOT TESTED: what needs a real Vault (see above)" >&2)
-	$(BIN)/pytest $(or $(ARGS),--cov --cov-report=term)
+	$(BIN)/pytest $(or $(ARGS),--numprocesses $(WORKERS) --no-loadscope-reorder --cov --cov-report=term)
 
 vault: venv ## build a Vault for the tests, once, where neither one nor Docker is there
 	@[ -n "$${VAULT_ADDR:-}" ] || command -v vault >/dev/null || command -v bao >/dev/null || docker info >/dev/null 2>&1 || \

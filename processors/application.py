@@ -13,7 +13,7 @@ from mode import CrashingSupervisor
 from processors.transport import Loss
 from processors.transport.progress import watch
 from topology.collector import collect_rarely
-from topology.kafka import PATIENT_FETCH_BYTES, PATIENT_FETCH_MS
+from topology.kafka import GATHER_BYTES
 from topology.settings import Kafka
 
 SESSION_SECONDS: Final = 8.0
@@ -31,11 +31,9 @@ BUFFERED_BATCHES: Final = 8
 """Batches waiting for an agent, over all partitions. With 1 MiB each, and 16 MiB read ahead in the consumer thread, a
 stage that stands still holds about 24 MiB of record bytes (some three times that as Python objects)."""
 
-LEAST_BYTES: Final = 64 * 1024
-LEAST_MS: Final = 10
-"""The broker holds a fetch until it has so many bytes, or for so long: small batches cost the stage and
-the broker most of their CPU (BENCHMARKS.md). Faust's own wait is a fixed 1,500 ms; while one is held, aiokafka asks that broker for
-no other partition, and one freed from back-pressure waits."""
+LONG_POLL_MS: Final = 500
+"""How long the broker holds a fetch that the first byte will answer. Faust's own is a fixed 1,500 ms; while one is held, aiokafka asks
+that broker for no other partition, and one freed from back-pressure waits."""
 STALL_SECONDS: Final = 60.0
 
 LARGEST_RECORD_BYTES: Final = 16 * 1024 * 1024
@@ -59,7 +57,7 @@ class Application(faust.App):
     def __init__(self, *args: Any, **options: Any) -> None:
         self.batched_topics = set()
         self.holed_topics = set()
-        self.fetch_least = (LEAST_BYTES, LEAST_MS)
+        self.fetch_least = (1, LONG_POLL_MS)
         self.on_loss = None
         super().__init__(*args, **options)
 
@@ -67,6 +65,14 @@ class Application(faust.App):
         """Return the topic of these names with each partition's fetched records as one event, a `Batch` of raw bytes."""
         self.batched_topics |= set(names)
         return self.topic(*names, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+
+def gathering(wait_ms: int) -> tuple[int, int]:
+    """Return the `fetch_least` of a stage whose fetches wait so long (milliseconds) to be fuller; 0: as soon as there is anything.
+
+    Small batches cost the stage and the broker most of their CPU (BENCHMARKS.md).
+    """
+    return (GATHER_BYTES, wait_ms) if wait_ms else (1, LONG_POLL_MS)
 
 
 def create_app(
@@ -83,13 +89,13 @@ def create_app(
     standby_replicas: int = 0,
     web_port: int | None = None,
     buffered_batches: int = BUFFERED_BATCHES,
-    patient: bool = False,
+    fetch_least: tuple[int, int] = (1, LONG_POLL_MS),
     stall_seconds: float = STALL_SECONDS,
     **settings: Any,
 ) -> Application:
     """Make a stage's app: consumer group `name`, at `broker` ("host:port", several joined by commas).
 
-    `patient`: fetches wait a little for more. `stall_seconds`: without a commit for so long, while there is something to commit,
+    `fetch_least`: see Application. `stall_seconds`: without a commit for so long, while there is something to commit,
     the process ends with code 1. `table_partitions` must equal the partition count of the topic whose agent writes
     the tables. The web server runs only with a `web_port`. Further `settings` are Faust's own and win over those chosen here.
     """
@@ -128,8 +134,7 @@ def create_app(
     app.batched_topics |= set(batched_topics)
     app.holed_topics |= set(holed_topics)
     app.on_loss = on_loss
-    if patient:
-        app.fetch_least = (PATIENT_FETCH_BYTES, PATIENT_FETCH_MS)
+    app.fetch_least = fetch_least
     app.task(partial(watch, app, stall_seconds))
     return app
 

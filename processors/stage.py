@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from processors.application import create_app, run
+from processors.application import create_app, gathering, run
 from processors.output import Output
 from processors.transport import Batch, Loss, Revoked, write_many
 from processors.transport.progress import end_anyway
@@ -64,7 +64,7 @@ class Held:
 
 
 class Stage:
-    """One processor as a Faust app. `topics` are its sources; `begin` makes the work of a partition; `patient`: see create_app."""
+    """One processor as a Faust app. `topics` are its sources; `begin` makes the work of a partition; `patient`: see flow.Stage."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Stage:
             replication_factor=settings.kafka.replication_factor,
             table_partitions=partitions,
             on_loss=self._on_loss,
-            patient=patient,
+            fetch_least=gathering(settings.processors.patience_ms if patient else settings.processors.gather_ms),
             stall_seconds=max(settings.processors.stall_seconds, 10 * self._every),
             broker_session_timeout=settings.processors.session_timeout,
         )
@@ -214,8 +214,7 @@ def main(
 ) -> None:
     """Run a processor as its own process until SIGTERM or SIGINT.
 
-    `checkpoint_seconds` is for a state too large to write at every checkpoint of the settings; `patient` for work that nobody waits
-    for by the millisecond (see create_app).
+    `checkpoint_seconds` is for a state too large to write at every checkpoint of the settings; `patient`: see flow.Stage.
     """
     from topology.settings import settings as read
 

@@ -16,7 +16,7 @@ from topology.errors import Reject
 from topology.log import logger
 from topology.metrics import connections, control_frames, silences
 
-TICK_SECONDS = 0.1
+TICK_SECONDS, LATE_SECONDS = 0.1, 1.0
 SLACK = 1.1
 """Messages are sent this much slower than allowed: the network may bunch them."""
 
@@ -219,9 +219,13 @@ class Connection:
             await asyncio.sleep(spacing)
 
     async def _watch(self) -> None:
+        looked_at = self._around.clock()
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            found = self.subscriptions.check(self._around.clock())
+            looked_at, before = self._around.clock(), looked_at
+            late = looked_at - before - TICK_SECONDS
+            # A process that was stopped or starved has frames waiting in its socket: nobody was silent.
+            found = self.subscriptions.check(looked_at, late if late > LATE_SECONDS else 0.0)
             if found.unconfirmed:
                 logger().warning(
                     "subscriptions are not confirmed and asked for again", venue=self._dialect.venue, streams=found.unconfirmed

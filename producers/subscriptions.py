@@ -78,9 +78,14 @@ class Subscriptions:
         """Return the streams that are silent now."""
         return [stream for stream, watch in self._watches.items() if watch.silent]
 
-    def check(self, at: float) -> Findings:
-        """Look at every stream. A stream is named once when it falls silent, then hopeless after each further limit."""
+    def check(self, at: float, unwatched: float = 0.0) -> Findings:
+        """Look at every stream. A stream is named once when it falls silent, then hopeless after each further limit.
+
+        `unwatched`: seconds before now in which we did not listen ourselves; they are no stream's silence.
+        """
         found = Findings()
+        if unwatched:
+            self._forgive(unwatched)
         for stream, watch in self._watches.items():
             if watch.refused:
                 continue
@@ -105,6 +110,14 @@ class Subscriptions:
             elif quiet >= 2 * limit:
                 _despair(stream, watch, at, limit, found)
         return found
+
+    def _forgive(self, seconds: float) -> None:
+        for watch in self._watches.values():
+            watch.alive_at += seconds
+            if watch.asked_at is not None:
+                watch.asked_at += seconds
+            if watch.despaired_at is not None:
+                watch.despaired_at += seconds
 
     def _unanswered(self, stream: Stream, watch: Watch, at: float, found: Findings) -> None:
         if watch.asks < MOST_ASKS:

@@ -5,15 +5,39 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
-from tests import containers
+from tests import containers, tolls
 from topology.stack import Addresses, LocalStack
 
+PIPELINE = "tests/pipeline/"
 SETTINGS = {
     "kafka": "TIDEWIRE_TEST_KAFKA",
     "registry": "TIDEWIRE_TEST_REGISTRY",
     "clickhouse": "TIDEWIRE_TEST_CLICKHOUSE",
 }
+
+
+class PipelinesInOneWorker(LoadScopeScheduling):  # type: ignore[misc]  # xdist has types, and no marker that says so
+    """Keep the tests of a file in one worker, and all whole pipelines in another: two at once starve each other on a small machine.
+
+    A starved pipeline has silences nobody has simulated.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return PIPELINE if nodeid.startswith(PIPELINE) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> PipelinesInOneWorker:
+    """Share the tests out among workers (`--numprocesses`)."""
+    return PipelinesInOneWorker(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole pipelines: they take longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(PIPELINE))
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +60,10 @@ def stack_addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addres
             yield replace(stack.start(missing), **given)
         finally:
             stack.stop()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was broken in this run, how often, and what it cost."""
+    if found := tolls.recorded(report for reports in terminalreporter.stats.values() for report in reports):
+        terminalreporter.section("what was broken, and what it cost")
+        terminalreporter.write_line(tolls.table(found))

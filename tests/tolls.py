@@ -1,8 +1,16 @@
-"""What was broken, how often, and what it cost: one table for all runs of chaos, printed when the session ends."""
+"""What was broken, how often, and what it cost: one table for all runs of chaos, printed when the run of tests ends.
+
+Each test tells its own with `record`. They travel as properties of the tests' reports, so that those of every worker arrive.
+"""
 
 import statistics
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import pytest
+
+PROPERTY: Final = "toll"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +28,17 @@ class Toll:
     again: int | None = None
 
 
-COLLECTED: list[Toll] = []
-"""What the tests of this session have measured."""
+def record(record_property: Callable[[str, object], None], tolls: Iterable[Toll]) -> None:
+    """Add what a test has measured to its report."""
+    for toll in tolls:
+        record_property(PROPERTY, asdict(toll))
+
+
+def recorded(reports: Iterable[object]) -> list[Toll]:
+    """Return what the tests of these reports have measured."""
+    calls = [report for report in reports if isinstance(report, pytest.TestReport) and report.when == "call"]
+    values: list[Any] = [value for report in calls for name, value in report.user_properties if name == PROPERTY]
+    return [Toll(**value) for value in values]
 
 
 def table(tolls: Iterable[Toll]) -> str:

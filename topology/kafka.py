@@ -9,9 +9,8 @@ from confluent_kafka import Producer as LibrdkafkaProducer
 from topology.errors import Fatal, Reject, Retry
 from topology.settings import Kafka
 
-PATIENT_FETCH_BYTES = 128 * 1024
-PATIENT_FETCH_MS = 50
-"""What a reader waits for whose work is not in a hurry: fewer, larger batches, and fewer questions to the broker."""
+GATHER_BYTES = 1024 * 1024
+"""A reader whose work is not in a hurry is answered with so much at once, or when its time is up: fewer, larger batches."""
 
 PERMANENT = (
     KafkaError.MSG_SIZE_TOO_LARGE,
@@ -126,7 +125,7 @@ def consumer(kafka: Kafka, group: str, **overrides: Any) -> Consumer:
             "auto.offset.reset": "earliest",
             "partition.assignment.strategy": "cooperative-sticky",
             "fetch.queue.backoff.ms": 10,
-            "fetch.wait.max.ms": PATIENT_FETCH_MS,
+            "fetch.wait.max.ms": 50,
             "fetch.message.max.bytes": kafka.message_max_bytes,
             "queued.max.messages.kbytes": 131_072,
             "session.timeout.ms": 10_000,

@@ -79,6 +79,7 @@ class Sink(Group):
 
     flush_rows: int = Field(100_000, ge=1, description="Rows that make a flush.")
     flush_bytes: int = Field(64_000_000, ge=1_000, description="Bytes that make a flush.")
+    gather_ms: int = Field(100, ge=0, description="A fetch waits this long for more; milliseconds.")
     flush_seconds: float = Field(0.5, gt=0, description="Longest time a row waits for a flush; seconds.")
     skip: tuple[str, ...] = Field((), description="Events that are not written to ClickHouse (frame, quote …).")
     reject_share: float = Field(0.5, gt=0, le=1, description="Share of refused rows, of the last 1,000 or more, at which the sink stops.")
@@ -124,6 +125,12 @@ class Processors(Group):
     checkpoint_seconds: float = Field(1.0, gt=0, description="State is written and offsets acknowledged this often; seconds.")
     reject_share: float = Field(0.5, gt=0, le=1, description="Share of refused frames, of the last 1,000 or more, at which a stage stops.")
     session_timeout: float = Field(6.0, gt=0, description="A worker that was killed is missed after this; seconds.")
+    gather_ms: int = Field(
+        25,
+        ge=0,
+        description="How long normalise waits for a fuller batch, ms; 0: not at all, the least delay where cores are idle.",
+    )
+    patience_ms: int = Field(500, ge=0, description="The same for candles, gaps and books.")
     stall_seconds: float = Field(60.0, gt=0, description="A stage that has commits to make and makes none for so long ends, to start over.")
     data_dir: str = Field("", description="Where Faust keeps its files; empty: under state_dir.")
 

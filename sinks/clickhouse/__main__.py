@@ -13,7 +13,7 @@ from topology.collector import collect_rarely
 from topology.dead_letters import DeadLetters
 from topology.errors import Fatal, Retry
 from topology.health import Health
-from topology.kafka import PATIENT_FETCH_BYTES, Publisher, consumer, ensure_reachable
+from topology.kafka import GATHER_BYTES, Publisher, consumer, ensure_reachable
 from topology.registry import Registry
 from topology.secrets.audit import become
 from topology.secrets.shipping import shipping
@@ -60,7 +60,7 @@ def run(settings: Settings, stop: threading.Event, *, prepare_only: bool = False
         share = settings.sink.reject_share
         dead_letters = persist(lambda: DeadLetters(publisher, registry, STAGE, clock.now, share), "registry", stop, say)
         stage = Stage(
-            consumer(settings.kafka, STAGE, fetch_min_bytes=PATIENT_FETCH_BYTES),
+            consumer(settings.kafka, STAGE, fetch_min_bytes=GATHER_BYTES, fetch_wait_max_ms=settings.sink.gather_ms),
             writer,
             publisher,
             dead_letters,

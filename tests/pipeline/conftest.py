@@ -1,11 +1,10 @@
-"""A pipeline that is fed by hand, and the table of everything that was broken, once all of it is over."""
+"""A pipeline that is fed by hand."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from tests import tolls
 from tests.pipeline.harness import Pipeline
 
 
@@ -15,10 +14,3 @@ async def fed_by_hand(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
     # Recorded frames are years old, and rows that old go at once where they have a time to live.
     async with Pipeline(tmp_path_factory.mktemp("fed_by_hand"), TIDEWIRE_CLICKHOUSE__TTL_DAYS="{}") as pipeline:
         yield pipeline
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what was broken in this session, how often, and what it cost."""
-    if tolls.COLLECTED:
-        terminalreporter.section("what was broken, and what it cost")
-        terminalreporter.write_line(tolls.table(tolls.COLLECTED))

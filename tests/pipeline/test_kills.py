@@ -1,7 +1,7 @@
 """Kill -9 of every stage and every server under load: nothing is lost, nothing is twice, and no hole is invented."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,9 @@ SLOW = {"rate": 200.0}
         pytest.param(4, (*STAGES, *SERVERS), marks=[pytest.mark.chaos, pytest.mark.timeout(3000)], id="chaos"),
     ],
 )
-async def test_whatever_is_killed_every_trade_is_there_once(tmp_path: Path, rounds: int, parts: Sequence[str]) -> None:
+async def test_whatever_is_killed_every_trade_is_there_once(
+    tmp_path: Path, record_property: Callable[[str, object], None], rounds: int, parts: Sequence[str]
+) -> None:
     """Every trade is in ClickHouse once, every candle is the truth's, every gap is explained by a kill of its producer."""
     chance = random.Random(rounds)
     async with Simulator(settings(**SLOW)) as simulator, Pipeline(tmp_path, simulator) as pipeline:
@@ -48,7 +50,7 @@ async def test_whatever_is_killed_every_trade_is_there_once(tmp_path: Path, roun
         await everything_is_read(pipeline)
         await pipeline.until(lambda: not {gap.state for gap in gaps(pipeline)} & {"open", "filling"}, "every gap is closed")
         chaos.judge()
-        tolls.COLLECTED.extend(havoc.tolls(chaos.blows))
+        tolls.record(record_property, havoc.tolls(chaos.blows))
 
         assert stored_trades(pipeline) == truth
         assert pipeline.query("SELECT * FROM dead_letters FINAL") == []

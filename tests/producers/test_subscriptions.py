@@ -78,3 +78,16 @@ def test_a_channel_without_a_limit_may_be_quiet_for_ever() -> None:
     subscriptions = Subscriptions((BOOK,), {"trade": 5}, confirm_seconds=10)
     subscriptions.confirm((BOOK,), 0)
     assert subscriptions.check(1e6).silent == []
+
+
+def test_time_in_which_we_did_not_listen_is_no_silence() -> None:
+    """A process that was stopped for a minute gives every stream its whole limit again, less what it was quiet before."""
+    subscriptions = Subscriptions((TRADES, BOOK), {"trade": 5}, confirm_seconds=10)
+    subscriptions.confirm((TRADES,), 0)
+    subscriptions.ask((BOOK,), 0)
+    found = subscriptions.check(62, unwatched=60)
+    assert (found.silent, found.unconfirmed) == ([], [])
+    assert subscriptions.check(64.9).silent == []
+    assert subscriptions.check(65).silent == [TRADES]
+    assert subscriptions.check(69.9).unconfirmed == []
+    assert subscriptions.check(70).unconfirmed == [BOOK]

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from topology.stack.ports import HOST
-from topology.stack.priority import PATIENT
 from topology.stack.process import Child
 from topology.stack.watchdog import Watchdog
 
@@ -27,7 +26,7 @@ class ClickHouse:
     def start(self) -> None:
         """Start and return when it answers. Raises Fatal, with its last words, if that fails."""
         command = [sys.executable, "-m", "topology.stack.clickhouse_http", "--path", str(self._folder / "data"), "--port", str(self._port)]
-        self.child.start(command, niceness=PATIENT)  # its merges come in bursts of many threads
+        self.child.start(command)
         self.child.await_ready(self._answers, SECONDS_TO_START)
         self._progress(f"clickhouse at {self.address}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 PATIENT: Final = 10
-"""Niceness of what can wait by seconds: candles, books, gaps, and all that ends in a table."""
+"""Niceness of what can wait by seconds: candles, books and gaps."""
 TRIES = 30
 
 
