@@ -114,6 +114,6 @@ def test_a_container_is_a_valid_file() -> None:
     record = {"stage": "s", "topic": "t", "partition": 0, "offset": 1, "reason": "r", "key": None, "payload": b"\x00", "failed_at": 5}
     values = [codec.encode({**record, "offset": place}) for place in range(3)]
 
-    rows = list(fastavro.reader(io.BytesIO(container(header(event.schema), values))))
+    rows: list[Any] = list(fastavro.reader(io.BytesIO(container(header(event.schema), values))))
 
-    assert [row["offset"] for row in rows] == [0, 1, 2]  # type: ignore[index, call-overload]
+    assert [row["offset"] for row in rows] == [0, 1, 2]

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from topology.errors import Fatal
-from topology.stack.priority import yield_to_others
 from topology.stack.watchdog import Watchdog, end_groups
 
 LAST_LINES = 15
@@ -40,8 +39,8 @@ class Child:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str] | None = None, niceness: int = 0) -> None:
-        """Start it, after ending what an earlier, killed owner of the same folder left behind; `niceness` as `nice` takes it."""
+    def start(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        """Start it, after ending what an earlier, killed owner of the same folder left behind."""
         self.end_stale()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - the callers' commands are ours
@@ -54,7 +53,6 @@ class Child:
                 start_new_session=True,
             )
         self._watchdog.watch(self._process.pid)
-        yield_to_others(self._process.pid, niceness)
         self._pid_file.write_text(f"{self._process.pid}\n{command[0]}\n")
 
     def await_ready(self, is_ready: Callable[[], bool], timeout: float) -> None:

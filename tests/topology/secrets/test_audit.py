@@ -92,7 +92,10 @@ def test_events_wait_until_they_are_delivered(queue: Queue) -> None:
     audit = numbered(queue)
     for _ in range(3):
         audit.say("kafka", "read", 1)
-    encode = lambda one: json.dumps(one).encode()  # noqa: E731
+
+    def encode(one: object) -> bytes:
+        return json.dumps(one).encode()
+
     with pytest.raises(Retry):
         queue.ship(Broker(failing=True), encode)
     assert len(queue.waiting()) == 3

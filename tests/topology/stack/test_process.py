@@ -12,6 +12,7 @@ import pytest
 from topology.errors import Fatal
 from topology.stack.java import Java, find_java
 from topology.stack.ports import is_free, remembered_ports
+from topology.stack.priority import yield_to_others
 from topology.stack.process import Child
 from topology.stack.watchdog import Watchdog, group_is_alive
 
@@ -121,9 +122,10 @@ def test_java_is_found_or_packaged(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_one_that_yields_goes_after_the_others(tmp_path: Path, watchdog: Watchdog) -> None:
-    """A child may be started so that its owner and others go first where there is not enough CPU."""
+    """A process may be told to yield, so that its owner and others go first where there is not enough CPU."""
     child = Child("part", tmp_path, watchdog)
-    child.start(python(SLEEPER, tmp_path), niceness=3)
+    child.start(python(SLEEPER, tmp_path))
+    yield_to_others(child.pid, 3)
     assert os.getpriority(os.PRIO_PROCESS, child.pid) == os.getpriority(os.PRIO_PROCESS, 0) + 3
     session = Path(f"/proc/{child.pid}/autogroup")
     if session.exists():
