@@ -41,6 +41,9 @@ def take(result: Any, at_most: int = RECORDS_AT_MOST) -> Fetched | None:
 
     """
     tp = result._topic_partition
+    if result.has_more():
+        # It holds the generator that holds it: the bytes fetched would stay until the collector of cycles came by.
+        result._partition_records._records_iterator = None
     if not result.check_assignment(tp) or not result.has_more():
         return None
     unread = result._partition_records

@@ -1,18 +1,21 @@
 """Our unpacking against aiokafka's own, on the same buffers: it stands in for private parts of one exact release."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 import pytest
-from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, PartitionRecords
+from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, FetchResult, PartitionRecords
+from aiokafka.consumer.subscription_state import Assignment
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
-from processors.transport.unpacking import unpack
+from processors.transport.unpacking import take, unpack
 
 ABORT = b"\x00\x00\x00\x00"
 """Key of an abort marker: version 0, type 0."""
@@ -100,6 +103,25 @@ def test_a_wrong_checksum_is_not_passed_over() -> None:
     buffer[-1] ^= 1
     with pytest.raises(CorruptRecordException):
         unpack(unread(bytes(buffer), 0, READ_UNCOMMITTED, [], check=True), 1000)
+
+
+@pytest.mark.parametrize("position", [0, 4], ids=["taken", "refused: sought away meanwhile"])
+async def test_what_was_fetched_is_let_go_at_once(position: int) -> None:
+    """The bytes of a fetch do not stay until the collector of cycles comes by: a stage would grow by all that it reads."""
+    tp = TopicPartition("t", 0)
+    assignment = Assignment({tp})
+    assignment.state_value(tp).seek(position)
+    fetched = unread(bytes(block(0, 10)), 0, READ_UNCOMMITTED, [], check=True)
+    left = weakref.ref(fetched)
+    result = FetchResult(tp, assignment=assignment, partition_records=fetched, backoff=0)
+    del fetched
+    gc.disable()
+    try:
+        taken = take(result)
+        assert (taken is None) is (position != 0)
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 def test_records_are_unpacked_in_c() -> None:
