@@ -89,14 +89,13 @@ def read_topics(reader: Consumer, until: float, delays: list[float]) -> None:
 def poll_rows(address: str, until: float, delays: list[float]) -> None:
     """Note for the newest row at each look how old its frame was when a query first saw it, and every older one seen first."""
     client = clickhouse_connect.get_client(dsn=address, database="tidewire")
-    seen = 0
+    seen = now()
     question = "SELECT toUnixTimestamp64Micro(received_at) AS time FROM trades WHERE time > {seen:Int64} ORDER BY time LIMIT 100000"
     while time.monotonic() < until:
         rows = [row[0] for row in client.query(question, parameters={"seen": seen}).result_rows]
         at = now()
-        if seen:
-            delays += [(at - time_of) / 1_000 for time_of in rows]
-        seen = max(rows, default=seen or at)
+        delays += [(at - time_of) / 1_000 for time_of in rows]
+        seen = max(rows, default=seen)
         time.sleep(0.25)
     client.close()
 

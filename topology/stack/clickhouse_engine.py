@@ -4,7 +4,8 @@ chdb keeps USE and SET per connection, and a connection costs 0.15 ms (measured)
 what it sets is gone with it. A session gets a lasting connection with its first SET, USE or temporary table.
 """
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import chdb
 
@@ -13,6 +14,8 @@ from topology.stack.clickhouse_execution import PIECEWISE, STREAMED, Stream, app
 from topology.stack.clickhouse_protocol import Answer, Request
 from topology.stack.clickhouse_sessions import Session, Sessions
 from topology.stack.clickhouse_sql import READS, Statement, quote_name, read_statement
+
+CONFIGURATION: Final = Path(__file__).parent / "clickhouse.xml"
 
 HARMLESS = frozenset({"arrowstream", "dictionary", "format", "loop", "viewexplain", "zeros", "zeros_mt"})
 """Table functions that the engine closes to readonly users although they reach nothing outside."""
@@ -59,7 +62,7 @@ class Engine:
         self._keeper.close()
 
     def _connect(self) -> Any:
-        return chdb.connect(self._path)
+        return chdb.connect(f"{self._path}?config-file={CONFIGURATION}")
 
     def _run_alone(self, request: Request, statement: Statement, *, may_only_read: bool) -> Answer:
         connection = self._connect()

@@ -144,6 +144,12 @@ def test_parameters_may_come_in_a_form(clickhouse: str) -> None:
         assert other.query("SELECT {a:String}", parameters={"a": text}).result_rows == [(text,)]
 
 
+def test_its_tables_merge_seldom(client: Any) -> None:
+    """The engine runs with the settings of clickhouse.xml: with its defaults, merging small inserts takes half of its time."""
+    sql = "SELECT name, value FROM system.merge_tree_settings WHERE changed"
+    assert dict(client.query(sql).result_rows) == {"merge_selector_base": "20", "auto_statistics_types": ""}
+
+
 def test_settings_hold_for_their_request_alone(client: Any) -> None:
     """A setting given with one query is gone for the next."""
     sql = "SELECT getSetting('max_threads')"
