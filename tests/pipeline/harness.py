@@ -16,6 +16,7 @@ import aiohttp
 import clickhouse_connect
 
 from simulator.server import Simulator, SimulatorSettings
+from topology.errors import Retry
 from topology.health import running
 from topology.registry import Registry
 from topology.settings import Kafka
@@ -232,7 +233,7 @@ class Pipeline:
                 if value := await asyncio.to_thread(condition):
                     return value
                 last = value
-            except (clickhouse_connect.driver.exceptions.Error, AssertionError) as error:
+            except (clickhouse_connect.driver.exceptions.Error, Retry, AssertionError) as error:
                 last = error
             dead = [stage for stage, process in self.processes.items() if process.poll() not in {None, -signal.SIGKILL}]
             assert not dead, f"{dead} ended while waiting until {what}:\n" + "\n".join(self.log(stage) for stage in dead)

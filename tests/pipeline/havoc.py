@@ -81,7 +81,7 @@ class Havoc:
         offsets = Offsets(Kafka(brokers=self.pipeline.stack.addresses.kafka))
         try:
             before = made(self.simulator)
-            ends = await asyncio.to_thread(lambda: offsets.ends(offsets.partitions(self._topics())))
+            ends = await self.pipeline.until(lambda: offsets.ends(offsets.partitions(self._topics())), "the broker says where its logs end")
             await self.pipeline.until(lambda: self._arrived(offsets, ends, before), f"{blow.part} is made up for")
             blow.seconds = (now() - blow.mended_at) / 1_000_000
         finally:

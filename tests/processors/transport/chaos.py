@@ -17,6 +17,7 @@ from tests.processors.transport.broker import Broker
 
 KINDS = ("join", "leave", "kill")
 PATIENCE = 60.0
+LINES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,8 @@ class Chaos:
     log: list[_Disturbance] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     crashed: list[str] = field(default_factory=list)
+    logs: dict[int, Path] = field(default_factory=dict)
+    """Each worker's, by process id."""
     settled: bool = True
     written: dict[int, int] = field(default_factory=dict)
 
@@ -103,11 +106,13 @@ class Chaos:
         return self._judge()
 
     def _start(self) -> None:
-        number = len(list(self.directory.glob("*.log")))
-        with (self.directory / f"{number}.log").open("wb") as output:
+        log = self.directory / f"{len(self.logs)}.log"
+        with log.open("wb") as output:
             command = [sys.executable, "-m", self.stage, self.broker.address, f"{self.topic}-group", self.topic]
             command += [str(self.partitions), str(self.directory)]
-            self.workers.append(subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT))
+            worker = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        self.workers.append(worker)
+        self.logs[worker.pid] = log
 
     def _disturb(self, kind: str, chance: random.Random) -> None:
         if kind == "join" and len(self.workers) == 3:
@@ -146,18 +151,21 @@ class Chaos:
     def _stop(self, worker: subprocess.Popen[bytes], sign: signal.Signals) -> None:
         worker.send_signal(sign)
         # A process too young to have set its handlers dies of SIGTERM itself.
-        self._note(worker.wait(30), 0, -sign)
+        self._note(worker, worker.wait(30), 0, -sign)
 
-    def _note(self, code: int, *wanted: int) -> None:
+    def _note(self, worker: subprocess.Popen[bytes], code: int, *wanted: int) -> None:
         if code not in wanted:
-            self.crashed.append(f"a worker ended with {code}")
+            self.crashed.append(f"a worker ended with {code}:\n{self._last_lines(worker)}\n")
+
+    def _last_lines(self, worker: subprocess.Popen[bytes]) -> str:
+        return "\n".join(self.logs[worker.pid].read_text(errors="replace").splitlines()[-LINES:])
 
     def _stop_all(self) -> None:
         for worker in self.workers:
             worker.send_signal(signal.SIGTERM)
         for worker in self.workers:
             try:
-                self._note(worker.wait(20), 0, -signal.SIGTERM)
+                self._note(worker, worker.wait(20), 0, -signal.SIGTERM)
             except subprocess.TimeoutExpired:
                 worker.kill()
                 self.stuck.append(f"worker {worker.pid} does not stop")
@@ -191,7 +199,7 @@ class Chaos:
     def _check_workers(self) -> None:
         for worker in [worker for worker in self.workers if worker.poll() is not None]:
             self.workers.remove(worker)
-            self.crashed.append(f"a worker ended by itself with {worker.returncode}")
+            self._note(worker, worker.returncode)
             self._start()
 
     # ---- what it came to
