@@ -80,7 +80,7 @@ class Sink(Group):
     flush_rows: int = Field(100_000, ge=1, description="Rows that make a flush.")
     flush_bytes: int = Field(64_000_000, ge=1_000, description="Bytes that make a flush.")
     gather_ms: int = Field(100, ge=0, description="A fetch waits this long for more; milliseconds.")
-    flush_seconds: float = Field(0.5, gt=0, description="Longest time a row waits for a flush; seconds.")
+    flush_seconds: float = Field(0.5, gt=0, description="Longest time a row waits for a flush; seconds. Longer: fewer, larger inserts.")
     skip: tuple[str, ...] = Field((), description="Events that are not written to ClickHouse (frame, quote …).")
     reject_share: float = Field(0.5, gt=0, le=1, description="Share of refused rows, of the last 1,000 or more, at which the sink stops.")
 

@@ -22,6 +22,7 @@ from topology.registry import Registry
 from topology.settings import Kafka
 from topology.settings import Registry as RegistrySettings
 from topology.stack import LocalStack
+from topology.stack.watchdog import Watchdog
 from topology.topics import all_topics, create, register
 
 STAGES: dict[str, tuple[str, ...]] = {
@@ -44,6 +45,9 @@ class Pipeline:
 
     Without a simulator, frames are put straight into the raw topics (tests/pipeline/raw.py), and no producer runs.
     """
+
+    _watchdog: Watchdog
+    """Ends the stages of a run that is interrupted."""
 
     def __init__(
         self,
@@ -77,9 +81,10 @@ class Pipeline:
             "TIDEWIRE_CANDLES__GRACE_SECONDS": "0.5",
         } | self._environment
         kafka = Kafka(brokers=addresses.kafka)
-        await asyncio.to_thread(create, kafka, all_topics())
-        await asyncio.to_thread(register, Registry(RegistrySettings(url=addresses.registry)), all_topics())
+        self._watchdog = Watchdog()
         try:
+            await asyncio.to_thread(create, kafka, all_topics())
+            await asyncio.to_thread(register, Registry(RegistrySettings(url=addresses.registry)), all_topics())
             await self.start_all()
         except BaseException:  # cancelled or not: `__aexit__` is not called for what did not start
             await self.close()
@@ -113,6 +118,8 @@ class Pipeline:
             except subprocess.TimeoutExpired:
                 process.kill()
                 await asyncio.to_thread(process.wait)
+            self._watchdog.forget(process.pid)
+        await asyncio.to_thread(self._watchdog.close)
         await asyncio.to_thread(self.stack.stop)
 
     @property
@@ -136,20 +143,29 @@ class Pipeline:
         """Start one stage as its own process; its log goes to <directory>/<stage>.log."""
         module, *arguments = STAGES[stage]
         with (self.directory / f"{stage}.log").open("ab") as log:
-            self.processes[stage] = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments], env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            process = self.processes[stage] = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
             )
+        self._watchdog.watch(process.pid)
 
     def kill(self, stage: str) -> None:
         """Kill one stage with SIGKILL and wait until it is gone."""
         self.processes[stage].send_signal(signal.SIGKILL)
         self.processes[stage].wait()
+        self._watchdog.forget(self.processes[stage].pid)
 
     def stop(self, stage: str) -> int:
         """Ask one stage to stop; return its exit code."""
         process = self.processes.pop(stage)
         process.terminate()
-        return process.wait(60)
+        code = process.wait(60)
+        self._watchdog.forget(process.pid)
+        return code
 
     async def strike(self, part: str) -> None:
         """Kill -9 a stage or a server."""
