@@ -208,13 +208,13 @@ def main(
     name: str,
     topics_of: Callable[[Settings], tuple[str, ...]],
     begin_of: Callable[[Settings, Registry], Begin],
-    checkpoint_seconds: float = 0,
+    checkpoint_seconds_of: Callable[[Settings], float] = lambda settings: settings.processors.checkpoint_seconds,
     *,
     patient: bool = False,
 ) -> None:
     """Run a processor as its own process until SIGTERM or SIGINT.
 
-    `checkpoint_seconds` is for a state too large to write at every checkpoint of the settings; `patient`: see flow.Stage.
+    `checkpoint_seconds_of` is for a state too large to write at every checkpoint of the others; `patient`: see flow.Stage.
     """
     from topology.settings import settings as read
 
@@ -226,6 +226,6 @@ def main(
     ensure_reachable(settings.kafka)
     create(settings.kafka, all_topics())
     registry = Registry(settings.registry)
-    stage = Stage(settings, name, topics_of(settings), begin_of(settings, registry), checkpoint_seconds, patient=patient)
+    stage = Stage(settings, name, topics_of(settings), begin_of(settings, registry), checkpoint_seconds_of(settings), patient=patient)
     with Health(settings, name, ready=stage.status), shipping(settings, name):
         run(stage.app)

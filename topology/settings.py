@@ -154,6 +154,11 @@ class Books(Group):
 
     depth: int = Field(20, ge=1, description="Levels per side in a book_snapshot.")
     every_seconds: float = Field(1.0, gt=0, description="How often each book is published.")
+    checkpoint_seconds: float = Field(
+        10.0,
+        gt=0,
+        description="Books are written and offsets acknowledged this often, unless processors.checkpoint_seconds is longer; seconds.",
+    )
 
 
 class Health(Group):

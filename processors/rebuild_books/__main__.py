@@ -72,4 +72,4 @@ def begin_of(settings: Settings, registry: Registry) -> Begin:
 
 
 if __name__ == "__main__":
-    main("rebuild_books", topics_of, begin_of, checkpoint_seconds=10, patient=STAGE.patient)
+    main("rebuild_books", topics_of, begin_of, lambda settings: settings.books.checkpoint_seconds, patient=STAGE.patient)

@@ -79,6 +79,7 @@ class Pipeline:
             "TIDEWIRE_PRODUCER__BACKOFF_MOST": "1",
             "TIDEWIRE_CANDLES__IDLE_SECONDS": "2",
             "TIDEWIRE_CANDLES__GRACE_SECONDS": "0.5",
+            "TIDEWIRE_BOOKS__CHECKPOINT_SECONDS": "1",
         } | self._environment
         kafka = Kafka(brokers=addresses.kafka)
         self._watchdog = Watchdog()
