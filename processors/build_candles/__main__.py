@@ -6,6 +6,7 @@ from processors.blocks import Block
 from processors.build_candles import STAGE
 from processors.build_candles.builder import Builder
 from processors.build_candles.settings import Settings as CandleSettings
+from processors.messages import Messages
 from processors.output import Output
 from processors.stage import Begin, main
 from processors.transport import Batch
@@ -21,7 +22,10 @@ SECOND = 1_000_000
 class BuildCandles:
     """The candles of one partition of trades."""
 
-    def __init__(self, writer_of: Callable[[int], Schema], settings: CandleSettings, entries: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, messages: Messages, writer_of: Callable[[int], Schema], settings: CandleSettings, entries: Mapping[str, bytes]
+    ) -> None:
+        self._messages = messages
         self._builder = Builder(writer_of, settings)
         self._builder.restore(entries)
 
@@ -35,7 +39,8 @@ class BuildCandles:
             output.refuse(batch, one.offset, f"{one.reason} (intervals {', '.join(one.intervals)})", suspect=False)
         for refused in built.rejected:
             output.refuse(batch, refused.offset, refused.reason)
-        return None
+        last = next(self._messages.records(block.values[-1:]), None)
+        return last["received_at"] if isinstance(last, dict) else None
 
     def tick(self, now: int, output: Output) -> None:
         """Publish what is due by the clock."""
@@ -66,7 +71,8 @@ def begin_of(settings: Settings, registry: Registry) -> Begin:
         except Reject as error:
             raise LookupError(str(error)) from error
 
-    return lambda _topic, _partition, entries: BuildCandles(writer_of, chosen, entries)
+    messages = Messages(event("trade"), registry, bytes)
+    return lambda _topic, _partition, entries: BuildCandles(messages, writer_of, chosen, entries)
 
 
 if __name__ == "__main__":

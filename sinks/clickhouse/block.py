@@ -46,6 +46,13 @@ class Blocks:
         frame[:-1].write_ipc_stream(out, compression="lz4", compat_level=OLDEST)
         return out.getvalue()
 
+    def received_at(self, value: bytes) -> int | None:
+        """Return when a message's frame reached us (microseconds); None where its event has no such time or nobody can read it."""
+        try:
+            return self._codec.decode(value).get("received_at")
+        except InvalidDatum:
+            return None
+
     def sieve(self, messages: Sequence[Message]) -> tuple[list[Message], list[tuple[Message, str]]]:
         """Return the messages which can be read, and those which cannot with the reason: each read alone, so slowly."""
         sound: list[Message] = []

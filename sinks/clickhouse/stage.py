@@ -20,11 +20,12 @@ from schemas.catalogue import Event
 from sinks.clickhouse.batch import Batch, Message, Place
 from sinks.clickhouse.ddl import table_name
 from sinks.clickhouse.writer import Writer
+from topology.clock import now
 from topology.dead_letters import DeadLetters
 from topology.errors import Fatal, Retry
 from topology.kafka import Publisher, failure
 from topology.log import logger
-from topology.metrics import events_in, events_out, retries
+from topology.metrics import events_in, events_out, latency, retries
 from topology.settings import Sink
 
 STAGE = "sinks.clickhouse"
@@ -92,6 +93,7 @@ class Stage:
         self._monotonic = monotonic
         self._tables = ThreadPoolExecutor(threads, "table")
         self._numbers = itertools.count()
+        self._latency = latency.labels(STAGE)
         self._pending = Batch()
         self._since = 0.0
         self._flushes: deque[tuple[Batch, list[Future[Refused]]]] = deque()
@@ -164,7 +166,12 @@ class Stage:
         self._flushes.append((batch, inserts))
 
     def _insert(self, topic: str, prefix: bytes, messages: list[Message], number: int) -> Refused:
-        return persist(lambda: self._writer.insert(topic, prefix, messages, number), table_name(self._topics[topic]), self._stop, self._say)
+        table = table_name(self._topics[topic])
+        refused = persist(lambda: self._writer.insert(topic, prefix, messages, number), table, self._stop, self._say)
+        received_at = self._writer.received_at(topic, prefix, messages[-1])
+        if received_at is not None:
+            self._latency.observe((now() - received_at) / 1_000_000)
+        return refused
 
     def _say(self, reason: str) -> None:
         self.waiting = reason

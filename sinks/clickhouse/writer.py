@@ -101,6 +101,11 @@ class Writer:
             return refused + (insert_all(sound, insert, most) if sound else [])
         return []
 
+    def received_at(self, topic: str, prefix: bytes, message: Message) -> int | None:
+        """Return when the frame of a message that has been inserted reached us (microseconds), where it is known."""
+        blocks = self._blocks.get((topic, prefix))
+        return None if blocks is None else blocks.received_at(message.value() or b"")
+
     def _block(self, table: str, blocks: Blocks, token: str, messages: Sequence[Message]) -> None:
         first = messages[0]
         settings = SETTINGS | {"insert_deduplication_token": f"{token}/{first.partition()}/{first.offset()}/{len(messages)}"}
