@@ -1,6 +1,6 @@
 """Run statements on chdb as a ClickHouse server would: each on its own connection, with its own settings.
 
-chdb keeps USE and SET per connection, and a connection costs 0.15 ms (measured): so a request gets a fresh one, and
+chdb keeps USE and SET per connection, and a connection costs 0.2 to 0.5 ms (measured): so a request gets a fresh one, and
 what it sets is gone with it. A session gets a lasting connection with its first SET, USE or temporary table.
 """
 
