@@ -10,6 +10,8 @@ COPY topology /build/topology
 COPY producers /build/producers
 COPY processors /build/processors
 COPY sinks /build/sinks
+COPY local /build/local
+COPY console /build/console
 COPY simulator /build/simulator
 RUN /opt/tidewire/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps /build
 

@@ -57,7 +57,7 @@ test: venv ## everything but the long runs, with coverage, WORKERS=2 at once; AR
 
 vault: venv ## build a Vault for the tests, once, where neither one nor Docker is there
 	@[ -n "$${VAULT_ADDR:-}" ] || command -v vault >/dev/null || command -v bao >/dev/null || docker info >/dev/null 2>&1 || \
-		$(BIN)/python -m topology.stack.vault_build
+		$(BIN)/python -m local.vault_build
 
 chaos: venv ## long runs of joins, leaves and kills under load
 	$(BIN)/pytest -m chaos -s $(ARGS)
@@ -67,7 +67,7 @@ bench: venv ## measure; ONLY=name for one
 
 generate: venv ## write what follows from schemas and stages: schemas/events.py, schemas/history, the picture in README.md
 	$(BIN)/python -m schemas.generate
-	$(BIN)/python -m topology.drawing
+	$(BIN)/python -m console.drawing
 
 clean: ## take away what was made here; the data of runs stays (`tidewire up --fresh` clears it)
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage coverage.xml

@@ -7,9 +7,9 @@ import random
 import sys
 import time
 
-from processors.blocks import Block
 from processors.build_candles.builder import Builder
 from processors.build_candles.settings import Settings
+from processors.engine.blocks import Block
 from schemas import decimals
 from schemas.catalogue import Schema, event
 from schemas.codec import Codec

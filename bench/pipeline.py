@@ -15,11 +15,11 @@ from itertools import islice
 from bench.market import frames
 from bench.result import Result, result
 from bench.stage_rate import Bench, cpu_seconds, fresh
+from local.monitor import topics_of
 from topology.clock import now
 from topology.flow import stages
 from topology.kafka import Publisher
 from topology.lag import Offsets
-from topology.monitor import topics_of
 
 FIGURES = ("pipeline",)
 STAGES = {stage.name: (stage.package, topics_of(stage.reads)) for stage in stages().values() if stage.runs and not stage.per_venue}

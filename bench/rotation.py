@@ -14,15 +14,15 @@ from pydantic import SecretStr
 from bench.result import Result, result
 from bench.stage_rate import Bench, fresh
 from bench.vault import vault
+from local.vault import ROOT_TOKEN
 from producers.stage import Stage
-from simulator.accounts import ApiKey
+from simulator.accounts.accounts import ApiKey
 from simulator.server import Simulator, SimulatorSettings
 from topology.secrets.credential import Credential
 from topology.secrets.local_key import create_key_file
 from topology.secrets.opening import open_credentials
 from topology.secrets.settings import Secrets
 from topology.settings import Settings, Venue
-from topology.stack.vault import ROOT_TOKEN
 
 FIGURES = ("secret_rotation_told_ms", "secret_rotation_looked_ms")
 ROTATIONS = 20

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from bench.result import Result, result
 from bench.vault import vault
+from local.vault import ROOT_TOKEN
 from topology.clock import now
 from topology.secrets.audit import Audit
 from topology.secrets.credential import Credential, Validation
@@ -22,7 +23,6 @@ from topology.secrets.store import Author, Store
 from topology.secrets.vault import VaultStore
 from topology.secrets.vault_session import Session
 from topology.secrets.watcher import SHORTEST, Watcher
-from topology.stack.vault import ROOT_TOKEN
 
 FIGURES = ("secret_read_vault_ms", "secret_read_local_ms", "secret_read_held_us", "secret_watcher_cpu")
 READS = 500

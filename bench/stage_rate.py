@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from local import LocalStack
 from schemas.catalogue import event
 from schemas.codec import Codec
 from topology.health import running
@@ -19,7 +20,6 @@ from topology.kafka import Publisher
 from topology.registry import Registry
 from topology.settings import ClickHouse, Kafka, Settings
 from topology.settings import Registry as RegistrySettings
-from topology.stack import LocalStack
 from topology.topics import all_topics, create, register
 
 SAMPLE = 0.2

@@ -39,7 +39,7 @@ class Up:
 
     def __init__(self, directory: Path) -> None:
         self.state = directory / "state"
-        command = [sys.executable, "-m", "topology.command_line", "up", "--plain", "--simulated", "--rate", str(RATE)]
+        command = [sys.executable, "-m", "console.command_line", "up", "--plain", "--simulated", "--rate", str(RATE)]
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | {"TIDEWIRE_STATE_DIR": str(self.state)}, text=True
         )

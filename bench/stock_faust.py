@@ -8,10 +8,10 @@ from typing import Any
 import faust
 
 from dialects.catalogue import all_dialects
-from dialects.dialect import Frame, Made
-from processors.messages import Messages
+from dialects.contract import Frame, Made
+from processors.engine.messages import Messages
+from processors.engine.output import Output
 from processors.normalise.core import Normaliser
-from processors.output import Output
 from schemas.catalogue import event
 from topology import metrics
 from topology.health import Health

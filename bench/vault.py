@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from topology.stack.downloads import default_cache_dir
-from topology.stack.ports import remembered_ports
-from topology.stack.vault import Vault, find_vault
-from topology.stack.vault_build import build
-from topology.stack.watchdog import Watchdog
+from local.downloads import default_cache_dir
+from local.ports import remembered_ports
+from local.vault import Vault, find_vault
+from local.vault_build import build
+from local.watchdog import Watchdog
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Every dialect in this folder, found by being here."""
+"""Every dialect, found by being the module `dialect` of a folder here."""
 
 import importlib
 import pkgutil
@@ -7,15 +7,17 @@ from functools import cache
 from types import MappingProxyType
 
 import dialects
-from dialects.dialect import Dialect
+from dialects.contract import Dialect
 
 
 @cache
 def all_dialects() -> Mapping[str, Dialect]:
     """Return one instance of every dialect by venue, in alphabetical order."""
     found: dict[str, Dialect] = {}
-    for module in pkgutil.iter_modules(dialects.__path__):
-        for item in vars(importlib.import_module(f"dialects.{module.name}")).values():
+    for folder in pkgutil.iter_modules(dialects.__path__):
+        if not folder.ispkg:
+            continue
+        for item in vars(importlib.import_module(f"dialects.{folder.name}.dialect")).values():
             if isinstance(item, type) and issubclass(item, Dialect) and item.venue:
                 found[item.venue] = item()
     return MappingProxyType(dict(sorted(found.items())))

@@ -6,7 +6,7 @@ sizes in base currency as Avro's bytes (schemas.decimals.encode). `index` is the
 
 from typing import Any, Literal
 
-from dialects.dialect import Frame, Made, Shape
+from dialects.contract import Frame, Made, Shape
 
 Side = Literal["buy", "sell", "unknown"]
 BookSide = Literal["bid", "ask", "unknown"]

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dialects.dialect import Dialect, Frame, Stream
+from dialects.contract import Dialect, Frame, Stream
 from producers.backoff import Backoff
 from producers.feed import Feed
 from producers.frames import Frames

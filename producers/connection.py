@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
-from dialects.dialect import Dialect, Endpoints, Stream, Subscription
+from dialects.contract import Dialect, Endpoints, Stream, Subscription
 from producers.backoff import Backoff
 from producers.coverage import Coverage
 from producers.frames import Frames

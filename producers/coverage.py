@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from dialects.dialect import Stream
+from dialects.contract import Stream
 from topology.log import logger
 
 BEAT_SECONDS = 1.0

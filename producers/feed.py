@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dialects.dialect import Stream
+from dialects.contract import Stream
 from producers.backoff import Backoff
 from producers.connection import Connection
 from topology.errors import Reject, Retry

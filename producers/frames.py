@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
 
-from dialects.dialect import Origin
+from dialects import notices
+from dialects.contract import Origin
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.encoder import zigzag
 from schemas.events import Frame
-from topology import notices
 from topology.errors import Fatal
 from topology.metrics import dropped_frames
 

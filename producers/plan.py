@@ -1,6 +1,6 @@
 """Which streams a venue's producer carries, on how many connections. Pure."""
 
-from dialects.dialect import Dialect, Endpoints, Stream
+from dialects.contract import Dialect, Endpoints, Stream
 from topology.errors import Fatal
 from topology.settings import Producer, Venue
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from dialects.dialect import Dialect, Endpoints
+from dialects.contract import Dialect, Endpoints
 from producers.websocket import connect
 from topology.clock import now
 from topology.errors import Retry

@@ -8,7 +8,7 @@ from typing import Self
 
 import aiohttp
 
-from dialects.dialect import Request
+from dialects.contract import Request
 from topology.errors import Reject, Retry
 from topology.log import logger
 from topology.metrics import retries

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dialects.catalogue import dialect as dialect_of
-from dialects.dialect import Dialect, Origin
+from dialects.contract import Dialect, Origin
 from producers import coverage, plan
 from producers.access import Access
 from producers.backfill import Backfill, Means

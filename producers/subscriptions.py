@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dialects.dialect import Stream
+from dialects.contract import Stream
 
 MOST_ASKS = 2
 

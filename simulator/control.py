@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from simulator.accounts import ApiKey
+from simulator.accounts.accounts import ApiKey
 from simulator.candles import candles
 from simulator.faults import Fault
 from simulator.instruments import Instrument
-from simulator.kraken import Kraken
+from simulator.venues.kraken.venue import Kraken
 from simulator.wire import Connection
 
 if TYPE_CHECKING:

@@ -11,18 +11,18 @@ from typing import Self
 
 from aiohttp import web
 
-from simulator import accounts_rest
-from simulator.accounts import Accounts
-from simulator.binance import Binance
+from simulator.accounts import rest as accounts_rest
+from simulator.accounts.accounts import Accounts
 from simulator.control import Control
 from simulator.fault_desk import FaultDesk
 from simulator.faults import AT_ONCE_KINDS, Fault
 from simulator.instruments import BINANCE, KRAKEN, VENUES, instruments
-from simulator.kraken import AUTHENTICATED_PATH, Kraken
 from simulator.market import MANUAL_START_US, Market, MarketSettings
 from simulator.rate import steps_per_second
 from simulator.truth import Truth
 from simulator.venue import Venue
+from simulator.venues.binance.venue import Binance
+from simulator.venues.kraken.venue import AUTHENTICATED_PATH, Kraken
 
 STEPS_BETWEEN_FLUSHES = 200
 TICK_SECONDS = 0.005

@@ -8,8 +8,8 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from local import Addresses, LocalStack
 from tests import containers, tolls
-from topology.stack import Addresses, LocalStack
 
 PIPELINE = "tests/pipeline/"
 SETTINGS = {

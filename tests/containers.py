@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from topology.stack import Addresses
+from local import Addresses
 
 KAFKA = "confluentinc/cp-kafka:8.1.0"
 REGISTRY = "apicurio/apicurio-registry:3.0.9"

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("schemas", "dialects", "topology", "producers", "processors", "sinks", "simulator", "bench", "tests")
+ROOMS = ("schemas", "dialects", "topology", "producers", "processors", "sinks", "local", "console", "simulator", "bench", "tests")
 MOST_LINES = 300
 GENERATED = {ROOT / "schemas" / "events.py"}
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
-from processors.blocks import Block
 from processors.build_candles import STAGE
 from processors.build_candles.builder import Builder
 from processors.build_candles.settings import Settings as CandleSettings
-from processors.messages import Messages
-from processors.output import Output
-from processors.stage import Begin, main
-from processors.transport import Batch
+from processors.engine.blocks import Block
+from processors.engine.messages import Messages
+from processors.engine.output import Output
+from processors.engine.stage import Begin, main
+from processors.engine.transport import Batch
 from schemas.catalogue import Schema, event
 from topology.clock import now as wall_clock
 from topology.errors import Reject

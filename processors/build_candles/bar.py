@@ -38,7 +38,7 @@ class Bar:
         self.trades = trades
         self.low_sequence, self.high_sequence = sequences
         self.epoch = epoch
-        """The epoch of its sequences (processors.seen); -1 where its trades are not all of one, or not numbered."""
+        """The epoch of its sequences (processors.engine.seen); -1 where its trades are not all of one, or not numbered."""
         self.version = version
         self.origin = origin
         self.start = self.end = 0

@@ -17,7 +17,6 @@ from functools import cache
 import msgspec
 import polars as pl
 
-from processors.blocks import Block, Reader, Record, Rejected
 from processors.build_candles import columns, rows
 from processors.build_candles.bar import ORIGINS
 from processors.build_candles.history import Key
@@ -25,7 +24,8 @@ from processors.build_candles.intervals import NAMES, PLACES
 from processors.build_candles.settings import Settings
 from processors.build_candles.sift import FIELDS, Sifted
 from processors.build_candles.symbol import Symbol
-from processors.seen import Seen
+from processors.engine.blocks import Block, Reader, Record, Rejected
+from processors.engine.seen import Seen
 from schemas.catalogue import Schema, event
 
 _SIDE = "buy"

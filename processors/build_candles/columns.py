@@ -14,7 +14,7 @@ import polars as pl
 from processors.build_candles.bar import Bar
 from processors.build_candles.intervals import SECOND
 from processors.build_candles.sift import SeenOf, Sifted, Trade
-from processors.seen import Seen, Verdict
+from processors.engine.seen import Seen, Verdict
 
 _ROOM = 2**127
 _POWERS = (10**10, 10**5)

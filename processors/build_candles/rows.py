@@ -4,11 +4,11 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import partial
 
-from processors.blocks import Record
 from processors.build_candles.bar import Bar, one_trade
 from processors.build_candles.intervals import SECOND
 from processors.build_candles.sift import SeenOf, Sifted, Trade
-from processors.seen import Verdict
+from processors.engine.blocks import Record
+from processors.engine.seen import Verdict
 
 
 class _Venue:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from processors.build_candles.bar import Bar, Place
-from processors.seen import Seen
+from processors.engine.seen import Seen
 
 FIELDS = ("venue", "symbol", "origin", "received_at", "event_time", "trade_id", "sequence", "price", "size", "side")
 """The fields of a trade that a candle is made from."""

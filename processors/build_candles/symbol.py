@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 
-from processors.blocks import Record
 from processors.build_candles.bar import Bar, one_trade
 from processors.build_candles.history import History
 from processors.build_candles.intervals import MINUTE, NAMES, SECOND, spans
 from processors.build_candles.sift import Trade
-from processors.seen import Seen
+from processors.engine.blocks import Record
+from processors.engine.seen import Seen
 
 _NEVER = 2**62
 

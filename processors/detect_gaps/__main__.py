@@ -5,18 +5,19 @@ from typing import Any
 
 import msgspec
 
+from dialects import notices
 from dialects.catalogue import all_dialects
 from processors.detect_gaps import STAGE
 from processors.detect_gaps.core import Connections, Streams
 from processors.detect_gaps.holes import Seen
-from processors.messages import Messages
-from processors.output import Output
-from processors.stage import Begin, main
-from processors.transport import Batch
+from processors.engine.messages import Messages
+from processors.engine.output import Output
+from processors.engine.stage import Begin, main
+from processors.engine.transport import Batch
 from schemas.catalogue import event
 from schemas.errors import InvalidDatum
 from schemas.events import Gap
-from topology import metrics, notices
+from topology import metrics
 from topology.registry import Registry
 from topology.settings import Settings
 

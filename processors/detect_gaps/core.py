@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from dialects.dialect import Origin
+from dialects.contract import Origin
+from dialects.notices import Notice
 from processors.detect_gaps.holes import Change, Counted, Hole, Seen
 from schemas.events import Gap
-from topology.notices import Notice
 
 
 class Silence(msgspec.Struct, array_like=True):

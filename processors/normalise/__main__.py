@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from dialects.catalogue import all_dialects
-from dialects.dialect import Frame, Made
-from processors.messages import Messages
+from dialects.contract import Frame, Made
+from processors.engine.messages import Messages
+from processors.engine.output import Output
+from processors.engine.stage import Begin, main
+from processors.engine.transport import Batch
 from processors.normalise.core import Block, Normaliser, Refused
-from processors.output import Output
-from processors.stage import Begin, main
-from processors.transport import Batch
 from schemas.catalogue import event
 from schemas.errors import InvalidDatum
 from topology.errors import Reject

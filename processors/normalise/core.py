@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from dialects.dialect import UNREADABLE, Dialect, Frame, Made, Shape
+from dialects.contract import UNREADABLE, Dialect, Frame, Made, Shape
 from schemas.errors import InvalidDatum
 
 HEADER = Frame._fields[:5]

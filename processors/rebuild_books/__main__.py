@@ -5,13 +5,13 @@ from typing import cast
 
 import msgspec
 
-from processors.messages import Messages
-from processors.output import Output
+from processors.engine.messages import Messages
+from processors.engine.output import Output
+from processors.engine.stage import Begin, main
+from processors.engine.transport import Batch
 from processors.rebuild_books import STAGE
 from processors.rebuild_books.core import Book
 from processors.rebuild_books.core import Settings as BookSettings
-from processors.stage import Begin, main
-from processors.transport import Batch
 from schemas.catalogue import event
 from schemas.events import BookDelta
 from topology.registry import Registry

@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-from dialects.checksum import checksum
+from dialects.kraken.checksum import checksum
 from processors.rebuild_books.sides import Side
 from schemas.decimals import from_bytes, to_bytes
 from schemas.events import BookDelta, BookSnapshot, Gap

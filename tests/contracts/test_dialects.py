@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects, dialect
-from dialects.dialect import Dialect, Endpoints, Frame, Stream
+from dialects.contract import Dialect, Endpoints, Frame, Stream
 from schemas.catalogue import event, events
 from schemas.codec import Codec
 from schemas.decimals import from_bytes, unscaled

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from local import Addresses
 from schemas.catalogue import Event, events
 from sinks.clickhouse import ddl
 from tests.contracts.records import records, values
 from tests.sinks.tables import Tables, tables
-from topology.stack import Addresses
 
 EVENTS = list(events().values())
 NAMES = [event.name for event in EVENTS]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import cramjam
 import pytest
 
-from dialects.dialect import Frame
+from dialects.contract import Frame
 
 EXCERPTS = Path(__file__).parents[1] / "recordings"
 FULL = Path(os.environ.get("TIDEWIRE_RECORDINGS") or Path(__file__).parents[3] / "shared" / "recordings")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialects.binance import STREAMS_PER_MESSAGE, Binance
-from dialects.dialect import Heard, Stream
+from dialects.binance.dialect import STREAMS_PER_MESSAGE, Binance
+from dialects.contract import Heard, Stream
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.decimals import encode

@@ -4,8 +4,8 @@ import zlib
 
 import pytest
 
-from dialects.checksum import LEVELS, checksum
-from dialects.kraken import Kraken
+from dialects.kraken.checksum import LEVELS, checksum
+from dialects.kraken.dialect import Kraken
 from schemas.decimals import from_bytes, unscaled
 from tests.dialects.recorded import EXCERPTS, read_excerpt
 

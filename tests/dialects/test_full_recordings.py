@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
-from dialects.binance import Binance
-from dialects.checksum import checksum
-from dialects.dialect import Frame, Made
-from dialects.kraken import Kraken
+from dialects.binance.dialect import Binance
+from dialects.contract import Frame, Made
+from dialects.kraken.checksum import checksum
+from dialects.kraken.dialect import Kraken
 from schemas.decimals import encode, from_bytes
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import FULL, full_cryptofeed, needs_full

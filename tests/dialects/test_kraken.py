@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialects.dialect import Heard, Stream
-from dialects.kraken import Kraken
-from dialects.kraken_numbers import microseconds
+from dialects.contract import Heard, Stream
+from dialects.kraken.dialect import Kraken
+from dialects.kraken.numbers import microseconds
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.decimals import encode

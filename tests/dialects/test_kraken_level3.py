@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from dialects.dialect import Endpoints, Stream
+from dialects.contract import Endpoints, Stream
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 from tests.dialects.test_kraken import SPOKEN, read

@@ -5,12 +5,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from dialects.dialect import Endpoints, Stream
-from dialects.kraken import Kraken
+from dialects.contract import Endpoints, Stream
+from dialects.kraken.dialect import Kraken
 from schemas.catalogue import event
 from schemas.decimals import encode
-from simulator import kraken as simulated
 from simulator.server import Simulator, SimulatorSettings
+from simulator.venues.kraken import venue as simulated
 from tests.dialects.recorded import frame
 from tests.simulator import clients
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from local.health_pages import page, pages_of
 from tests.pipeline.harness import Pipeline
-from topology.health_pages import page, pages_of
 from topology.kafka import connection
 from topology.settings import Kafka
 

@@ -15,14 +15,14 @@ from typing import Any, Self
 import aiohttp
 import clickhouse_connect
 
+from local import LocalStack
+from local.watchdog import Watchdog
 from simulator.server import Simulator, SimulatorSettings
 from topology.errors import Retry
 from topology.health import running
 from topology.registry import Registry
 from topology.settings import Kafka
 from topology.settings import Registry as RegistrySettings
-from topology.stack import LocalStack
-from topology.stack.watchdog import Watchdog
 from topology.topics import all_topics, create, register
 
 STAGES: dict[str, tuple[str, ...]] = {

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from dialects.dialect import Frame
+from dialects.contract import Frame
 from schemas.catalogue import event
 from schemas.codec import Codec
 from tests.pipeline.harness import Pipeline

@@ -13,7 +13,7 @@ from typing import Any
 
 import cramjam
 
-from dialects.dialect import Frame
+from dialects.contract import Frame
 from tests.dialects.recorded import cryptofeed_log
 from tests.dialects.test_full_recordings import second_version
 from tests.pipeline.raw import frame

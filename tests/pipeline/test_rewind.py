@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from console.commands.rewind import rewind
 from simulator.faults import Fault
 from simulator.server import Simulator
 from tests.pipeline.harness import Pipeline, settings
 from tests.pipeline.ledger import everything_is_read, gaps, made, stored
-from topology.commands.rewind import rewind
 from topology.errors import TidewireError
 from topology.flow import stages
 from topology.settings import Kafka, Settings

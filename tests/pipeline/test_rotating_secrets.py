@@ -12,9 +12,9 @@ from typing import NamedTuple
 import pytest
 from pydantic import SecretStr
 
-from simulator.accounts import ApiKey
-from simulator.kraken import Kraken
+from simulator.accounts.accounts import ApiKey
 from simulator.server import Simulator
+from simulator.venues.kraken.venue import Kraken
 from tests.pipeline.canaries import Search
 from tests.pipeline.harness import Pipeline, settings
 from tests.pipeline.havoc import load

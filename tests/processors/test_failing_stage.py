@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from local import Addresses
 from schemas.catalogue import event
 from topology.kafka import Publisher, connection
 from topology.lag import Offsets
 from topology.settings import Kafka
-from topology.stack import Addresses
 
 PATIENCE = 60.0
 STAGE = """
 import sys
-from processors import stage
+from processors.engine import stage
 from topology.errors import Retry
 
 name, topic, where = sys.argv[1:]

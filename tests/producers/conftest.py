@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from local import Addresses
 from simulator.server import Simulator, SimulatorSettings
 from tests.producers.harness import Running
 from topology import registry as registries
 from topology import topics
 from topology.settings import Kafka, Registry
-from topology.stack import Addresses
 
 VENUES = ("binance", "kraken")
 Runs = Callable[..., Running]

@@ -12,13 +12,13 @@ from typing import Any, Self
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from dialects import notices
 from producers.connection import Connection
 from producers.stage import Stage
 from schemas.catalogue import event
 from schemas.codec import Codec
 from simulator import wire
 from simulator.server import Simulator
-from topology import notices
 from topology.kafka import connection
 from topology.settings import Kafka, Producer, Registry, Settings, Venue
 

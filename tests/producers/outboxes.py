@@ -18,14 +18,14 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from local import LocalStack
+from local.kafka import Kafka as Broker
 from producers.outbox import Outbox
 from producers.sealing import Sealing
 from producers.spill import Spill
 from tests import waiting
 from topology.kafka import Publisher, connection
 from topology.settings import Kafka
-from topology.stack import LocalStack
-from topology.stack.kafka import Kafka as Broker
 
 PATIENCE = 0.3
 until = partial(waiting.until, patience=60)

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import msgspec
 
-from dialects.dialect import Stream
+from dialects import notices
+from dialects.contract import Stream
 from producers import coverage
 from producers.coverage import Coverage
 from simulator.faults import Fault
 from simulator.server import Simulator
 from tests.producers.conftest import Runs
 from tests.waiting import until
-from topology import notices
 
 TRADES, QUOTES, NEW = Stream("trade", "S"), Stream("quote", "S"), Stream("quote", "NEW")
 

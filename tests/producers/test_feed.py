@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from dialects.dialect import Stream
+from dialects.contract import Stream
 from simulator.faults import Fault
 from simulator.server import Simulator
 from tests.producers.conftest import VENUES, Runs
@@ -203,7 +203,7 @@ async def test_more_symbols_than_a_connection_holds_are_spread(
     simulator: Simulator, producer: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each connection carries its share, and together they carry all."""
-    from dialects.binance import Binance
+    from dialects.binance.dialect import Binance
 
     limits = Binance.limits
     monkeypatch.setattr(

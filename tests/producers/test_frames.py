@@ -1,10 +1,10 @@
 from hypothesis import given
 from hypothesis import strategies as some
 
+from dialects import notices
 from producers.frames import Frames, connection_id
 from schemas.catalogue import event
 from schemas.codec import Codec
-from topology import notices
 
 CODEC = Codec(event("frame"), 7)
 

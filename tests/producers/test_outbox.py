@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from local.kafka import Kafka as Broker
 from producers.outbox import Outbox
 from producers.spill import Spill
 from tests.producers.outboxes import (
@@ -26,7 +27,6 @@ from tests.producers.outboxes import (
 from topology.errors import Fatal
 from topology.kafka import Publisher
 from topology.settings import Kafka
-from topology.stack.kafka import Kafka as Broker
 
 __all__ = ["broker", "topic"]
 

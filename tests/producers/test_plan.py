@@ -1,7 +1,7 @@
 import pytest
 
 from dialects.catalogue import dialect
-from dialects.dialect import Stream
+from dialects.contract import Stream
 from producers import plan
 from topology.errors import Fatal
 from topology.settings import Producer, Venue

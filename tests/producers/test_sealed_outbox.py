@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from local.kafka import Kafka as Broker
 from producers import outbox as module
 from producers import sealing as keys_module
 from tests.producers.outboxes import broker, frozen, in_order, leave_by_kill, message, outbox, put, size_of, stored, topic, until
 from tests.producers.sealed import Switched, keyed, sealing, written
 from topology.errors import Fatal
-from topology.stack.kafka import Kafka as Broker
 
 __all__ = ["broker", "topic"]
 READABLE = b"x" * 200

@@ -1,4 +1,4 @@
-from dialects.dialect import Stream
+from dialects.contract import Stream
 from producers.subscriptions import Subscriptions
 
 TRADES = Stream("trade", "BTCUSDT")

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from dialects.catalogue import dialect
-from dialects.dialect import Endpoints
+from dialects.contract import Endpoints
 from producers.reachable import reachable
 from producers.websocket import Socket, connect
 from topology.clock import now

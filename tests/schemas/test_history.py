@@ -11,13 +11,13 @@ from typing import Any
 import fastavro
 import pytest
 
+from local import Addresses
 from schemas.catalogue import Event, Schema, events
 from schemas.codec import Codec, schema_id
 from schemas.generate import history
 from topology.errors import Fatal
 from topology.registry import Registry
 from topology.settings import Registry as RegistrySettings
-from topology.stack import Addresses
 
 each_event = pytest.mark.parametrize("event", events().values(), ids=lambda event: event.name)
 VERSIONS = [(event, path) for event in events().values() for path in history(event)]

@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from simulator.accounts import ApiKey
+from simulator.accounts.accounts import ApiKey
 from simulator.server import Simulator
 
 Levels = list[list[str]]

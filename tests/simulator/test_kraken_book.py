@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from simulator.instruments import KRAKEN, instruments
-from simulator.kraken_book import ChecksumCache, DepthWindow
-from simulator.kraken_frames import Writer, checksum
 from simulator.market import Change, Market, MarketSettings
+from simulator.venues.kraken.book import ChecksumCache, DepthWindow
+from simulator.venues.kraken.frames import Writer, checksum
 from tests.simulator.clients import KrakenBook
 
 EXAMPLE = Path(__file__).with_name("kraken_checksum_example.json")

@@ -8,9 +8,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from simulator.kraken import Kraken
-from simulator.kraken_level3 import OrderChange
 from simulator.server import Simulator, SimulatorSettings
+from simulator.venues.kraken.level3 import OrderChange
+from simulator.venues.kraken.venue import Kraken
 from tests.simulator import clients
 
 KEY = clients.KRAKEN_KEY

@@ -5,10 +5,10 @@ import re
 import pytest
 
 from simulator.instruments import KRAKEN, instruments
-from simulator.kraken_book import ChecksumCache
-from simulator.kraken_level3 import Orders
-from simulator.kraken_orders import OrderBook
 from simulator.market import Change, Market, MarketSettings
+from simulator.venues.kraken.book import ChecksumCache
+from simulator.venues.kraken.level3 import Orders
+from simulator.venues.kraken.orders import OrderBook
 from tests.simulator.clients import KrakenOrders
 
 SYMBOL = "XRP/USD"

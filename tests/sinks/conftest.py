@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from local import Addresses
 from tests.sinks.tables import Tables, tables
-from topology.stack import Addresses
 
 
 @pytest.fixture(scope="module")

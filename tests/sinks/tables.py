@@ -9,6 +9,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
+from local import Addresses
 from schemas.catalogue import Event
 from schemas.codec import Codec
 from sinks.clickhouse.ddl import table_name
@@ -16,7 +17,6 @@ from sinks.clickhouse.writer import Writer, connect
 from topology.registry import Registry
 from topology.settings import ClickHouse
 from topology.settings import Registry as RegistrySettings
-from topology.stack import Addresses
 
 
 @dataclass(frozen=True)

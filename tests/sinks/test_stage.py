@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from confluent_kafka import Consumer
 
+from local import Addresses
 from schemas.catalogue import event, events
 from sinks.clickhouse.__main__ import main
 from sinks.clickhouse.ddl import table_name
@@ -20,7 +21,6 @@ from topology.errors import Fatal
 from topology.registry import Registry
 from topology.settings import Kafka
 from topology.settings import Registry as RegistrySettings
-from topology.stack import Addresses
 from topology.topics import create
 
 PARTITIONS = TRADE.topic.partitions

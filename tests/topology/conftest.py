@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import pytest
 
+from console import command_line
+from local import LocalStack
 from tests.topology.filled import fill
-from topology import addresses, command_line, settings
+from topology import addresses, settings
 from topology.settings import Settings
-from topology.stack import LocalStack
 
 
 class Said(NamedTuple):

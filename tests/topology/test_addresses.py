@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from local import Addresses
 from topology.addresses import answers, embedded, environment, given, located, merged, missing
 from topology.errors import Fatal
 from topology.settings import ClickHouse, Kafka, Settings
-from topology.stack import Addresses
 
 
 def left_behind(folder: Path, kafka: str) -> None:

@@ -12,9 +12,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from processors.build_candles.intervals import NAMES
 from tests.sinks.market import START
 from tests.topology.conftest import Said, Tidewire
+from topology.clickhouse import INTERVALS
 from topology.kafka import connection, consumer
 from topology.lag import Offsets
-from topology.queries import INTERVALS
 from topology.settings import Settings
 from topology.topics import all_topics
 

@@ -6,9 +6,9 @@ import sys
 import pytest
 import typer.main
 
+from console.command_line import app
 from dialects.catalogue import all_dialects
 from tests.topology.conftest import Tidewire
-from topology.command_line import app
 from topology.flow import stages
 from topology.topics import all_topics
 
@@ -44,7 +44,7 @@ def test_each_command_helps(tidewire: Tidewire, name: str, flag: str) -> None:
 def test_help_costs_no_client() -> None:
     """Asking for help loads neither Kafka nor ClickHouse: it is there at once."""
     heavy = "{'confluent_kafka', 'clickhouse_connect', 'faust', 'polars', 'aiohttp'}"
-    code = f"import sys, topology.command_line; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, console.command_line; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
@@ -155,7 +155,7 @@ def test_a_wrong_setting_is_one_line(tidewire: Tidewire) -> None:
 def test_a_reader_who_has_had_enough_is_told_no_more() -> None:
     """`tidewire topics | head -1` ends without a word on stderr, whatever is left to say."""
     with subprocess.Popen(
-        [sys.executable, "-m", "topology.command_line", "topics", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "console.command_line", "topics", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

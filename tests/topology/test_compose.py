@@ -9,9 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from console.commands.run import run
 from dialects.catalogue import all_dialects
 from tests.topology.compose.reader import read
-from topology.commands.run import run
 from topology.errors import Fatal
 from topology.flow import stages
 from topology.settings import Settings, load

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from local import Addresses
 from schemas.catalogue import event
 from topology.dead_letters import MOST_REASON, WINDOW, DeadLetters
 from topology.errors import Fatal
@@ -13,7 +14,6 @@ from topology.kafka import Publisher, consumer, failure
 from topology.registry import Registry
 from topology.settings import Kafka
 from topology.settings import Registry as RegistrySettings
-from topology.stack import Addresses
 from topology.topics import create
 
 PATIENCE = 30.0

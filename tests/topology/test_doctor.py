@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 import pytest
 
+from console import doctor
 from schemas.catalogue import events
-from topology import doctor
+from topology.clickhouse import table_of
 from topology.health import Health
-from topology.queries import table_of
 from topology.settings import ClickHouse, Kafka, Registry, Settings, Venue
 
 

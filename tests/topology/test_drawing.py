@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from topology.drawing import BEGIN, END, drawn, mermaid
+from console.drawing import BEGIN, END, drawn, mermaid
 from topology.flow import Stage
 
 README = Path(__file__).parents[2] / "README.md"

@@ -24,7 +24,7 @@ def started(settings: Settings, *arguments: str) -> Iterator[subprocess.Popen[st
     """Run `tidewire` in the state folder of a stack; kill it where a test leaves it behind."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TIDEWIRE_")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "topology.command_line", *arguments],
+        [sys.executable, "-m", "console.command_line", *arguments],
         env={**environment, "TIDEWIRE_STATE_DIR": str(settings.state_dir)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

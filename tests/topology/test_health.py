@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from local.health_pages import page, pages_of, readiness
 from topology import metrics
 from topology.health import Health, running
-from topology.health_pages import page, pages_of, readiness
 from topology.settings import Health as HealthSettings
 from topology.settings import Settings
 

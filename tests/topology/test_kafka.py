@@ -9,11 +9,11 @@ from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient, NewTopic
 from pydantic import SecretStr
 
+from local import Addresses
 from topology.errors import Fatal, Reject, Retry
 from topology.kafka import Publisher, connection, consumer, ensure_reachable, failure
 from topology.lag import Offsets
 from topology.settings import Kafka
-from topology.stack import Addresses
 
 PATIENCE = 30.0
 PARTITIONS = 4

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 from rich.screen import Screen
 
-from topology.live_view import FOOTER, NONE, Page, clock, count, latency, lines
-from topology.readings import Reading, StageReading, VenueReading
+from console.live_view import FOOTER, NONE, Page, clock, count, latency, lines
+from local.readings import Reading, StageReading, VenueReading
 
 SIZES = [(80, 24), (100, 30), (120, 30), (200, 60)]
 ADDRESSES = [

@@ -8,8 +8,8 @@ import pytest
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
+from local.tallies import GAUGES, Tally, by_label, matching, parse, quantile, total
 from topology import metrics
-from topology.tallies import GAUGES, Tally, by_label, matching, parse, quantile, total
 
 ROOT = Path(__file__).parents[2]
 ALL = {name: one for name, one in vars(metrics).items() if isinstance(one, MetricWrapperBase)}

@@ -4,15 +4,15 @@ import json
 import os
 from pathlib import Path
 
+from local.monitor import Monitor, topics_of
+from local.stage_process import StageProcess
+from local.watchdog import Watchdog
 from tests.sinks.market import trade
 from tests.topology.filled import Source
 from topology.flow import stages
 from topology.health import Health
 from topology.metrics import events_in
-from topology.monitor import Monitor, topics_of
 from topology.settings import ClickHouse, Kafka, Settings
-from topology.stack.watchdog import Watchdog
-from topology.stage_process import StageProcess
 
 
 class Ourselves(StageProcess):

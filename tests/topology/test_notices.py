@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dialects.notices import Kind, decode, encode
 from schemas.errors import InvalidDatum
-from topology.notices import Kind, decode, encode
 
 KINDS: tuple[Kind, ...] = ("connected", "confirmed", "refused", "silent", "resumed", "closed", "dropped")
 

@@ -10,13 +10,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from pydantic import SecretStr
 
+from local import Addresses
 from schemas.catalogue import event
 from schemas.codec import schema_id
 from tests.sinks.market import trade
 from topology.errors import Fatal, Reject, Retry
 from topology.registry import Registry
 from topology.settings import Registry as RegistrySettings
-from topology.stack import Addresses
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from local import Addresses
+from local.health_pages import pages_of, readiness
 from schemas.catalogue import event
-from topology.health_pages import pages_of, readiness
-from topology.stack import Addresses
 
 SECONDS = 90.0
 
@@ -24,7 +24,7 @@ def test_a_stage_finds_the_embedded_stack(stage: str, stack_addresses: Addresses
     (tmp_path / "addresses.json").write_text(json.dumps(asdict(stack_addresses)))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TIDEWIRE_")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "topology.command_line", "run", stage],
+        [sys.executable, "-m", "console.command_line", "run", stage],
         env=environment | {"TIDEWIRE_STATE_DIR": str(tmp_path), "TIDEWIRE_KAFKA__PARTITIONS": str(event("trade").topic.partitions)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from console.commands.consume import as_json
+from console.commands.show import answer
 from schemas.catalogue import event
-from topology.commands.consume import as_json
-from topology.commands.show import answer
-from topology.queries import shown, table_of, words
+from topology.clickhouse import shown, table_of, words
 
 COLUMNS = ("name", "price", "at", "raw", "many")
 ROW = ("a", Decimal("1.500000000000000000"), datetime(2026, 1, 2, tzinfo=UTC), b"\xff", [Decimal(2), None])

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from dialects.catalogue import all_dialects
+from local.market import live, simulated, simulator_bases, wanted
+from local.reachability import unreachable
+from local.simulator_process import SimulatorProcess
+from local.watchdog import Watchdog
 from tests.dialects.recorded import read_excerpt
 from tests.topology.conftest import Tidewire
 from topology.errors import Fatal
-from topology.market import live, simulated, simulator_bases, wanted
-from topology.reachability import unreachable
 from topology.settings import Settings, Venue
-from topology.simulator_process import SimulatorProcess
-from topology.stack.watchdog import Watchdog
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from topology.stack.watchdog import Watchdog, group_is_alive
-from topology.stage_process import LOG_BYTES, LONGEST_BACKOFF, STEADY_SECONDS, StageProcess
+from local.stage_process import LOG_BYTES, LONGEST_BACKOFF, STEADY_SECONDS, StageProcess
+from local.watchdog import Watchdog, group_is_alive
 
 PATIENCE = 60.0
 

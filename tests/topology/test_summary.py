@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from console.summary import Outcome, milliseconds, summary
+from local.readings import Reading, StageReading, VenueReading
+from local.supervisor import Options, Supervisor
 from topology.flow import stages
-from topology.readings import Reading, StageReading, VenueReading
 from topology.settings import Settings, Venue
-from topology.summary import Outcome, milliseconds, summary
-from topology.supervisor import Options, Supervisor
 
 GOOD_TOPICS = {"raw.binance": 7, "gaps": 2, "trades": 5}
 GOOD_ROWS = {"frames": 7, "trades": 5}

@@ -3,7 +3,7 @@
 import pytest
 
 from dialects.catalogue import all_dialects
-from topology.symbols import QUOTES, bases, plain, spell, split
+from dialects.symbols import QUOTES, bases, plain, spell, split
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from local import Addresses
 from schemas.catalogue import Event, event
 from topology.errors import Fatal
 from topology.kafka import connection
@@ -14,7 +15,6 @@ from topology.lag import Offsets
 from topology.registry import Registry
 from topology.settings import Kafka
 from topology.settings import Registry as RegistrySettings
-from topology.stack import Addresses
 from topology.topics import DAY_MS, all_topics, config_of, create, register
 
 PATIENCE = 30.0

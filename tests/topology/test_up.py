@@ -32,7 +32,7 @@ def environment(state: Path) -> dict[str, str]:
 def started(state: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run `tidewire up` in a state folder; where a test leaves it behind, stop it in order, and kill it after a while."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "topology.command_line", "up", "--rate", "100", *arguments],
+        [sys.executable, "-m", "console.command_line", "up", "--rate", "100", *arguments],
         env=environment(state),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -51,7 +51,7 @@ def started(state: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 def ask(state: Path, *arguments: str) -> list[dict[str, Any]]:
     """Ask the stack that runs in a state folder from another terminal; return its JSON lines."""
-    command = [sys.executable, "-m", "topology.command_line", *arguments, "--json"]
+    command = [sys.executable, "-m", "console.command_line", *arguments, "--json"]
     answer = subprocess.run(command, env=environment(state), capture_output=True, text=True, check=True, timeout=PATIENCE)
     return [json.loads(line) for line in answer.stdout.splitlines()]
 
@@ -174,7 +174,7 @@ def test_the_next_start_goes_on_and_ctrl_c_ends_it_in_order(first: tuple[int, li
         assert row["trades"] >= summary["rows"]["trades"]
 
         second = subprocess.run(
-            [sys.executable, "-m", "topology.command_line", "up", "--plain"],
+            [sys.executable, "-m", "console.command_line", "up", "--plain"],
             env=environment(state), capture_output=True, text=True, check=False, timeout=PATIENCE,
         )  # fmt: skip
         assert second.returncode == 1

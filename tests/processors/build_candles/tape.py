@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from processors.blocks import Block
 from processors.build_candles.intervals import span
+from processors.engine.blocks import Block
 from schemas import decimals
 from schemas.catalogue import Schema, event
 from schemas.codec import Codec

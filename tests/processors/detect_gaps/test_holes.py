@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dialects import notices
 from processors.detect_gaps.core import Connections, Streams
 from processors.detect_gaps.holes import Seen
 from schemas.events import Gap
-from topology import notices
 
 SECOND = 1_000_000
 

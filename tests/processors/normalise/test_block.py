@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects
-from dialects.dialect import Frame, Made
+from dialects.contract import Frame, Made
 from processors.normalise.core import Block, Normaliser, Refused
 
 VENUES = ("binance", "kraken", "nobody")

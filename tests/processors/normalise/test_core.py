@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects
-from dialects.dialect import Frame, Made
+from dialects.contract import Frame, Made
 from processors.normalise.core import MOST_CONNECTIONS, Normaliser, Refused
 from tests.dialects.recorded import excerpts, read_excerpt
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialects.checksum import checksum
+from dialects.kraken.checksum import checksum
 from processors.rebuild_books.core import Book, Settings
 from processors.rebuild_books.sides import Side
 from schemas.decimals import encode, from_bytes, to_bytes

@@ -8,6 +8,7 @@ import hvac
 import pytest
 from pydantic import SecretStr
 
+from local.watchdog import Watchdog
 from tests.topology.secrets import vaults
 from topology.clock import now
 from topology.errors import Fatal
@@ -17,7 +18,6 @@ from topology.secrets.settings import Secrets
 from topology.secrets.store import Store
 from topology.secrets.vault import VaultStore
 from topology.secrets.vault_session import Session
-from topology.stack.watchdog import Watchdog
 
 _numbers = itertools.count(1)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer
 
+from local import Addresses
 from schemas.catalogue import event
 from schemas.events import CredentialAudit
 from tests.topology.secrets.secrets_made import AUTHOR, credential
@@ -20,7 +21,6 @@ from topology.secrets.errors import Conflict, Missing
 from topology.secrets.store import Store
 from topology.settings import Kafka
 from topology.settings import Registry as RegistrySettings
-from topology.stack import Addresses
 from topology.topics import create, register
 
 

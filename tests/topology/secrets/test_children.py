@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from topology.stack.process import Child
-from topology.stack.watchdog import Watchdog
+from local.process import Child
+from local.watchdog import Watchdog
 
 
 def test_servers_get_no_secret(tmp_path: Path, watchdog: Watchdog, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,16 +16,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from console.command_line import app
 from producers.spill import Spill
 from tests.producers.sealed import keyed
 from tests.topology.secrets.test_validation import KEY, SECRET, Exchanges, exchanges
-from topology.command_line import app
 from topology.secrets.opening import open_store, open_wrapping
 from topology.secrets.settings import Secrets
 from topology.settings import settings
 
 __all__ = ["exchanges"]
-COMMAND = [sys.executable, "-m", "topology.command_line", "secrets"]
+COMMAND = [sys.executable, "-m", "console.command_line", "secrets"]
 CANARIES = (SECRET, "canary-words", KEY)
 GIVEN = json.dumps({"api_key": KEY, "api_secret": SECRET, "passphrase": "canary-words"})
 

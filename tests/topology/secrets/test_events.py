@@ -9,15 +9,15 @@ import hvac
 import pytest
 from pydantic import SecretStr
 
+from local.ports import remembered_ports
+from local.vault import ROOT_TOKEN, Vault, find_vault
+from local.watchdog import Watchdog
 from tests.topology.secrets import vaults
 from tests.topology.secrets.secrets_made import AUTHOR, credential
 from topology.secrets.events import listen
 from topology.secrets.settings import Secrets
 from topology.secrets.vault import VaultStore
 from topology.secrets.vault_session import Session
-from topology.stack.ports import remembered_ports
-from topology.stack.vault import ROOT_TOKEN, Vault, find_vault
-from topology.stack.watchdog import Watchdog
 
 KRAKEN = credential("kraken")
 

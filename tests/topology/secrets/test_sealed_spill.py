@@ -7,6 +7,7 @@ import hvac
 import pytest
 from pydantic import SecretStr
 
+from local.watchdog import Watchdog
 from producers import sealing as module
 from producers.sealing import Sealing, sealer
 from producers.spill import Spill
@@ -19,7 +20,6 @@ from topology.secrets.settings import Secrets
 from topology.secrets.vault_session import Session
 from topology.secrets.vault_setup import Setup, deliver
 from topology.settings import Producer, Settings
-from topology.stack.watchdog import Watchdog
 
 MOST = 10_000_000
 

@@ -11,6 +11,7 @@ import pytest
 from confluent_kafka import Consumer
 from structlog.testing import capture_logs
 
+from local import Addresses
 from schemas.catalogue import event
 from schemas.events import CredentialAudit
 from tests.pipeline.harness import Pipeline
@@ -28,7 +29,6 @@ from topology.secrets.settings import Secrets
 from topology.secrets.shipping import ship, shipping
 from topology.settings import Kafka, Settings
 from topology.settings import Registry as RegistrySettings
-from topology.stack import Addresses
 from topology.topics import create, register
 
 KIND = event("credential_audit")
@@ -180,7 +180,7 @@ async def test_a_stages_passwords_are_in_the_history(tmp_path: Path) -> None:
 
         async def history() -> list[dict[str, object]]:
             asked = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "topology.command_line", "secrets", "history", "--json",
+                sys.executable, "-m", "console.command_line", "secrets", "history", "--json",
                 stdout=asyncio.subprocess.PIPE,
                 env=pipeline.environment | {"TIDEWIRE_KAFKA__SASL_USERNAME": ""},
             )  # fmt: skip

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from simulator import accounts_rest
-from simulator.accounts import Accounts, ApiKey
+from simulator.accounts import rest as accounts_rest
+from simulator.accounts.accounts import Accounts, ApiKey
 from simulator.server import Simulator, SimulatorSettings
 from topology.clock import now
 from topology.errors import Reject, Retry

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
+from local.watchdog import Watchdog
 from tests.topology.secrets import vaults
 from tests.topology.secrets.secrets_made import AUTHOR, credential
 from topology.secrets.credential import Identity
@@ -21,7 +22,6 @@ from topology.secrets.settings import Secrets
 from topology.secrets.vault import VaultStore
 from topology.secrets.vault_session import Session
 from topology.secrets.vault_setup import Setup
-from topology.stack.watchdog import Watchdog
 
 KRAKEN = Role("tidewire-producers-kraken", "kraken", ("kafka", "registry"), spills=True)
 

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from local.downloads import default_cache_dir
+from local.ports import HOST, remembered_ports
+from local.process import Child
+from local.vault import ROOT_TOKEN, Vault, find_vault
+from local.vault_build import build
+from local.watchdog import Watchdog
 from tests import containers
 from topology.errors import Fatal
-from topology.stack.downloads import default_cache_dir
-from topology.stack.ports import HOST, remembered_ports
-from topology.stack.process import Child
-from topology.stack.vault import ROOT_TOKEN, Vault, find_vault
-from topology.stack.vault_build import build
-from topology.stack.watchdog import Watchdog
 
 
 def program() -> str:

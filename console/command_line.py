@@ -1,0 +1,233 @@
+"""`tidewire`: one command line for everything. Each command's work is in console/commands; imports wait until it is asked for."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.commands.secrets import app as secrets_app
+from topology.errors import TidewireError
+
+app = typer.Typer(
+    name="tidewire",
+    help="Event streaming for crypto market data on Kafka: every tick, every gap, on one wire.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+app.add_typer(secrets_app)
+
+Json = Annotated[bool, typer.Option("--json", help="Print an object a line.")]
+
+
+@app.callback()
+def tidewire() -> None:
+    """Event streaming for crypto market data on Kafka: every tick, every gap, on one wire."""
+
+
+@app.command()
+def up(
+    simulated: Annotated[bool, typer.Option("--simulated", help="Use the simulator even where the exchanges can be reached.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Clear the state folder first: topics, tables, everything.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Print lines instead of the live page (as without a terminal).")] = False,
+    duration: Annotated[float, typer.Option(help="End by itself after so many seconds and print one JSON summary.", min=0)] = 0,
+    stages: Annotated[str, typer.Option(help="Only these stages, by name: producers,normalise,clickhouse …")] = "",
+    symbols: Annotated[str, typer.Option(help="Only these markets, in any spelling: BTC/USDT,ETH-USD,SOL …")] = "",
+    rate: Annotated[float, typer.Option(help="Frames per second of the simulator, over all venues.", min=1)] = 300,
+) -> None:
+    """Start everything on this machine and show it: servers, exchanges (or the simulator), every stage.
+
+    Servers whose address a setting names (TIDEWIRE_KAFKA__BROKERS, TIDEWIRE_REGISTRY__URL, TIDEWIRE_CLICKHOUSE__URL) are used
+    as they are; the others are started, embedded, with their data in the state folder (TIDEWIRE_STATE_DIR).
+    Ctrl-C stops everything in order and loses nothing.
+    """
+    from console.commands.up import up as run_up
+    from local.supervisor import Options
+    from topology.settings import settings
+
+    options = Options(simulated=simulated, fresh=fresh, stages=_list(stages), symbols=_list(symbols), rate=rate)
+    raise typer.Exit(run_up(settings(), options, plain=plain, duration=duration))
+
+
+@app.command()
+def run(
+    stage: Annotated[str, typer.Argument(help="Its name: producers, normalise, build_candles, detect_gaps, rebuild_books, clickhouse.")],
+    venue: Annotated[str, typer.Argument(help="The venue, for `producers`: binance, kraken …")] = "",
+) -> None:
+    """Run one stage as this process, until SIGTERM or Ctrl-C: what compose and Kubernetes start.
+
+    Run it again, here or on another machine, to share its work. The servers are those of the settings, else the embedded
+    ones of a `tidewire up` in the same state folder.
+    """
+    from console.commands.run import run as run_stage
+    from topology.secrets.audit import become
+    from topology.settings import settings
+
+    become(stage, venue)
+    run_stage(settings(), stage, venue)
+
+
+@app.command()
+def topics(as_json: Json = False) -> None:
+    """List every topic: the event it carries, key, who writes and reads it, and how many messages it holds."""
+    from console.commands.show import answer
+    from console.commands.topics import topics as all_topics
+    from topology.addresses import embedded, merged
+    from topology.settings import settings
+
+    found = all_topics(merged(settings(), embedded(settings())))
+    if not as_json:
+        found = [one | {"written_by": " ".join(one["written_by"]), "read_by": " ".join(one["read_by"])} for one in found]
+        for one in found:
+            del one["meaning"], one["event"]
+    answer(list(found[0]), [list(one.values()) for one in found], as_json=as_json)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="One SELECT, in ClickHouse's SQL; tables are named like topics, raw frames are `frames`.")],
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a line of names.")] = False,
+) -> None:
+    """Ask ClickHouse, read-only: tidewire query "SELECT venue, count() FROM trades FINAL GROUP BY venue"."""
+    from console.commands.show import answer
+    from topology.addresses import located
+    from topology.clickhouse import Questions
+    from topology.settings import settings
+
+    answer(*Questions(located(settings(), "clickhouse").clickhouse).ask(sql), as_json=as_json, as_csv=as_csv)
+
+
+class From(StrEnum):
+    """Where `consume` begins."""
+
+    earliest = "earliest"
+    latest = "latest"
+
+
+@app.command()
+def consume(
+    topic: Annotated[str, typer.Argument(help="The topic: trades, raw.binance, gaps … (`tidewire topics` lists them).")],
+    begin: Annotated[From, typer.Option("--from", help="The oldest message there is, or only what comes from now on.")] = From.latest,
+    limit: Annotated[int, typer.Option(help="Stop after so many messages; 0: never.", min=0)] = 0,
+    follow: Annotated[bool, typer.Option(help="Wait for more at the end; --no-follow ends there.")] = True,
+) -> None:
+    """Print a topic's events as JSON lines, decoded through the schema registry; decimals as exact text, times in microseconds."""
+    from console.commands.consume import consume as lines
+    from topology.addresses import located
+    from topology.settings import settings
+
+    for line in lines(located(settings(), "kafka", "registry"), topic, begin.value, limit, follow=follow):
+        print(line, flush=True)
+
+
+@app.command()
+def candles(
+    symbol: Annotated[str, typer.Argument(help="The market, in any spelling: BTC/USDT, BTCUSDT, btc-usdt.")],
+    interval: Annotated[str, typer.Option(help="1s, 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, 3d, 1w or 1M.")] = "1m",
+    venue: Annotated[str, typer.Option(help="Only this venue.")] = "",
+    limit: Annotated[int, typer.Option(help="How many, the newest.", min=1)] = 20,
+    as_json: Json = False,
+) -> None:
+    """Show a market's newest candles, oldest first; `provisional` ones are still open. Times are UTC."""
+    from console.commands.show import answer
+    from topology.addresses import located
+    from topology.clickhouse import INTERVALS, Questions
+    from topology.settings import settings
+
+    if interval not in INTERVALS:
+        raise typer.BadParameter(f"{interval!r} is no interval; there are {', '.join(INTERVALS)}", param_hint="--interval")
+    columns, rows = Questions(located(settings(), "clickhouse").clickhouse).candles(symbol, interval, venue, limit)
+    if not rows:
+        print(f"no {interval} candle of {symbol} yet; `tidewire topics` says what has come in", file=sys.stderr)
+    answer(columns, rows, as_json=as_json)
+
+
+@app.command()
+def gaps(
+    only_open: Annotated[bool, typer.Option("--open", help="Only those that are open or being filled.")] = False,
+    limit: Annotated[int, typer.Option(help="How many, the newest.", min=1)] = 50,
+    as_json: Json = False,
+) -> None:
+    """Show the ledger of gaps: what is or was missing, why, and how it was repaired. Times are UTC."""
+    from console.commands.show import answer
+    from topology.addresses import located
+    from topology.clickhouse import Questions
+    from topology.settings import settings
+
+    columns, rows = Questions(located(settings(), "clickhouse").clickhouse).gaps(only_open=only_open, limit=limit)
+    answer(columns, rows, as_json=as_json)
+
+
+@app.command()
+def record(
+    venue: Annotated[str, typer.Argument(help="The venue: binance, kraken …")],
+    out: Annotated[Path, typer.Option(help="The file to write, .jsonl.")],
+    seconds: Annotated[float, typer.Option(help="How long.", min=0.1)] = 10,
+    direct: Annotated[
+        bool, typer.Option("--direct", help="From the venue itself, on a connection of its own; else from its raw topic.")
+    ] = False,
+) -> None:
+    """Record a venue's raw frames into a file, verbatim: a first line says from where and when, then one JSON line a frame."""
+    from console.commands.record import record as run_record
+    from topology.settings import settings
+
+    count = run_record(settings(), venue, out, seconds, direct=direct)
+    print(f"{count} frames in {out}", file=sys.stderr)
+    if not count:
+        raise typer.Exit(1)
+
+
+@app.command()
+def rewind(
+    stage: Annotated[str, typer.Argument(help="Its name: normalise, build_candles, detect_gaps, rebuild_books, clickhouse.")],
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Delete what the stage remembers too; else it passes over what it knows to have read.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Let a stopped stage read its topics again from the beginning, at its next start. Tables stay right: every event has an identity."""
+    from console.commands.rewind import rewind as to_the_beginning
+    from console.commands.show import answer
+    from topology.addresses import located
+    from topology.settings import settings
+
+    again = to_the_beginning(located(settings(), "kafka"), stage, forget=forget)
+    answer(["topic", "messages"], [list(one) for one in again.items()], as_json=as_json)
+
+
+@app.command()
+def doctor() -> None:
+    """Look at everything that is needed (Python, Java, disk, servers, schemas, tables, exchanges, stages) and name the cures.
+
+    Exit code 1 where something fails; warnings alone leave it 0.
+    """
+    from console.commands.doctor import doctor as examine
+    from topology.settings import settings
+
+    raise typer.Exit(examine(settings()))
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def main() -> None:
+    """Run a command; what Tidewire raises on purpose is one line on stderr and exit code 1.
+
+    Where whoever reads us (head, a pager) has had enough, typer ends quietly, with code 1.
+    """
+    try:
+        app()
+    except TidewireError as error:
+        print(f"tidewire: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

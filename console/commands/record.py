@@ -1,0 +1,117 @@
+"""`tidewire record VENUE`: raw frames into a file, in the form of the recordings that tests read.
+
+The first line says from where and when; each further line is one frame: received_at (microseconds since 1970 UTC), kind,
+request and payload (text; what is not UTF-8 as `payload_base64`).
+"""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from console.commands.consume import Reader
+from dialects.catalogue import all_dialects
+from dialects.contract import Dialect, Stream
+from topology.addresses import located
+from topology.clock import now
+from topology.errors import Fatal, Retry
+from topology.settings import Settings, Venue
+
+Line = dict[str, Any]
+WHOLE_VENUE = "instrument"
+"""The channel that speaks of all symbols at once."""
+
+
+def find(venue: str) -> Dialect:
+    """Return a venue's dialect; Fatal names those there are."""
+    try:
+        return all_dialects()[venue]
+    except KeyError:
+        raise Fatal(f"no dialect speaks {venue!r}; there are {', '.join(all_dialects())}") from None
+
+
+def frame_line(received_at: int, kind: str, request: str | None, payload: bytes) -> Line:
+    """Return one frame as a recording keeps it."""
+    line: Line = {"received_at": received_at, "kind": kind, "request": request}
+    try:
+        return line | {"payload": payload.decode()}
+    except UnicodeDecodeError:
+        return line | {"payload_base64": base64.b64encode(payload).decode()}
+
+
+def head(source: str, origin: str) -> Line:
+    """Return the first line."""
+    return {"source": source, "recorded": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "origin": origin, "licence": "own recording"}
+
+
+def write(path: Path, first: Line, lines: Iterator[Line]) -> int:
+    """Write a recording as its frames come; return how many there were."""
+    count = 0
+    with path.open("w") as file:
+        file.write(json.dumps(first, ensure_ascii=False) + "\n")
+        for line in lines:
+            file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+            count += 1
+    return count
+
+
+def from_kafka(settings: Settings, venue: str, seconds: float) -> Iterator[Line]:
+    """Yield the frames that the producer of a venue publishes from now on; notices of our own are left out."""
+    reader = Reader(settings, f"raw.{venue}")
+    end = time.monotonic() + seconds
+    for message in reader.messages("latest", follow=True, until=lambda: time.monotonic() >= end):
+        frame = reader.decoded(message)
+        if frame["kind"] != "notice":
+            yield frame_line(frame["received_at"], frame["kind"], frame["request"], frame["payload"])
+
+
+def from_venue(dialect: Dialect, venue: Venue, seconds: float) -> Iterator[Line]:
+    """Yield the frames of a connection of our own. Retry where it ends early."""
+    yield from asyncio.run(_listen(dialect, venue, seconds))
+
+
+async def _listen(dialect: Dialect, venue: Venue, seconds: float) -> list[Line]:
+    """Return the frames of one connection of our own to the venue: all public channels of its symbols. Retry where it ends early."""
+    endpoints = dialect.production
+    endpoints = endpoints._replace(websocket=venue.websocket or endpoints.websocket, rest=venue.rest or endpoints.rest)
+    symbols = venue.symbols or dialect.default_symbols
+    public = [channel for channel in dialect.channels if channel not in dialect.authenticated_channels]
+    streams = [Stream(channel, symbol) for channel in public for symbol in (("",) if channel == WHOLE_VENUE else symbols)]
+    lines: list[Line] = []
+    try:
+        url = dialect.url(endpoints, streams)
+        async with asyncio.timeout(seconds), aiohttp.ClientSession() as session, session.ws_connect(url, max_msg_size=0) as socket:
+            for subscription in dialect.subscribe(streams, 1):
+                await socket.send_str(subscription.message.decode())
+            async for message in socket:
+                received_at = now()
+                payload = message.data.encode() if isinstance(message.data, str) else message.data
+                lines.append(frame_line(received_at, "message", None, payload))
+                heard = dialect.hear(payload, {})
+                if heard.answer is not None:
+                    await socket.send_str(heard.answer.decode())
+    except TimeoutError:
+        return lines
+    except aiohttp.ClientError as error:
+        raise Retry(f"{dialect.venue} can't be reached: {error}") from error
+    raise Retry(f"{dialect.venue} ended the connection after {len(lines)} frames")
+
+
+def record(settings: Settings, venue: str, out: Path, seconds: float, *, direct: bool) -> int:
+    """Record a venue for a while; return how many frames there were. Raises Fatal or Retry."""
+    dialect = find(venue)
+    own = settings.venues.get(venue, Venue())
+    if direct:
+        address = own.websocket or dialect.production.websocket
+        return write(
+            out, head(f"{venue}, {address}: all channels of its symbols on one connection", own.origin), from_venue(dialect, own, seconds)
+        )
+    located_settings = located(settings, "kafka", "registry")
+    source = f"{venue}, topic raw.{venue} of {located_settings.kafka.brokers}"
+    return write(out, head(source, "as its frames say"), from_kafka(located_settings, venue, seconds))

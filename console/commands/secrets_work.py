@@ -1,0 +1,271 @@
+"""What `tidewire secrets …` does, and says: every line names what was done and where; no line holds a value."""
+
+import getpass
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from console.commands.show import answer
+from topology.clock import now
+from topology.errors import Fatal, Reject, TidewireError
+from topology.secrets.credential import Credential, Environment, Identity, Metadata, Validation, last_four
+from topology.secrets.credentials import Credentials, Held
+from topology.secrets.opening import open_credentials, provider
+from topology.secrets.validation import check
+from topology.settings import Settings, settings
+
+PARTS = ("api_key", "api_secret", "passphrase")
+
+
+@dataclass
+class Work:
+    """One command's surroundings."""
+
+    settings: Settings
+    as_json: bool
+    _opened: list[Credentials] = field(default_factory=list)
+
+    @property
+    def credentials(self) -> Credentials:
+        """The store, opened when first needed: `init` makes what it needs."""
+        if not self._opened:
+            self._opened.append(open_credentials(self.settings.secrets))
+        return self._opened[0]
+
+    def say(self, what: str, **facts: Any) -> None:
+        """Print what was done, and where."""
+        print(json.dumps({"done": what, **facts}, ensure_ascii=False) if self.as_json else what, flush=True)
+
+    def check(self, found: Credential) -> Validation:
+        """Ask the exchange, at the address the settings give for it."""
+        venue = self.settings.venues.get(found.exchange)
+        return check(found, now, venue.rest if venue else "")
+
+
+@contextmanager
+def work(as_json: bool) -> Iterator[Work]:
+    """Give a command its surroundings, and send its audit events to Kafka where one is known; else they wait on this machine."""
+    at = Work(settings(), as_json)
+    try:
+        yield at
+    finally:
+        _ship(at.settings)
+
+
+def initialise(at: Work, audit_file: str) -> None:
+    """Prepare the store."""
+    secrets = at.settings.secrets
+    if provider(secrets) == "local":
+        from topology.secrets.local_key import create_key_file
+
+        made = create_key_file(secrets.key_file)
+        word = "made the key file" if made else "nothing to do: there is a key file"
+        at.say(f"{word} {secrets.key_file}; secrets are kept in {secrets.folder}", changes=int(made))
+        return
+    from dialects.catalogue import all_dialects
+    from topology.flow import stages
+    from topology.secrets.policies import roles
+    from topology.secrets.vault_session import Session
+    from topology.secrets.vault_setup import Setup
+
+    wanted = roles(all_dialects(), [stage.name for stage in stages().values() if not stage.per_venue])
+    changes = Setup(Session(secrets), secrets).run(wanted, audit_file)
+    for change in changes:
+        at.say(change)
+    at.say(f"{len(changes)} changes at the Vault {secrets.address}" if changes else f"nothing to do at the Vault {secrets.address}")
+
+
+def credential(exchange: str, environment: Environment, permissions: str, *, from_stdin: bool) -> Credential:
+    """Return a credential from what is typed or piped; Reject names what is wrong with it, never a value."""
+    given = _from_stdin() if from_stdin else {name: _asked(name) for name in PARTS}
+    wanted = [one.strip() for one in permissions.split(",") if one.strip()]
+    fields = {"permissions": wanted} | given | {"exchange": exchange, "environment": environment}
+    try:
+        return Credential.model_validate(fields)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False))
+        raise Reject(f"that is no credential: {wrong}. Nothing was written") from None
+
+
+def write(at: Work, found: Credential) -> None:
+    """Write a new version."""
+    version = at.credentials.put(found)
+    at.say(_written(at, found.identity, version), path=found.identity.path, version=version)
+
+
+def set_one(at: Work, path: str, name: str, *, from_stdin: bool) -> None:
+    """Write one field of a secret, the others as they are."""
+    value = str(_from_stdin().get(name, "")) if from_stdin else _asked(name)
+    if not value:
+        raise Reject(f"{path}#{name}: nothing was given, nothing was written")
+    store, audit = at.credentials.store, at.credentials.audit
+    newest = at.credentials.newest(path)
+    with audit.watching(path, "write") as noted:
+        fields = dict(store.read(path).fields) if newest else {}
+        noted.version = store.put(path, fields | {name: value}, newest, audit.author)
+    at.say(f"wrote version {noted.version} of {path} in {store.place}; a setting takes it by vault:{path}#{name}", version=noted.version)
+
+
+def listed(at: Work) -> None:
+    """List what is known of every credential."""
+    columns = ("credential", "version", "kept", "written", "by", "on", "validated", "usable", "said")
+    answer(columns, [_row(one) for one in at.credentials.all()], as_json=at.as_json)
+
+
+def shown(at: Work, exchange: str, environment: Environment) -> None:
+    """Show one credential, masked."""
+    held = at.credentials.read(Identity(exchange, environment))
+    found = held.credential
+    known = at.credentials.store.metadata(found.identity.path)
+    parts: dict[str, Any] = {name: last_four(getattr(found, name)) for name in PARTS}
+    facts = {"credential": found.identity.label, "kept_in": at.credentials.store.place, "version": held.version, **parts}
+    facts |= {"permissions": " ".join(found.permissions)}
+    answer(list(facts), [list(facts.values())], as_json=at.as_json)
+    columns = ("version", "written", "by", "on", "revoked", "validated", "usable", "said")
+    rows = [
+        (one.version, _time(one.created_at), one.created_by, one.host, one.revoked, *_validation(one.validation))
+        for one in reversed(known.versions)
+    ]
+    answer(columns, rows, as_json=at.as_json)
+
+
+def validated(at: Work, exchange: str, environment: Environment) -> bool:
+    """Validate the newest version; return whether it may be used."""
+    held = at.credentials.read(Identity(exchange, environment))
+    found = at.credentials.validate(held, at.check)
+    label = held.credential.identity.label
+    word = "may be used" if found.ok else "must not be used"
+    at.say(f"version {held.version} of {label} {word}: {found.detail}", version=held.version, ok=found.ok)
+    return found.ok
+
+
+def rotated(at: Work, exchange: str, environment: Environment, permissions: str, *, from_stdin: bool) -> bool:
+    """Write a new version that the exchange was asked about; return whether it was written."""
+    identity = Identity(exchange, environment)
+    old = at.credentials.read(identity)
+    new = credential(exchange, environment, permissions or ",".join(old.credential.permissions), from_stdin=from_stdin)
+    found = at.check(new)
+    if not found.ok:
+        at.credentials.audit.say(identity.path, "refuse", None, found.detail)
+        at.say(
+            f"nothing was written, version {old.version} stays: the new key of {identity.label} must not be used: {found.detail}", ok=False
+        )
+        return False
+    version = at.credentials.put(new, old.version)
+    at.credentials.validate(Held(version, new), lambda _credential: found)
+    at.say(
+        f"{_written(at, identity, version)}: {found.detail}. Version {old.version} stays readable until it is revoked",
+        path=identity.path, version=version, ok=True,
+    )  # fmt: skip
+    return True
+
+
+def told(at: Work, exchange: str, environment: Environment | None, limit: int) -> None:
+    """Print the audit."""
+    from console.commands.secrets_history import rows
+
+    path = Identity(exchange, environment).path if exchange and environment else f"credentials/{exchange}" if exchange else ""
+    columns, found, note = rows(at.settings, path, limit)
+    answer(columns, found, as_json=at.as_json)
+    if note:
+        print(note, file=sys.stderr)
+
+
+def revoked(at: Work, exchange: str, environment: Environment, version: int) -> None:
+    """Destroy one version."""
+    identity = Identity(exchange, environment)
+    at.credentials.revoke(identity, version)
+    at.say(f"version {version} of {identity.label} is destroyed in {at.credentials.store.place}", path=identity.path, version=version)
+
+
+def delivered(at: Work, role: str, out: Path, *, withdraw_first: bool) -> None:
+    """Deliver a wrapped secret_id."""
+    from topology.secrets.vault_session import Session
+    from topology.secrets.vault_setup import deliver, withdraw
+
+    secrets = at.settings.secrets
+    if provider(secrets) != "vault":
+        raise Fatal("roles are a Vault's: set secrets.address or VAULT_ADDR")
+    session = Session(secrets)
+    if withdraw_first:
+        at.say(f"destroyed {withdraw(session, secrets, role)} secret_ids of {role}")
+    role_id = deliver(session, secrets, role, out)
+    at.say(
+        f"a wrapping token of {role}, good once and for 7 days, is in {out}; secrets.role_id is {role_id}", role_id=role_id, out=str(out)
+    )
+
+
+def rewrapped(at: Work) -> bool:
+    """Rewrap the headers of every producer's spill files; return whether none failed."""
+    from topology.secrets.opening import open_wrapping
+    from topology.secrets.rewrapping import rewrap
+
+    good = True
+    folders = sorted(path for path in at.settings.state_dir.glob("spill/*") if path.is_dir())
+    if not folders:
+        at.say(f"nothing to do: no producer keeps files under {at.settings.state_dir}")
+    for folder in folders:
+        venue = folder.name
+        found = rewrap(folder, open_wrapping(at.settings.secrets, venue))
+        at.say(f"{venue}: {len(found.done)} files rewrapped, {len(found.plain)} are not sealed", venue=venue, rewrapped=len(found.done))
+        for directory in found.running:
+            at.say(f"{venue}: {directory} is a running producer's and was left alone", venue=venue, running=str(directory))
+        for path, reason in found.failed.items():
+            at.say(f"{venue}: {path} stays as it was: {reason}", venue=venue, failed=str(path), ok=False)
+        good = good and not found.failed
+    return good
+
+
+def _written(at: Work, identity: Identity, version: int) -> str:
+    return f"wrote version {version} of {identity.label} in {at.credentials.store.place}"
+
+
+def _row(known: Metadata) -> tuple[Any, ...]:
+    newest = known.version(known.current)
+    kept = sum(not one.revoked for one in known.versions)
+    label = known.path.partition("/")[2]
+    if newest is None:
+        return label, known.current, kept, "", "", "", "", "", ""
+    return label, known.current, kept, _time(newest.created_at), newest.created_by, newest.host, *_validation(newest.validation)
+
+
+def _validation(found: Validation | None) -> tuple[str, str, str]:
+    return (_time(found.at), "yes" if found.ok else "NO", found.detail) if found else ("never", "", "")
+
+
+def _time(microseconds: int) -> str:
+    return datetime.fromtimestamp(microseconds // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _asked(name: str) -> str:
+    if not sys.stdin.isatty():
+        raise Reject("there is no terminal to ask at: pipe one JSON object of the fields and add --stdin")
+    optional = " (empty where the exchange has none)" if name == "passphrase" else ""
+    return getpass.getpass(f"{name}{optional}: ").strip()
+
+
+def _from_stdin() -> dict[str, Any]:
+    try:
+        found = json.loads(sys.stdin.read())
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Reject('standard input is no JSON object: {"api_key": …, "api_secret": …} is wanted')
+    return found
+
+
+def _ship(of: Settings) -> None:
+    """Send what waits in the audit queue; it keeps what can't be sent."""
+    from topology.secrets.shipping import ship
+
+    try:
+        ship(of)
+    except (TidewireError, OSError) as error:
+        print(f"tidewire: audit events wait in {of.secrets.audit_queue}: {error}", file=sys.stderr)

@@ -1,0 +1,56 @@
+"""How answers are shown: a table for people, JSON lines or CSV for programs."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from topology.clickhouse import shown
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a table as wide as it needs to be: a number cut by an ellipsis would be a wrong number."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        drawn.add_column(column, no_wrap=True)
+    for row in rows:
+        drawn.add_row(*(Text(shown(value)) for value in row))
+    console = Console()
+    Console(width=max(console.width, console.measure(drawn, options=console.options.update(width=10_000)).maximum)).print(drawn)
+
+
+def json_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print an object a line; decimals and times as text."""
+    for row in rows:
+        print(json.dumps({name: _plain(value) for name, value in zip(columns, row, strict=True)}, ensure_ascii=False))
+
+
+def comma_separated(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print CSV with a line of names."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([shown(value) for value in row] for row in rows)
+    print(text.getvalue(), end="")
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else shown(value)
+
+
+def answer(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, as_json: bool, as_csv: bool = False) -> None:
+    """Print an answer in the form that was asked for."""
+    if as_json:
+        json_lines(columns, rows)
+    elif as_csv:
+        comma_separated(columns, rows)
+    else:
+        table(columns, rows)

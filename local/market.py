@@ -1,0 +1,79 @@
+"""Which market a run is about: the exchanges themselves, or the simulator where none of them can be reached."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dialects.catalogue import all_dialects
+from dialects.symbols import bases, spell
+from topology.errors import Fatal
+from topology.settings import Settings, Venue
+
+VENUE_NAMES = "venues"
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """The venues of a run with their settings, and why others are left out (in words, by venue)."""
+
+    origin: Literal["live", "simulated"]
+    venues: Mapping[str, Venue]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+def wanted(settings: Settings, symbols: Sequence[str] = ()) -> dict[str, Venue]:
+    """Return the venues of the settings (every dialect, where they name none) with `symbols` in each venue's spelling.
+
+    Raises Fatal where the settings name a venue that has no dialect.
+    """
+    known = all_dialects()
+    unknown = [name for name in settings.venues if name not in known]
+    if unknown:
+        raise Fatal(f"no dialect speaks {', '.join(unknown)} ({VENUE_NAMES}); there are {', '.join(known)}")
+    found: dict[str, Venue] = {}
+    for name in settings.venues or known:
+        venue, like = settings.venues.get(name, Venue()), known[name].default_symbols
+        if symbols and like:
+            venue = venue.model_copy(update={"symbols": tuple(dict.fromkeys(spell(symbol, like[0]) for symbol in symbols))})
+        found[name] = venue
+    return found
+
+
+def live(venues: Mapping[str, Venue], reasons: Mapping[str, str]) -> Market | None:
+    """Return the market of those venues that can be reached (their reason is empty); None where none can."""
+    reached = {name: venue for name, venue in venues.items() if not reasons.get(name)}
+    if not reached:
+        return None
+    left_out = {name: reason for name, reason in reasons.items() if reason}
+    # A venue whose address is set may itself be a simulator, and then says so.
+    origin: Literal["live", "simulated"] = "live" if any(venue.origin == "live" for venue in reached.values()) else "simulated"
+    return Market(origin, reached, left_out)
+
+
+def simulated(venues: Mapping[str, Venue], addresses: Mapping[str, str], reasons: Mapping[str, str]) -> Market:
+    """Return the market the simulator serves at `addresses` (`<venue>_ws`, `<venue>_rest`), each event labelled `simulated`.
+
+    What needs a credential is left out: the simulator knows no exchange's keys, and is shown none.
+    Raises Fatal where it serves none of the venues.
+    """
+    served: dict[str, Venue] = {}
+    for name, venue in venues.items():
+        if f"{name}_ws" in addresses:
+            spoken = all_dialects()[name]
+            changes = {
+                "websocket": addresses[f"{name}_ws"],
+                "rest": addresses[f"{name}_rest"],
+                "origin": "simulated",
+                "credential": "",
+                "channels": tuple(one for one in venue.channels if one not in spoken.authenticated_channels),
+                "symbols": venue.symbols or spoken.default_symbols,
+            }
+            served[name] = venue.model_copy(update=changes)
+    if not served:
+        raise Fatal(f"the simulator serves none of {', '.join(venues)}: name another venue ({VENUE_NAMES})")
+    return Market("simulated", served, {name: reason for name, reason in reasons.items() if reason})
+
+
+def simulator_bases(venues: Mapping[str, Venue]) -> tuple[str, ...]:
+    """Return the base currencies the simulator must trade so that every symbol of the venues is there."""
+    return bases(symbol for name, venue in venues.items() for symbol in venue.symbols or all_dialects()[name].default_symbols)

@@ -1,0 +1,137 @@
+"""One child process of the supervisor: its own group, its output in a log file, started again when it ends unasked."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from local.priority import yield_to_others
+from local.watchdog import Watchdog
+
+FIRST_BACKOFF = 1.0
+LONGEST_BACKOFF = 30.0
+STEADY_SECONDS = 60.0
+"""A process that ran this long is forgiven its crashes before."""
+LOG_BYTES = 50_000_000
+"""A log longer than this at a start is moved aside (one is kept)."""
+LAST_BYTES = 16_384
+
+
+class StageProcess:
+    """Run a command until it is stopped. `clock` is monotonic, in seconds; a watchdog ends the child when we are killed."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        logs: Path,
+        watchdog: Watchdog,
+        clock: Callable[[], float] = time.monotonic,
+        niceness: int = 0,
+    ) -> None:
+        self.name = name
+        self.niceness = niceness
+        self.log = logs / f"{name}.log"
+        self.restarts = 0
+        self.command = list(command)
+        self.environment = dict(environment)
+        self._watchdog = watchdog
+        self._clock = clock
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._failures = 0
+        self._again_at: float | None = None
+        self._begin = 0
+        self._asked = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process number while it runs."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    @property
+    def output(self) -> str:
+        """What it has written since it was last started, up to its last 16 KiB."""
+        if self._process is None:
+            return ""
+        with self.log.open("rb") as log:
+            log.seek(max(self._begin, self.log.stat().st_size - LAST_BYTES))
+            return log.read().decode(errors="replace")
+
+    @property
+    def last_line(self) -> str:
+        """The last line of its output that says something."""
+        lines = [line.strip() for line in self.output.splitlines() if line.strip()]
+        return lines[-1] if lines else ""
+
+    def start(self) -> None:
+        """Start it."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        with self.log.open("ab") as log:
+            self._begin = log.tell()
+            self._process = subprocess.Popen(  # noqa: S603 - our own stages
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self.environment},
+                start_new_session=True,
+            )
+        self._watchdog.watch(self._process.pid)
+        yield_to_others(self._process.pid, self.niceness)
+        self._started, self._again_at, self._asked = self._clock(), None, False
+
+    def revive(self) -> str:
+        """Start it again where it has ended and its wait is over; return what happened in words, or nothing."""
+        if self._process is None or self._asked or self._process.poll() is None:
+            return ""
+        if self._again_at is None:
+            self._watchdog.forget(self._process.pid)
+            if self._clock() - self._started >= STEADY_SECONDS:
+                self._failures = 0
+            wait = min(FIRST_BACKOFF * 2**self._failures, LONGEST_BACKOFF)
+            self._failures += 1
+            self._again_at = self._clock() + wait
+            return f"{self.name} {_ending(self._process.returncode)}; it starts again in {wait:.0f} s: {self.last_line}"
+        if self._clock() < self._again_at:
+            return ""
+        self.restarts += 1
+        self.start()
+        return f"{self.name} was started again"
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM to it and its children."""
+        if self._process is not None and self.pid is not None:
+            self._asked = True
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGTERM)
+
+    def stop(self, grace: float) -> str:
+        """Ask it to stop and kill it after `grace` seconds; return what went wrong, or nothing."""
+        if self._process is None:
+            return ""
+        self.ask_to_stop()
+        try:
+            code = self._process.wait(grace)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            return f"{self.name} did not stop within {grace:.0f} s and was killed"
+        finally:
+            self._watchdog.forget(self._process.pid)
+        if not self._asked:
+            return f"{self.name} was not running: it {_ending(code)}"
+        return f"{self.name} {_ending(code)} when it was asked to stop" if code not in {0, -signal.SIGTERM} else ""
+
+
+def _ending(code: int) -> str:
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with code {code}"

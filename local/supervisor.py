@@ -1,0 +1,266 @@
+"""Everything on one machine: the servers, the market, every stage as a process; started in order, watched, stopped in order.
+
+Start: servers, topics and schemas, stages from the end of the flow to its beginning, producers when the others are ready.
+Stop: producers first, then each next stage once it has read all that those before it wrote, the servers last.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import LocalStack
+from local.market import Market, live, simulated, simulator_bases, wanted
+from local.monitor import Monitor, topics_of
+from local.priority import PATIENT
+from local.reachability import unreachable
+from local.simulator_process import SimulatorProcess
+from local.stage_process import StageProcess
+from local.watchdog import Watchdog
+from topology import addresses
+from topology.errors import Fatal, Retry
+from topology.flow import Stage, stages
+from topology.health import running
+from topology.registry import Registry
+from topology.settings import Settings
+from topology.topics import all_topics, create, register
+
+SECONDS_TO_BE_READY = 30.0
+SECONDS_TO_DRAIN = 60.0
+SECONDS_TO_STOP = 45.0
+"""Longer than a producer's or the sink's own bound for delivering what it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `tidewire up` was asked for."""
+
+    simulated: bool = False
+    fresh: bool = False
+    stages: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+    rate: float = 300.0
+    """Frames per second of the simulator, over all venues."""
+
+
+class Supervisor:
+    """One run. `say` is told each thing that happens, in a line."""
+
+    def __init__(self, settings: Settings, options: Options, say: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.options = options
+        self.market = Market("live", {})
+        self.simulator = ""
+        self.processes: dict[str, StageProcess] = {}
+        self.declared: dict[str, Stage] = {}
+        self.troubles: list[str] = []
+        self.hurry = False
+        """Set by a second Ctrl-C: wait for no lag."""
+        self._say = say
+        self._stack: LocalStack | None = None
+        self._watchdog: Watchdog | None = None
+        self._monitor: Monitor | None = None
+        self._lock: int | None = None
+        self._simulator: SimulatorProcess | None = None
+
+    @property
+    def monitor(self) -> Monitor:
+        """What reads the run's numbers, from `start` on."""
+        if self._monitor is None:
+            raise RuntimeError("the supervisor was not started")
+        return self._monitor
+
+    @property
+    def logs(self) -> Path:
+        """The folder of every stage's log."""
+        return self.settings.state_dir / "logs"
+
+    def start(self) -> None:
+        """Start everything; Fatal, with nothing left running, where it can't be."""
+        chosen = self._chosen()
+        self._begin_state()
+        try:
+            self._start_servers()
+            self._watchdog = Watchdog()
+            self._choose_market()
+            self._declare(chosen)
+            self._monitor = Monitor(self.settings, self.processes, self.declared, self._venue_processes())
+            self._start_stages()
+            self._monitor.start()
+        except BaseException:
+            self.hurry = True
+            self.stop()
+            raise
+
+    def watch(self) -> None:
+        """Start again what has ended unasked, and say so. Call it about once a second."""
+        for process in (*self.processes.values(), *([self._simulator] if self._simulator else [])):
+            self._note(process.revive())
+
+    def stop(self) -> None:
+        """Stop everything in the order of the flow; what is still unread stays in Kafka for the next start."""
+        order = list(stages())
+        for name in order:
+            of_stage = [child for child, stage in self.declared.items() if stage.name == name]
+            if of_stage and not stages()[name].per_venue:
+                self._await_drained(name)
+            self._scrape()
+            for child in of_stage:
+                self.processes[child].ask_to_stop()
+            for child in of_stage:
+                self._note(self.processes[child].stop(SECONDS_TO_STOP))
+            if of_stage:
+                self._say(f"stopped {name}")
+        if self._simulator is not None:
+            self._note(self._simulator.stop(10.0))
+        if self._monitor is not None:
+            self._monitor.stop()
+
+    def stop_servers(self) -> None:
+        """Stop the servers; their data stays."""
+        if self._monitor is not None:
+            self._monitor.close()
+        if self._watchdog is not None:
+            self._watchdog.close()
+            self._watchdog = None
+        if self._stack is not None:
+            self._say("stopping the servers")
+            self._stack.stop()
+            self._stack = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _chosen(self) -> list[Stage]:
+        unknown = [name for name in self.options.stages if name not in stages()]
+        if unknown:
+            raise Fatal(f"no stage is called {', '.join(unknown)}; there are {', '.join(stages())}")
+        return [stage for name, stage in stages().items() if stage.runs and (not self.options.stages or name in self.options.stages)]
+
+    def _begin_state(self) -> None:
+        state_dir = self.settings.state_dir
+        if self.options.fresh:
+            LocalStack(state_dir, self.settings.cache_dir).fresh()
+        state_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(state_dir / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            self._lock = None
+            raise Fatal(f"another `tidewire up` runs in {state_dir}: stop it, or set TIDEWIRE_STATE_DIR to another folder") from None
+        others = [one for one in running(state_dir) if not self.options.stages or one["stage"] in self.options.stages]
+        if others:
+            names = ", ".join(f"{one['stage']} (process {one['pid']})" for one in others)
+            self._say(f"already running in {state_dir}: {names}; the work is shared with it")
+
+    def _start_servers(self) -> None:
+        lacking = addresses.missing(self.settings)
+        if lacking:
+            self._say(f"starting {', '.join(lacking)} (embedded; data in {self.settings.state_dir})")
+            self._stack = LocalStack(self.settings.state_dir, self.settings.cache_dir, self._say)
+            self.settings = addresses.merged(self.settings, self._stack.start(lacking))
+        topics = all_topics()
+        changed = create(self.settings.kafka, topics)
+        register(Registry(self.settings.registry), topics)
+        if changed:
+            self._say(f"{len(topics)} topics, {len(changed)} changes: {'; '.join(changed[:3])}{' …' if len(changed) > 3 else ''}")
+
+    def _choose_market(self) -> None:
+        venues = wanted(self.settings, self.options.symbols)
+        reasons: dict[str, str] = {}
+        found: Market | None = None
+        if not self.options.simulated:
+            self._say(f"trying {', '.join(venues)}")
+            reasons = unreachable(venues)
+            found = live(venues, reasons)
+        for name, reason in reasons.items():
+            self._say(f"{name}: {'unreachable: ' + reason if reason else 'reached'}")
+        if found is None:
+            self._say("going on with the simulator: every event is labelled `simulated`")
+            self._simulator = SimulatorProcess(simulator_bases(venues), self.options.rate, self.logs, self._watched())
+            served = self._simulator.serve(SECONDS_TO_BE_READY)
+            self.simulator = served.get("control", "")
+            found = simulated(venues, served, reasons)
+        self.market = found
+        self.settings = self.settings.model_copy(update={"venues": dict(found.venues)})
+
+    def _declare(self, chosen: Sequence[Stage]) -> None:
+        base = addresses.environment(self.settings)
+        base["TIDEWIRE_VENUES"] = json.dumps({name: venue.model_dump(mode="json") for name, venue in self.market.venues.items()})
+        for stage in chosen:
+            for venue in self.market.venues if stage.per_venue else ("",):
+                name = f"{stage.name}-{venue}" if venue else stage.name
+                command = [sys.executable, "-m", stage.package, *([venue] if venue else [])]
+                niceness = PATIENT if stage.patient else 0
+                self.processes[name] = StageProcess(name, command, base, self.logs, self._watched(), niceness=niceness)
+                self.declared[name] = stage
+
+    def _venue_processes(self) -> dict[str, str]:
+        return {name: name.removeprefix(f"{stage.name}-") for name, stage in self.declared.items() if stage.per_venue}
+
+    def _start_stages(self) -> None:
+        readers = [name for name, stage in self.declared.items() if not stage.per_venue]
+        for name in reversed(readers):
+            self.processes[name].start()
+        if readers:
+            self._say(f"started {', '.join(readers)}")
+        self._await_ready(readers)
+        sources = [name for name, stage in self.declared.items() if stage.per_venue]
+        for name in sources:
+            self.processes[name].start()
+        if sources:
+            self._say(f"started {', '.join(sources)}")
+
+    def _await_ready(self, names: Sequence[str]) -> None:
+        """Wait a while for those who read, so that what comes first is not late already; they may become ready later."""
+        deadline = time.monotonic() + SECONDS_TO_BE_READY
+        while time.monotonic() < deadline:
+            self.watch()
+            reading = self.monitor.read()
+            if all(reading.stages[name].state == "ready" for name in names):
+                return
+            time.sleep(0.2)
+        late = [f"{name} ({reading.stages[name].reason or reading.stages[name].state})" for name in names]
+        self._say(f"not ready after {SECONDS_TO_BE_READY:.0f} s, going on: {', '.join(late)}")
+
+    def _await_drained(self, name: str) -> None:
+        """Wait until a stage has acknowledged everything it reads; bounded, and not at all in a hurry."""
+        stage = stages()[name]
+        topics, deadline, said = topics_of(stage.reads), time.monotonic() + SECONDS_TO_DRAIN, False
+        while self.processes[name].pid is not None and not self.hurry:
+            try:
+                lag = self.monitor.offsets.lag(stage.consumer_group, topics)
+            except Retry as error:
+                self._note(f"{name}: its lag is unknown: {error}")
+                return
+            if lag == 0:
+                return
+            if time.monotonic() > deadline:
+                self._note(f"{name} still had {lag} messages to read after {SECONDS_TO_DRAIN:.0f} s; they are read at the next start")
+                return
+            if not said:
+                self._say(f"{name} reads the last {lag} messages")
+                said = True
+            time.sleep(0.2)
+
+    def _scrape(self) -> None:
+        if self._monitor is not None:
+            with contextlib.suppress(Retry):
+                self._monitor.read()
+
+    def _watched(self) -> Watchdog:
+        if self._watchdog is None:
+            raise RuntimeError("the watchdog was not started")
+        return self._watchdog
+
+    def _note(self, trouble: str) -> None:
+        """Say what went wrong, and keep it for the summary."""
+        if trouble:
+            self.troubles.append(trouble)
+            self._say(trouble)

@@ -1,0 +1,173 @@
+"""The Faust application of a stage: settings that hold under rebalances, and a run that ends with the right exit code."""
+
+import logging
+import ssl
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import faust
+from mode import CrashingSupervisor
+
+from processors.engine.transport import Loss
+from processors.engine.transport.progress import watch
+from topology.collector import collect_rarely
+from topology.kafka import GATHER_BYTES
+from topology.settings import Kafka
+
+SESSION_SECONDS: Final = 8.0
+"""After a kill -9 the group stands still this long. Faust's default is 60."""
+HEARTBEAT_SECONDS: Final = 2.5
+REBALANCE_SECONDS: Final = 20.0
+"""How long the group waits for a member to come back to a rebalance; an agent blocking its loop longer is dropped from it."""
+COMMIT_SECONDS: Final = 1.0
+METADATA_MS: Final = 5_000
+"""How often topics are looked up. A broker killed and started again names none at first: a group that rebalances then has
+nothing assigned, and stands still until it looks again. Faust's default is five minutes."""
+PARTITION_FETCH_BYTES: Final = 1024 * 1024
+"""Bytes of one partition in one fetch: the size of a batch under load. A larger single record is still fetched."""
+BUFFERED_BATCHES: Final = 8
+"""Batches waiting for an agent, over all partitions. With 1 MiB each, and 16 MiB read ahead in the consumer thread, a
+stage that stands still holds about 24 MiB of record bytes (some three times that as Python objects)."""
+
+LONG_POLL_MS: Final = 500
+"""How long the broker holds a fetch that the first byte will answer. Faust's own is a fixed 1,500 ms; while one is held, aiokafka asks
+that broker for no other partition, and one freed from back-pressure waits."""
+STALL_SECONDS: Final = 60.0
+
+LARGEST_RECORD_BYTES: Final = 16 * 1024 * 1024
+"""Of a table entry on its way to the changelog. Faust's default is 1 MB."""
+
+
+class Application(faust.App):
+    """A Faust app that says how its topics are delivered; set these before it starts.
+
+    `batched_topics`: each partition's fetched records are one event. All others come one by one.
+    `holed_topics`: compacted or written in transactions, so missing offsets are no loss there.
+    `fetch_least`: the bytes that the broker gathers for a fetch, and how many milliseconds it waits for them at most.
+    `on_loss`: told of records that were owed and are gone; None stops the stage with Fatal.
+    """
+
+    batched_topics: set[str]
+    holed_topics: set[str]
+    fetch_least: tuple[int, int]
+    on_loss: Callable[[Loss], None] | None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.batched_topics = set()
+        self.holed_topics = set()
+        self.fetch_least = (1, LONG_POLL_MS)
+        self.on_loss = None
+        super().__init__(*args, **options)
+
+    def batches(self, *names: str) -> faust.TopicT:
+        """Return the topic of these names with each partition's fetched records as one event, a `Batch` of raw bytes."""
+        self.batched_topics |= set(names)
+        return self.topic(*names, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+
+def gathering(wait_ms: int) -> tuple[int, int]:
+    """Return the `fetch_least` of a stage whose fetches wait so long (milliseconds) to be fuller; 0: as soon as there is anything.
+
+    Small batches cost the stage and the broker most of their CPU (BENCHMARKS.md).
+    """
+    return (GATHER_BYTES, wait_ms) if wait_ms else (1, LONG_POLL_MS)
+
+
+def create_app(
+    name: str,
+    *,
+    broker: str,
+    data_dir: Path,
+    batched_topics: Iterable[str] = (),
+    holed_topics: Iterable[str] = (),
+    on_loss: Callable[[Loss], None] | None = None,
+    replication_factor: int = 1,
+    table_partitions: int = 8,
+    store: str = "memory://",
+    standby_replicas: int = 0,
+    web_port: int | None = None,
+    buffered_batches: int = BUFFERED_BATCHES,
+    fetch_least: tuple[int, int] = (1, LONG_POLL_MS),
+    stall_seconds: float = STALL_SECONDS,
+    **settings: Any,
+) -> Application:
+    """Make a stage's app: consumer group `name`, at `broker` ("host:port", several joined by commas).
+
+    `fetch_least`: see Application. `stall_seconds`: without a commit for so long, while there is something to commit,
+    the process ends with code 1. `table_partitions` must equal the partition count of the topic whose agent writes
+    the tables. The web server runs only with a `web_port`. Further `settings` are Faust's own and win over those chosen here.
+    """
+    hosts = ";".join(f"tidewire://{address.strip()}" for address in broker.split(","))
+    chosen: dict[str, Any] = {
+        "broker": hosts,
+        "datadir": str(data_dir),
+        "store": store,
+        "key_serializer": "raw",
+        "value_serializer": "raw",
+        "topic_partitions": table_partitions,
+        "topic_replication_factor": replication_factor,
+        "table_standby_replicas": standby_replicas,
+        "broker_session_timeout": SESSION_SECONDS,
+        "broker_heartbeat_interval": HEARTBEAT_SECONDS,
+        "broker_rebalance_timeout": REBALANCE_SECONDS,
+        "broker_commit_interval": COMMIT_SECONDS,
+        "consumer_max_fetch_size": PARTITION_FETCH_BYTES,
+        "consumer_metadata_max_age_ms": METADATA_MS,
+        "producer_max_request_size": LARGEST_RECORD_BYTES,
+        "consumer_auto_offset_reset": "earliest",
+        "stream_buffer_maxsize": buffered_batches,
+        # A stage acknowledges in checkpoints: a rebalance that waited for them would hang. What is held is read again.
+        "stream_wait_empty": False,
+        "stream_recovery_delay": 0.0,
+        "processing_guarantee": "at_least_once",
+        # Restarting an agent in place would leave the batch it died on unacknowledged for ever; the process starts over.
+        "agent_supervisor": CrashingSupervisor,
+        "worker_redirect_stdouts": False,
+        "web_enabled": web_port is not None,
+        "autodiscover": False,
+    }
+    if web_port is not None:
+        chosen |= {"web_port": web_port, "web_bind": "127.0.0.1"}
+    app = Application(name, **(chosen | settings))
+    app.batched_topics |= set(batched_topics)
+    app.holed_topics |= set(holed_topics)
+    app.on_loss = on_loss
+    app.fetch_least = fetch_least
+    app.task(partial(watch, app, stall_seconds))
+    return app
+
+
+class _StageWorker(faust.Worker):
+    """A worker that leaves logging and the terminal as they are."""
+
+    def _setup_logging(self) -> None:
+        """Keep the handlers the process has set up."""
+
+
+def credentials(kafka: Kafka) -> faust.SASLCredentials | faust.SSLCredentials | None:
+    """Return the `broker_credentials` to hand to `create_app`; None where the brokers speak plain text."""
+    encrypted = "SSL" in kafka.security_protocol
+    context = ssl.create_default_context(cafile=kafka.ssl_ca or None) if encrypted else None
+    if kafka.sasl_mechanism:
+        return faust.SASLCredentials(
+            username=kafka.sasl_username,
+            password=kafka.sasl_password.get_secret_value(),
+            ssl_context=context,
+            mechanism=kafka.sasl_mechanism,
+        )
+    return faust.SSLCredentials(context=context) if context else None
+
+
+def run(app: faust.App, *, log_level: int = logging.INFO) -> None:
+    """Run a stage until SIGTERM or SIGINT, then commit and leave the group.
+
+    Raises:
+        SystemExit: always; code 0 after a signal, 1 after a crash.
+
+    """
+    collect_rarely()
+    worker = _StageWorker(app, quiet=True, loglevel=log_level, redirect_stdouts=False)
+    worker.spinner = None
+    worker.execute_from_commandline()

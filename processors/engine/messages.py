@@ -1,0 +1,87 @@
+"""A block of messages of one event as records or columns, whatever schema versions they were written with."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+from processors.engine.blocks import Reader
+from schemas.catalogue import Event, Schema
+from schemas.codec import Codec, schema_id
+from schemas.errors import InvalidDatum
+from topology.errors import Reject
+from topology.registry import Registry
+
+COLUMNS_FROM = 40
+"""Blocks of fewer messages are decoded one by one: a call of polars costs as much as 40 datums."""
+
+
+class Messages:
+    """Read the messages of one event, asking the registry once for each schema id met; decimals as `numbers` (schemas.codec)."""
+
+    def __init__(self, event: Event, registry: Registry, numbers: type[Decimal | bytes] = Decimal) -> None:
+        self.event = event
+        self._numbers = numbers
+        self._registry = registry
+        self._codecs: dict[int, Codec] = {}
+        self._readers: dict[tuple[str, ...], Reader] = {}
+
+    def codec(self, number: int) -> Codec:
+        """Return the codec that reads a schema id; Reject where the registry does not know it, or it is another event's."""
+        if number not in self._codecs:
+            writer = self._registry.writer_schema(number)
+            if writer.get("name") != self.event.schema["name"]:
+                raise Reject(f"schema id {number} is a {writer.get('name')}, not a {self.event.schema['name']}")
+            self._codecs[number] = Codec(self.event, number, writer, self._numbers)
+        return self._codecs[number]
+
+    def records(self, values: Sequence[bytes | None]) -> Iterator[dict[str, Any] | InvalidDatum | Reject]:
+        """Yield each message's record, or why it has none, in order."""
+        for value in values:
+            try:
+                if value is None:
+                    yield Reject("an empty message: these topics hold no tombstones")
+                    continue
+                yield self.codec(schema_id(value)).decode(value)
+            except (InvalidDatum, Reject) as error:
+                yield error
+
+    def rows(self, values: Sequence[bytes | None], names: Sequence[str]) -> Iterator[tuple[Any, ...] | InvalidDatum | Reject]:
+        """Yield each message's fields `names` as a tuple, or why it has none, in order; by columns where the block is large.
+
+        Times are integers in microseconds, enums text. A datum that breaks a block of columns is found one by one.
+        """
+        columns = self.columns(values, names)
+        if columns is not None:
+            yield from zip(*columns, strict=True)
+            return
+        for record in self.records(values):
+            yield tuple(record[name] for name in names) if isinstance(record, dict) else record
+
+    def columns(self, values: Sequence[bytes | None], names: Sequence[str]) -> list[list[Any]] | None:
+        """Return the fields `names` of a block, a list of values each, in the form `rows` gives them.
+
+        None where they must be read one by one: few messages, none, several schemas, or one that is no datum of the event.
+        """
+        if len(values) < COLUMNS_FROM:
+            return None
+        present = [value for value in values if value is not None]
+        reader = self._readers.get(tuple(names)) or self._reader(tuple(names))
+        frame = reader.frame(present) if len(present) == len(values) else None
+        if frame is None:
+            return None
+        columns = []
+        for name in names:
+            column = frame[name].to_list()
+            symbols = reader.symbols(name)
+            columns.append([symbols[place] for place in column] if symbols else column)
+        return columns
+
+    def _reader(self, names: tuple[str, ...]) -> Reader:
+        def writer_of(number: int) -> Schema:
+            try:
+                return self.codec(number).writer
+            except Reject as error:
+                raise LookupError(str(error)) from error
+
+        self._readers[names] = Reader(self.event, names, writer_of)
+        return self._readers[names]

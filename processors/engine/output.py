@@ -1,0 +1,95 @@
+"""Where a processor's work goes: events to their topics, refused messages to dead_letters."""
+
+from collections.abc import Iterable, Mapping
+from itertools import repeat
+from operator import length_hint
+from typing import Any
+
+from prometheus_client import Counter
+
+from processors.engine.transport import Batch
+from schemas.catalogue import event as event_of
+from schemas.codec import Codec
+from topology import metrics
+from topology.clock import now
+from topology.dead_letters import DeadLetters
+from topology.errors import Reject
+from topology.kafka import Publisher
+from topology.registry import Registry
+from topology.settings import Settings
+
+
+class Output:
+    """Where a stage's work goes: events to their topics, refused messages to dead_letters. Nothing is delivered before `flush`."""
+
+    def __init__(self, settings: Settings, registry: Registry, stage: str) -> None:
+        self.stage = stage
+        self._registry = registry
+        self._publisher = Publisher(settings.kafka)
+        self._letters = DeadLetters(self._publisher, registry, stage, now, settings.processors.reject_share)
+        self._ways: dict[str, tuple[str, Codec, tuple[str, ...], Counter]] = {}
+        self._keys: dict[tuple[Any, ...], bytes] = {}
+
+    def _way(self, name: str) -> tuple[str, Codec, tuple[str, ...], Counter]:
+        event = event_of(name)
+        topic = event.topic.of()
+        self._ways[name] = (topic, self._registry.codec(topic, event), event.topic.key, metrics.events_out.labels(self.stage, topic))
+        return self._ways[name]
+
+    def publish(self, name: str, record: Mapping[str, Any]) -> None:
+        """Queue one event by its name; InvalidDatum where the record does not fit its schema, Reject where Kafka can't take it."""
+        topic, codec, key, count = self._ways.get(name) or self._way(name)
+        self._publisher.publish(topic, self._key(key, record), codec.encode(record))
+        count.inc()
+
+    def publish_many(self, made: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Queue events given as (name, record), in order; raises as `publish` does, with those before it queued."""
+        for name, record in made:
+            self.publish(name, record)
+
+    def publish_block(self, name: str, columns: Mapping[str, Any], count: int) -> list[tuple[int, str]]:
+        """Queue `count` events of one name given as columns (schemas.block_encoder), in order.
+
+        Returns the rows Kafka can't take, and why. InvalidDatum where a value does not fit its schema: then none is queued.
+        """
+        topic, codec, names, counter = self._ways.get(name) or self._way(name)
+        values = codec.encode_block(columns, count)
+        parts = [columns[one] if isinstance(columns[one], list) else [columns[one]] * count for one in names]
+        known = self._keys
+        keys = [known.get(one) or self._encoded(one) for one in zip(*parts, strict=True)]
+        refused: list[tuple[int, str]] = []
+        unsent = iter(values)
+        rest = zip(repeat(topic), keys, unsent, strict=False)
+        while True:
+            try:
+                self._publisher.publish_many(rest)
+            except Reject as error:
+                refused.append((count - length_hint(unsent) - 1, str(error)))
+            else:
+                break
+        counter.inc(count - len(refused))
+        return refused
+
+    def _encoded(self, parts: tuple[str, ...]) -> bytes:
+        self._keys[parts] = "|".join(parts).encode()
+        return self._keys[parts]
+
+    def _key(self, names: tuple[str, ...], record: Mapping[str, Any]) -> bytes:
+        parts = tuple([record[name] for name in names])
+        return self._keys.get(parts) or self._encoded(parts)
+
+    def refuse(self, batch: Batch, offset: int, reason: str, *, suspect: bool = True) -> None:
+        """Send one message of a batch to dead_letters; `suspect`: too many of them would mean that the stage reads wrongly."""
+        record = batch[offset - batch.first]
+        if record.offset != offset:
+            record = next(one for one in batch if one.offset == offset)
+        self._letters.send(batch.topic, batch.partition, offset, record.key, record.value, reason, suspect=suspect)
+
+    def watch(self, read: int) -> None:
+        """Count messages read; Fatal where too large a share of them was refused."""
+        self._letters.watch(read)
+        self._publisher.check()
+
+    def flush(self) -> None:
+        """Wait until all that was queued is delivered; Retry where it is not."""
+        self._publisher.flush()

@@ -1,0 +1,122 @@
+"""What people ask of ClickHouse: a read-only client, and the questions the command line and the live view put to it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from dialects.symbols import plain
+from schemas.catalogue import Event, events
+from topology.errors import Fatal, Retry
+from topology.settings import ClickHouse
+
+DATABASE_ERROR_LENGTH = 2_000
+INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
+"""Lengths of candles (schemas/avro/candle.avsc)."""
+
+
+def table_of(event: Event) -> str:
+    """Return an event's table: its topic's name, or the event's in the plural where each venue has a topic."""
+    return f"{event.name}s" if "{" in event.topic.name else event.topic.name
+
+
+class Questions:
+    """A read-only client of our database (`readonly=1`: nothing it is asked can change a row or a setting)."""
+
+    def __init__(self, clickhouse: ClickHouse, seconds: float = 60.0) -> None:
+        import clickhouse_connect
+
+        parts = urlsplit(clickhouse.url)
+        self.database = clickhouse.database
+        try:
+            self._client = clickhouse_connect.get_client(
+                host=parts.hostname or "localhost",
+                port=parts.port or (8443 if parts.scheme == "https" else 8123),
+                secure=parts.scheme == "https",
+                username=clickhouse.user,
+                password=clickhouse.password.get_secret_value(),
+                connect_timeout=5,
+                send_receive_timeout=seconds,
+                autogenerate_session_id=False,
+            )
+        except Exception as error:
+            raise Retry(f"no ClickHouse answers at {clickhouse.url} (clickhouse.url): {error}") from error
+
+    def ask(self, sql: str, parameters: Mapping[str, Any] | None = None) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+        """Return the names of the columns and the rows; Fatal, in ClickHouse's words, where it refuses."""
+        return self._ask(sql, parameters, {"database": self.database})
+
+    def _ask(
+        self, sql: str, parameters: Mapping[str, Any] | None, settings: Mapping[str, Any]
+    ) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+        from clickhouse_connect.driver.exceptions import ClickHouseError
+
+        try:
+            answer = self._client.query(sql, parameters=dict(parameters or {}), settings={"readonly": 1, **settings})
+        except ClickHouseError as error:
+            raise Fatal(words(error)) from error
+        return answer.column_names, answer.result_rows
+
+    def _ask_system(self, sql: str) -> Sequence[Sequence[Any]]:
+        """Return rows about our database, given as {database:String}; it need not be there yet: the sink makes it."""
+        return self._ask(sql, {"database": self.database}, {})[1]
+
+    def rows(self) -> dict[str, int]:
+        """Return how many rows each table holds, rows not yet merged away included: cheap, from the tables' metadata."""
+        sql = "SELECT name, total_rows FROM system.tables WHERE database = {database:String}"
+        found = {name: count for name, count in self._ask_system(sql)}  # noqa: C416 - rows are no pairs to mypy
+        return {table: int(found[table] or 0) for table in map(table_of, events().values()) if table in found}
+
+    def distinct_rows(self) -> dict[str, int]:
+        """Return how many rows each table holds, each identity once."""
+        return {table: int(self.ask(f"SELECT count() FROM {table} FINAL")[1][0][0]) for table in self.rows()}  # noqa: S608
+
+    def open_gaps(self) -> dict[str, int]:
+        """Return how many gaps are open or being filled, by venue."""
+        sql = "SELECT venue, count() FROM gaps FINAL WHERE state IN ('open', 'filling') GROUP BY venue ORDER BY venue"
+        return {venue: int(count) for venue, count in self.ask(sql)[1]}
+
+    def columns(self) -> dict[str, dict[str, str]]:
+        """Return the type of each column of each table."""
+        sql = "SELECT table, name, type FROM system.columns WHERE database = {database:String} ORDER BY table, position"
+        found: dict[str, dict[str, str]] = {}
+        for table, name, kind in self._ask_system(sql):
+            found.setdefault(table, {})[name] = kind
+        return found
+
+    def gaps(self, *, only_open: bool, limit: int) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+        """Return the ledger of gaps, newest first."""
+        where = "WHERE state IN ('open', 'filling')" if only_open else ""
+        return self.ask(
+            "SELECT detected_at, venue, symbol, channel, cause, state, from_sequence, to_sequence, from_time, to_time, repair "  # noqa: S608
+            f"FROM gaps FINAL {where} ORDER BY detected_at DESC LIMIT {limit:d}"
+        )
+
+    def candles(self, symbol: str, interval: str, venue: str, limit: int) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+        """Return the newest candles of a market on every venue (or one), oldest first; any spelling of the symbol will do."""
+        sql = (
+            "SELECT * FROM (SELECT open_time, venue, symbol, open, high, low, close, volume, trades, vwap, state, completeness, origin "
+            "FROM candles FINAL WHERE replaceRegexpAll(upper(symbol), '[-/_: ]', '') = {symbol:String} AND interval = {interval:String} "
+            "AND ({venue:String} = '' OR venue = {venue:String}) ORDER BY open_time DESC, venue LIMIT {limit:UInt32}) "
+            "ORDER BY open_time, venue"
+        )
+        return self.ask(sql, {"symbol": plain(symbol), "interval": interval, "venue": venue, "limit": limit})
+
+
+def words(error: Exception) -> str:
+    """Return what ClickHouse said, without what its client puts around it."""
+    text = re.sub(r"^Received ClickHouse exception, code: \d+, server response: ", "ClickHouse: ", str(error))
+    return re.sub(r" \(for url [^)]*\)$", "", text)[:DATABASE_ERROR_LENGTH]
+
+
+def shown(value: Any) -> str:
+    """Return a value as people read it: exact decimals without the zeros that say nothing, null as nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        text = format(value, "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return str(value)
