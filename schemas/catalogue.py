@@ -52,6 +52,11 @@ class Event:
         return fields
 
     @property
+    def defaults(self) -> dict[str, Any]:
+        """What a field of each name holds where who made the event said nothing of it; fields without a default are left out."""
+        return {field["name"]: field["default"] for field in self.fields if "default" in field}
+
+    @property
     def schema_text(self) -> str:
         """The schema as canonical JSON text, the form that is registered and kept in history."""
         return json.dumps(self.schema, indent=1)

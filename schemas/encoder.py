@@ -71,6 +71,13 @@ def numbers(values: list[Any]) -> bytes:
     return b"".join((zigzag(len(values)), *map(number, values), b"\0"))
 
 
+def array(values: list[Any], item: Callable[[Any], bytes]) -> bytes:
+    """Return an array of what `item` encodes: one block and its end."""
+    if not values:
+        return b"\0"
+    return b"".join((zigzag(len(values)), *map(item, values), b"\0"))
+
+
 def compile_encoder(schema: Schema, prefix: bytes) -> Encode:
     """Return a function from a record to `prefix` and its datum. Raises InvalidDatum where a record does not fit.
 
@@ -109,7 +116,7 @@ def compile_value(kind: Any) -> Callable[[Any], bytes]:
 
 
 def _names() -> dict[str, Any]:
-    return {"zigzag": zigzag, "counted": counted, "number": number, "numbers": numbers, "LOW": LOW, "InvalidDatum": InvalidDatum}
+    return {"zigzag": zigzag, "counted": counted, "number": number, "numbers": numbers, "array": array, "LOW": LOW, "InvalidDatum": InvalidDatum}
 
 
 def _local(index: int) -> str:
@@ -130,7 +137,10 @@ def _expression(kind: Any, value: str, names: dict[str, Any], index: int) -> str
             names[f"symbols{index}"] = {symbol: zigzag(place) for place, symbol in enumerate(kind["symbols"])}
             return f"symbols{index}[{value}]"
         if kind["type"] == "array":
-            return f"numbers({value})"
+            if isinstance(kind["items"], dict) and kind["items"].get("logicalType") == "decimal":
+                return f"numbers({value})"
+            names[f"item{index}"] = compile_value(kind["items"])
+            return f"array({value}, item{index})"
         if kind.get("logicalType") == "decimal":
             return f"number({value})"
         kind = kind["type"]

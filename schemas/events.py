@@ -26,6 +26,8 @@ class BookDelta(TypedDict):
     """Place of this event among those made from its frame, from 0."""
     frames_lost: int
     """Frames of this connection known to be lost between our socket and here, up to this one; count."""
+    venue_lost: int
+    """Messages of this connection known to be lost on the wire, by a counter of the venue's that spans the connection; count."""
     event_time: int | None
     """The venue's own time of the event; null when it gives none; microseconds since 1970 UTC."""
     bid_prices: list[Number]
@@ -73,6 +75,8 @@ class BookSnapshot(TypedDict):
     """Place of this event among those made from its frame, from 0."""
     frames_lost: int
     """Frames of this connection known to be lost between our socket and here, up to this one; count."""
+    venue_lost: int
+    """Messages of this connection known to be lost on the wire, by a counter of the venue's that spans the connection; count."""
     event_time: int | None
     """The venue's own time of the event; null when it gives none; microseconds since 1970 UTC."""
     bid_prices: list[Number]
@@ -132,10 +136,14 @@ class Candle(TypedDict):
     """provisional: still open; final: the watermark has passed; revised: a trade came after final."""
     revision: int
     """How often it has changed after it was final; 0 at first."""
-    completeness: Literal["complete", "incomplete", "unknown"]
-    """complete: ids prove no trade is missing between first and last; incomplete: some are; unknown: ids prove nothing."""
+    completeness: Literal["complete", "incomplete", "unknown", "partial"]
+    """Of the interval, from its open to its close. complete: a trade before the interval and one at or after its end are known, and every id between; incomplete: trades are missing (missing_trades says how many); partial: only a part was seen (covered_from, covered_to); unknown: ids prove nothing."""
     missing_trades: int | None
-    """Trades known to be missing between first and last; count."""
+    """Trades of the interval known to be missing; count."""
+    covered_from: int | None
+    """Where partial: from here on the interval is known; microseconds since 1970 UTC."""
+    covered_to: int | None
+    """Where partial: up to here (exclusive) it is known; microseconds since 1970 UTC."""
     version: int
     """Offset in the trades topic of the trade that last moved this candle or its state; the highest version is the truth."""
 
@@ -207,43 +215,8 @@ class Frame(TypedDict):
     """The bytes as they came."""
 
 
-class Gap(TypedDict):
-    """Something is missing, or was: the ledger of every hole, its cause, and how it was closed."""
-
-    venue: str
-    """Who spoke: the dialect's id, lower case (binance, kraken)."""
-    symbol: str
-    """The instrument in the venue's own spelling (BTCUSDT, BTC/USD)."""
-    origin: Literal["live", "rest", "archive", "simulated"]
-    """How it reached us: live socket, REST reply, archive file, or the simulator (never a real market)."""
-    gap_id: str
-    """Same for every state of one gap: made of venue, symbol, channel and where it begins."""
-    channel: str
-    """Which stream: trade, book, quote, or frame (our own counter; symbol is then empty)."""
-    from_sequence: int | None
-    """First sequence missing, inclusive; null where the stream has none."""
-    to_sequence: int | None
-    """Last sequence missing, inclusive."""
-    from_time: int | None
-    """Time of the last event before the hole; microseconds since 1970 UTC."""
-    to_time: int | None
-    """Time of the first event after the hole; null while it lasts."""
-    cause: Literal["ours", "wire", "venue_reset", "reconnect", "silence", "unknown"]
-    """ours: our own counter jumped; wire: the venue's did; venue_reset: it began again; reconnect: we were away; silence: it said nothing."""
-    detected_at: int
-    """received_at of the event that showed the gap; microseconds since 1970 UTC."""
-    state: Literal["open", "filling", "filled", "unfillable"]
-    """open, filling (a repair is under way), filled, or unfillable (nobody can give it back)."""
-    repair: str | None
-    """How it was repaired or why it can't be."""
-    connection_id: str | None
-    """The connection on which it was seen."""
-    version: int
-    """Grows with each state of one gap; the highest is the truth; microseconds since 1970 UTC."""
-
-
-class Instrument(TypedDict):
-    """What a venue says of one instrument: its precisions and whether it trades."""
+class FundingRate(TypedDict):
+    """What longs pay shorts of a perpetual, as said or as charged."""
 
     venue: str
     """Who spoke: the dialect's id, lower case (binance, kraken)."""
@@ -261,6 +234,96 @@ class Instrument(TypedDict):
     """Place of this event among those made from its frame, from 0."""
     frames_lost: int
     """Frames of this connection known to be lost between our socket and here, up to this one; count."""
+    venue_lost: int
+    """Messages of this connection known to be lost on the wire, by a counter of the venue's that spans the connection; count."""
+    event_time: int | None
+    """The venue's own time of the event; null when it gives none; microseconds since 1970 UTC."""
+    rate: Number
+    """Fraction of the position's value per interval; above zero longs pay."""
+    rate_kind: Literal["predicted", "settled", "running", "unknown"]
+    """predicted: may still change; settled: was charged; running: accrues continuously."""
+    interval_s: int | None
+    """Seconds the rate is for; null where the venue does not say."""
+    applies_from: int | None
+    """Begin of the interval; microseconds since 1970 UTC."""
+    settles_at: int | None
+    """When this rate is or was charged; microseconds since 1970 UTC."""
+    next_settles_at: int | None
+    """When the one after it is charged; microseconds since 1970 UTC."""
+    rate_absolute: Number | None
+    """Money per contract unit; quote currency."""
+    cap: Number | None
+    """Highest rate; fraction per interval."""
+    floor: Number | None
+    """Lowest rate; fraction per interval."""
+    premium: Number | None
+    """Premium part; fraction."""
+    interest_rate: Number | None
+    """Interest part; fraction."""
+    model: Literal["discrete", "continuous", "unknown"]
+    """Charged at instants, or all the time."""
+    special: bool
+    """True where it makes up for a dividend or the like."""
+    raw_field: str
+    """The venue's field that the rate was read from."""
+
+
+class Gap(TypedDict):
+    """Something is missing, or was: the ledger of every hole, its cause, and how it was closed."""
+
+    venue: str
+    """Who spoke: the dialect's id, lower case (binance, kraken)."""
+    symbol: str
+    """The instrument in the venue's own spelling (BTCUSDT, BTC/USD)."""
+    origin: Literal["live", "rest", "archive", "simulated"]
+    """How it reached us: live socket, REST reply, archive file, or the simulator (never a real market)."""
+    gap_id: str
+    """Same for every state of one gap: made of venue, symbol, channel and where it begins."""
+    channel: str
+    """Which stream: trade, book, quote …; frame (our own counter; symbol is then empty); topic (records of a topic; topic, partition and offsets are in gap_id)."""
+    from_sequence: int | None
+    """First sequence missing, inclusive; null where the stream has none."""
+    to_sequence: int | None
+    """Last sequence missing, inclusive."""
+    from_time: int | None
+    """Time of the last event before the hole; microseconds since 1970 UTC."""
+    to_time: int | None
+    """Time of the first event after the hole; null while it lasts."""
+    cause: Literal["ours", "wire", "venue_reset", "reconnect", "silence", "unknown", "retention", "topic_reset", "fault", "snapshot"]
+    """ours: our own counter jumped; wire: the venue's did; venue_reset: it began again; reconnect: we were away; silence: it said nothing; retention: a topic's records were deleted before they were read; topic_reset: a topic was truncated or made anew; fault: our own code failed on what came; snapshot: a book's snapshot does not join its deltas."""
+    detected_at: int
+    """received_at of the event that showed the gap; microseconds since 1970 UTC."""
+    state: Literal["open", "filling", "filled", "unfillable", "closed"]
+    """open, filling (a repair is under way), filled, unfillable (nobody can give it back), or closed (it is over, and what was missed stays missing). Every gap ends in one of the last three."""
+    repair: str | None
+    """How it was repaired or why it can't be."""
+    connection_id: str | None
+    """The connection on which it was seen."""
+    version: int
+    """Grows with each state of one gap; the highest is the truth; microseconds since 1970 UTC."""
+
+
+class Instrument(TypedDict):
+    """What a venue says of one instrument: what it is, its sizes and limits, and whether it trades."""
+
+    venue: str
+    """Who spoke: the dialect's id, lower case (binance, kraken)."""
+    symbol: str
+    """The instrument in the venue's own spelling (BTCUSDT, BTC/USD)."""
+    origin: Literal["live", "rest", "archive", "simulated"]
+    """How it reached us: live socket, REST reply, archive file, or the simulator (never a real market)."""
+    connection_id: str
+    """The connection the frame came on: venue, start time and a random part; unique for ever."""
+    connection_sequence: int
+    """Our own count of frames on that connection, from 1, by one; with connection_id it names the frame. A jump is our loss."""
+    received_at: int
+    """When the frame reached us, first statement on receipt; microseconds since 1970 UTC."""
+    frame_index: int
+    """Place of this event among those made from its frame, from 0."""
+    frames_lost: int
+    """Frames of this connection known to be lost between our socket and here, up to this one; count."""
+    venue_lost: int
+    """Messages of this connection known to be lost on the wire, by a counter of the venue's that spans the connection; count."""
     event_time: int | None
     """The venue's own time of the event; null when it gives none; microseconds since 1970 UTC."""
     base: str | None
@@ -273,6 +336,185 @@ class Instrument(TypedDict):
     """Decimals of a size."""
     status: str | None
     """Trading status in the venue's words."""
+    canonical_name: str | None
+    """The same at every venue: BTC-USDT, BTC-USD-PERP, BTC-USD-20261225, BTC-USD-20261225-100000-C; null where the venue gives no parts to make it of."""
+    kind: Literal["spot", "perpetual", "future", "option", "combo", "index", "unknown"]
+    """What is traded."""
+    settle: str | None
+    """Currency in which it is settled."""
+    underlying: str | None
+    """What it derives from, the venue's spelling."""
+    margin_type: Literal["linear", "inverse", "quanto", "none", "unknown"]
+    """linear: margin and profit in quote currency; inverse: in base; quanto: in another; none: spot."""
+    contract_size: Number | None
+    """Amount of one contract, in contract_size_unit; null where the venue counts no contracts or does not say."""
+    contract_size_unit: Literal["base", "quote", "usd", "unknown"]
+    """Unit of contract_size."""
+    tick_size: Number | None
+    """Smallest step of a price; quote currency."""
+    tick_band_prices: list[Number]
+    """Where the tick depends on the price: above each of these prices; quote currency."""
+    tick_band_sizes: list[Number]
+    """The tick above each price of tick_band_prices; quote currency."""
+    lot_size: Number | None
+    """Smallest step of a size; the venue's unit."""
+    min_size: Number | None
+    """Smallest order; the venue's unit."""
+    max_size: Number | None
+    """Largest order; the venue's unit."""
+    min_notional: Number | None
+    """Smallest value of an order; the venue's unit."""
+    expiry_time: int | None
+    """When it expires; microseconds since 1970 UTC."""
+    list_time: int | None
+    """When it was or will be listed; microseconds since 1970 UTC."""
+    delist_time: int | None
+    """When it was or will be taken off; microseconds since 1970 UTC."""
+    strike: Number | None
+    """An option's strike; quote currency."""
+    option_type: Literal["call", "put", "none", "unknown"]
+    """Of an option; none for all others."""
+    exercise_style: Literal["european", "american", "none", "unknown"]
+    """Of an option; none for all others."""
+    funding_interval_s: int | None
+    """Seconds between two fundings of a perpetual."""
+    funding_rate_cap: Number | None
+    """Highest funding rate; fraction per interval."""
+    funding_rate_floor: Number | None
+    """Lowest funding rate; fraction per interval."""
+    trading_status: Literal["trading", "pre_open", "auction", "post_only", "reduce_only", "suspended", "settling", "delivered", "delisted", "unknown"]
+    """The venue's status in common words; status has its own."""
+    asset_class: Literal["crypto", "equity", "commodity", "forex", "bond", "event", "unknown"]
+    """What the underlying is."""
+    upcoming_parameters: list[str]
+    """Parameters that the venue says will change."""
+    upcoming_values: list[str]
+    """The new value of each, the venue's text."""
+    upcoming_times: list[str]
+    """When each changes, the venue's text."""
+    is_full_listing: bool
+    """True where it came in a complete list: what is not in the same frame is not listed."""
+
+
+class Liquidation(TypedDict):
+    """A position that the venue closed by force."""
+
+    venue: str
+    """Who spoke: the dialect's id, lower case (binance, kraken)."""
+    symbol: str
+    """The instrument in the venue's own spelling (BTCUSDT, BTC/USD)."""
+    origin: Literal["live", "rest", "archive", "simulated"]
+    """How it reached us: live socket, REST reply, archive file, or the simulator (never a real market)."""
+    connection_id: str
+    """The connection the frame came on: venue, start time and a random part; unique for ever."""
+    connection_sequence: int
+    """Our own count of frames on that connection, from 1, by one; with connection_id it names the frame. A jump is our loss."""
+    received_at: int
+    """When the frame reached us, first statement on receipt; microseconds since 1970 UTC."""
+    frame_index: int
+    """Place of this event among those made from its frame, from 0."""
+    frames_lost: int
+    """Frames of this connection known to be lost between our socket and here, up to this one; count."""
+    venue_lost: int
+    """Messages of this connection known to be lost on the wire, by a counter of the venue's that spans the connection; count."""
+    event_time: int | None
+    """The venue's own time of the event; null when it gives none; microseconds since 1970 UTC."""
+    liquidated_side: Literal["long", "short", "unknown"]
+    """Whose position was closed."""
+    order_side: Literal["buy", "sell", "unknown"]
+    """Side of the order that closed it: sell closes a long."""
+    price: Number
+    """In the meaning of price_kind; quote currency."""
+    price_kind: Literal["average_fill", "bankruptcy", "order", "trade", "unknown"]
+    """What the price is."""
+    size_native: Number
+    """As the venue says it."""
+    size_base: Number | None
+    """In base currency; null until it is known what a contract holds."""
+    size_quote: Number | None
+    """In quote currency; null until it is known."""
+    trade_id: str | None
+    """The trade it happened in, where the venue says."""
+    bankruptcy_loss: Number | None
+    """Loss beyond the margin; settlement currency."""
+    completeness: Literal["sampled", "complete", "partial", "unknown"]
+    """sampled: the venue leaves some out by rule; complete: all; partial: some kinds only."""
+    source: Literal["order_stream", "trade_flag", "unknown"]
+    """A stream of its own, or a mark on trades."""
+
+
+class MarkPrice(TypedDict):
+    """The price by which a venue values positions, and what it is made of. Only what the frame says: null is not said."""
+
+    venue: str
+    """Who spoke: the dialect's id, lower case (binance, kraken)."""
+    symbol: str
+    """The instrument in the venue's own spelling (BTCUSDT, BTC/USD)."""
+    origin: Literal["live", "rest", "archive", "simulated"]
+    """How it reached us: live socket, REST reply, archive file, or the simulator (never a real market)."""
+    connection_id: str
+    """The connection the frame came on: venue, start time and a random part; unique for ever."""
+    connection_sequence: int
+    """Our own count of frames on that connection, from 1, by one; with connection_id it names the frame. A jump is our loss."""
+    received_at: int
+    """When the frame reached us, first statement on receipt; microseconds since 1970 UTC."""
+    frame_index: int
+    """Place of this event among those made from its frame, from 0."""
+    frames_lost: int
+    """Frames of this connection known to be lost between our socket and here, up to this one; count."""
+    venue_lost: int
+    """Messages of this connection known to be lost on the wire, by a counter of the venue's that spans the connection; count."""
+    event_time: int | None
+    """The venue's own time of the event; null when it gives none; microseconds since 1970 UTC."""
+    mark_price: Number | None
+    """Mark price; quote currency."""
+    mark_price_average: Number | None
+    """Its average, where the venue gives one; quote currency."""
+    index_price: Number | None
+    """Price of the index behind it; quote currency."""
+    index_name: str | None
+    """The index, the venue's spelling."""
+    estimated_settlement_price: Number | None
+    """Estimated price of the next settlement or delivery; quote currency."""
+    last_price: Number | None
+    """Last traded price; quote currency."""
+
+
+class OpenInterest(TypedDict):
+    """Contracts that are open at a venue."""
+
+    venue: str
+    """Who spoke: the dialect's id, lower case (binance, kraken)."""
+    symbol: str
+    """The instrument in the venue's own spelling (BTCUSDT, BTC/USD)."""
+    origin: Literal["live", "rest", "archive", "simulated"]
+    """How it reached us: live socket, REST reply, archive file, or the simulator (never a real market)."""
+    connection_id: str
+    """The connection the frame came on: venue, start time and a random part; unique for ever."""
+    connection_sequence: int
+    """Our own count of frames on that connection, from 1, by one; with connection_id it names the frame. A jump is our loss."""
+    received_at: int
+    """When the frame reached us, first statement on receipt; microseconds since 1970 UTC."""
+    frame_index: int
+    """Place of this event among those made from its frame, from 0."""
+    frames_lost: int
+    """Frames of this connection known to be lost between our socket and here, up to this one; count."""
+    venue_lost: int
+    """Messages of this connection known to be lost on the wire, by a counter of the venue's that spans the connection; count."""
+    event_time: int | None
+    """The venue's own time of the event; null when it gives none; microseconds since 1970 UTC."""
+    oi_native: Number
+    """As the venue says it, in oi_native_unit."""
+    oi_native_unit: Literal["contract", "base", "usd", "quote", "unknown"]
+    """Unit of oi_native."""
+    oi_base: Number | None
+    """One side, in base currency; null until it is known what a contract holds."""
+    oi_quote: Number | None
+    """One side's value, in quote currency (USD); null where not known."""
+    sides: Literal["single", "both", "unknown"]
+    """What the venue counts: one side of each contract, or both."""
+    period_s: int | None
+    """Seconds of a bucket of history; null where it is live."""
 
 
 class OrderDelta(TypedDict):
@@ -294,6 +536,8 @@ class OrderDelta(TypedDict):
     """Place of this event among those made from its frame, from 0."""
     frames_lost: int
     """Frames of this connection known to be lost between our socket and here, up to this one; count."""
+    venue_lost: int
+    """Messages of this connection known to be lost on the wire, by a counter of the venue's that spans the connection; count."""
     event_time: int | None
     """The venue's own time of the event; null when it gives none; microseconds since 1970 UTC."""
     side: Literal["bid", "ask", "unknown"]
@@ -333,6 +577,8 @@ class Quote(TypedDict):
     """Place of this event among those made from its frame, from 0."""
     frames_lost: int
     """Frames of this connection known to be lost between our socket and here, up to this one; count."""
+    venue_lost: int
+    """Messages of this connection known to be lost on the wire, by a counter of the venue's that spans the connection; count."""
     event_time: int | None
     """The venue's own time of the event; null when it gives none; microseconds since 1970 UTC."""
     sequence: int | None
@@ -366,6 +612,8 @@ class Trade(TypedDict):
     """Place of this event among those made from its frame, from 0."""
     frames_lost: int
     """Frames of this connection known to be lost between our socket and here, up to this one; count."""
+    venue_lost: int
+    """Messages of this connection known to be lost on the wire, by a counter of the venue's that spans the connection; count."""
     event_time: int | None
     """The venue's own time of the event; null when it gives none; microseconds since 1970 UTC."""
     trade_id: str
@@ -375,8 +623,71 @@ class Trade(TypedDict):
     price: Number
     """Price per unit of base; quote currency."""
     size: Number
-    """Amount traded; base currency."""
+    """Amount traded, as the venue says it; in the unit of size_unit."""
     side: Literal["buy", "sell", "unknown"]
     """The taker's side."""
     replayed: bool
     """True when the venue sent it as history (at subscription), not as it happened."""
+    size_unit: Literal["base", "quote", "contract", "unknown"]
+    """What size counts: base currency, quote currency (contracts of one unit of it), contracts, or unknown."""
+    size_base: Number | None
+    """The size in base currency where size_unit is not base and the contract size is known; else null. ClickHouse's column base_amount has it for all."""
+    size_quote: Number | None
+    """The size in quote currency where size_unit is not base and the contract size is known; else null. ClickHouse's column quote_amount has it for all."""
+    trade_kind: Literal["normal", "block", "rfq", "combo_leg", "rpi", "liquidation", "adl", "insurance", "termination", "auction"]
+    """normal; block, rfq and combo_leg were agreed outside the order book and enter no candle; rpi: against retail price improvement; the others say why it happened."""
+    block_id: str | None
+    """The venue's id of the block this trade is part of."""
+    mark_price: Number | None
+    """The venue's mark price at the trade; quote currency."""
+    index_price: Number | None
+    """The venue's index price at the trade; quote currency."""
+    implied_volatility: Number | None
+    """Of an option's trade, as a fraction (0.5 is 50 %)."""
+
+
+class VenueStatus(TypedDict):
+    """What a venue says of itself: maintenance, halts, what is degraded. symbol is empty unless one is meant."""
+
+    venue: str
+    """Who spoke: the dialect's id, lower case (binance, kraken)."""
+    symbol: str
+    """The instrument in the venue's own spelling (BTCUSDT, BTC/USD)."""
+    origin: Literal["live", "rest", "archive", "simulated"]
+    """How it reached us: live socket, REST reply, archive file, or the simulator (never a real market)."""
+    connection_id: str
+    """The connection the frame came on: venue, start time and a random part; unique for ever."""
+    connection_sequence: int
+    """Our own count of frames on that connection, from 1, by one; with connection_id it names the frame. A jump is our loss."""
+    received_at: int
+    """When the frame reached us, first statement on receipt; microseconds since 1970 UTC."""
+    frame_index: int
+    """Place of this event among those made from its frame, from 0."""
+    frames_lost: int
+    """Frames of this connection known to be lost between our socket and here, up to this one; count."""
+    venue_lost: int
+    """Messages of this connection known to be lost on the wire, by a counter of the venue's that spans the connection; count."""
+    event_time: int | None
+    """The venue's own time of the event; null when it gives none; microseconds since 1970 UTC."""
+    scope: Literal["venue", "product", "symbol", "connection", "unknown"]
+    """What it speaks of."""
+    products: list[str]
+    """Products meant, the venue's spelling; empty: all."""
+    state: Literal["scheduled", "ongoing", "pre_open", "completed", "cancelled", "online", "degraded", "locked", "halted", "unknown"]
+    """What is the matter."""
+    begins_at: int | None
+    """When it begins; microseconds since 1970 UTC."""
+    ends_at: int | None
+    """When it ends; microseconds since 1970 UTC."""
+    preopen_at: int | None
+    """When orders are taken again but not matched; microseconds since 1970 UTC."""
+    kind: Literal["planned", "temporary", "incident", "unknown"]
+    """Why."""
+    title: str | None
+    """The venue's words."""
+    url: str | None
+    """Where it says more."""
+    venue_id: str | None
+    """The venue's id of the notice."""
+    announced_lead_s: int | None
+    """Seconds between the notice and its begin."""
