@@ -1,43 +1,92 @@
-"""What a dialect is: one pure file per outside system that says how to subscribe, how to read a frame, and what makes it continuous.
+"""What a dialect is: one pure folder per outside system that says how to subscribe, how to read a frame, and what makes it continuous.
 
-No I/O here: a dialect is asked for the requests to send and told the bytes that came back. A dialect is found by being a
-module in this folder with a class derived from `Dialect` whose `venue` is set; no list is edited.
+No I/O here: a dialect is asked for the requests to send and told the bytes that came back. A dialect is found by being a class
+derived from `Dialect`, with `venue` set, in the module `dialect` of a folder beside this file; no list is edited. Blockchains
+will have a contract of their own beside this one: what both share is that bytes become frames, and frames become events.
+
+A connection is spoken for by a `Session`, which may remember what it asked; a frame is read by the `Dialect`, whose memory of a
+connection is handed to it. Neither knows a clock.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 
+from dialects.continuity import NONE, Rule
 from schemas.errors import InvalidDatum
 
-Record = dict[str, Any]
-"""A record of schemas/events.py, as a plain dict: no object per event on the hot path."""
+Fields = dict[str, Any]
+"""An event's own fields by name (schemas/avro), as a plain dict: no object per event on the hot path."""
 
 
 class Stream(NamedTuple):
-    """One subscription: a channel (`trade`, `book`, `quote`, `orders`, `instrument`) of a symbol in the venue's own spelling.
+    """One subscription: a channel (`trade`, `book`, `quote` …) of a symbol in the venue's own spelling.
 
-    `symbol` is empty for a channel that speaks of all symbols at once (Kraken's `instrument`).
+    `symbol` is empty for a channel that speaks of all symbols at once.
     """
 
     channel: str
     symbol: str
 
 
+Scope = Literal["symbol", "venue", "connection"]
+"""symbol: subscribed for each symbol; venue: once for the venue; connection: on every connection of it."""
+Snapshot = Literal["none", "pushed", "rest"]
+"""How a stream's whole state comes: not at all, on the socket after subscribing, or by `Dialect.snapshot_request`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What a venue calls a channel, in our terms."""
+
+    events: tuple[str, ...]
+    """Names of the events its frames become."""
+    scope: Scope = "symbol"
+    continuity: Rule = NONE
+    """What proves that nothing of it was missed (dialects.continuity)."""
+    silence: float | None = None
+    """Longest quiet time in seconds before the watchdog calls a stream silent; None: it may be quiet for ever."""
+    private: bool = False
+    """Whether it needs a credential; carried only where one is set, on connections of their own."""
+    snapshot: Snapshot = "none"
+    every: float = 0
+    """Seconds between two requests where it is polled over REST; 0: it is pushed on the socket."""
+
+
 class Request(NamedTuple):
-    """One HTTP request: method, path with query (also the `request` field of the reply's frame), and its weight for rate limits."""
+    """One HTTP request: method, path with query, its weight for rate limits, and a body where it has one."""
 
     method: str
     path: str
-    weight: int = 1
+    weight: float = 1
+    body: bytes = b""
 
     @property
     def text(self) -> str:
-        """The form in which the request is kept beside its reply: `GET /api/v3/depth?symbol=BTCUSDT&limit=5000`."""
-        return f"{self.method} {self.path}"
+        """The form in which the request is kept beside its reply: `GET /api/v3/depth?symbol=BTCUSDT`, `POST /info {"type":"meta"}`."""
+        return f"{self.method} {self.path} {self.body.decode()}" if self.body else f"{self.method} {self.path}"
+
+
+class Poll(NamedTuple):
+    """A request to be made again and again for some streams, `every` so many seconds."""
+
+    streams: tuple[Stream, ...]
+    request: Request
+    every: float
+
+
+class Refusal(NamedTuple):
+    """Why a venue did not answer a request, in its own words.
+
+    `again`: seconds after which asking again may help; None: it will not. `limited`: nobody behind this address may ask until then.
+    """
+
+    words: str
+    again: float | None = None
+    limited: bool = False
 
 
 class Endpoints(NamedTuple):
@@ -68,14 +117,15 @@ class Limits:
     messages_per_second: float
     connection_lifetime: float = 0
     ping_every: float = 0
-    confirm_within: float = 10
     requests_per_minute: int = 0
-    silence: Mapping[str, float] = field(default_factory=dict)
-    """Longest quiet time per channel before the watchdog calls it silent; a channel left out may be quiet for ever."""
+    connections_per_address: int = 0
+    """Connections that may be open from one address at a time."""
+    streams_per_address: int = 0
+    """Streams that one address may carry over all its connections."""
 
 
 @dataclass(slots=True)
-class Heard:
+class FrameSignal:
     """What one frame tells the feed (not the normaliser): cheap to find, so that watchdogs and confirmations work."""
 
     stream: Stream | None = None
@@ -105,86 +155,188 @@ class Frame(NamedTuple):
     kind: str
     request: str | None
     payload: bytes
-    frames_lost: int = 0
 
 
 class Made(NamedTuple):
-    """One event made from a frame: the event's name (`trade`, `book_delta` …) and its record."""
+    """One event made from a frame: the event's name (`trade`, `book_delta` …) and its own fields.
 
-    event: str
-    record: Record
-
-
-class Shape(NamedTuple):
-    """Pushed frames of one kind, each of which is exactly one event and is read without memory: a block of them is read at once.
-
-    `decode` reads one frame's payload, raising one of UNREADABLE. `columns` gives the event's fields (all but the header's)
-    of many decoded payloads, in order: a list holds one value for each, anything else is the value of all. InvalidDatum
-    where one of them has no meaning.
+    The header (venue, origin, provenance, place in the frame, losses) and the schema's defaults are added where frames are
+    normalised, so that a dialect says only what the venue said.
     """
 
     event: str
-    decode: Callable[[bytes], Any]
+    fields: Fields
+
+
+class Memory(dict[str, Any]):
+    """What a dialect remembers of one connection between frames: JSON values by name, kept across restarts.
+
+    `changed` names what was set or deleted since it was last cleared: a checkpoint writes these alone. So a value is replaced,
+    never changed in place, and has a name of its own where it changes by itself (`ticker|BTCUSDT`).
+    """
+
+    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+        super().__init__(values or {})
+        self.changed: set[str] = set()
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, value)
+        self.changed.add(name)
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        self.changed.add(name)
+
+
+class Shape(NamedTuple):
+    """Pushed frames of one kind, each of which is none to many events of one name: a block of them is read at once.
+
+    `decode` reads one frame's payload into rows, one an event, with the connection's memory at hand; it raises one of UNREADABLE.
+    `columns` gives the events' own fields of many rows, in order: a list holds one value for each, anything else is the value of
+    all. InvalidDatum where one of them has no meaning.
+    """
+
+    event: str
+    decode: Callable[[bytes, Memory], Sequence[Any]]
     columns: Callable[[Sequence[Any]], dict[str, Any]]
 
 
 UNREADABLE = (InvalidDatum, msgspec.MsgspecError, ValueError, RecursionError)
 
 
-class Dialect(ABC):
-    """One venue's language. Instances hold no state: what must be remembered between frames is in `memory`."""
+def made_of(shape: Shape, rows: Sequence[Any]) -> list[Made]:
+    """Return the events of one frame's rows as `Dialect.read` gives them; InvalidDatum as the shape."""
+    if not rows:
+        return []
+    columns = shape.columns(rows)
+    return [
+        Made(shape.event, {name: column[row] if isinstance(column, list) else column for name, column in columns.items()})
+        for row in range(len(rows))
+    ]
 
-    venue: ClassVar[str] = ""
-    channels: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """Channel → names of the events it yields: {"trade": ("trade",), "book": ("book_delta",)}."""
-    authenticated_channels: ClassVar[frozenset[str]] = frozenset()
-    """Channels that need a credential; carried only where one is set, on connections of their own."""
-    limits: ClassVar[Limits]
-    authenticated_limits: ClassVar[Limits | None] = None
-    """Limits of the connections that carry authenticated channels; None where they are those of the others."""
-    production: ClassVar[Endpoints]
-    default_symbols: ClassVar[tuple[str, ...]] = ()
-    counted_channels: ClassVar[frozenset[str]] = frozenset()
-    """Channels whose events carry a sequence without holes, so that a jump proves a loss and its absence proves none."""
-    resumable_trades: ClassVar[bool] = False
-    """True when missing trades can be asked for by sequence (trades_request)."""
 
-    def is_authenticated(self, streams: Sequence[Stream]) -> bool:
-        """Whether streams need a credential: those of one connection all do, or none does."""
-        return not self.authenticated_channels.isdisjoint(stream.channel for stream in streams)
+class Session(ABC):
+    """What is said on one connection, from the first message to the last. Lives in the feed's event loop; pure, and may remember.
 
-    def limits_of(self, streams: Sequence[Stream]) -> Limits:
-        """Return the limits of a connection that carries these streams."""
-        return (self.authenticated_limits if self.is_authenticated(streams) else None) or self.limits
+    Request ids are its own affair, of any type or none: it answers in streams.
+    """
 
     @abstractmethod
-    def url(self, endpoints: Endpoints, streams: Sequence[Stream]) -> str:
-        """Return the websocket address for a connection that will carry these streams, all authenticated or none."""
+    def ask(self, streams: Sequence[Stream], token: str = "") -> list[Subscription]:
+        """Return the messages that ask for these streams, in order.
 
-    @abstractmethod
-    def subscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:
-        """Return the messages that ask for these streams, in order; request ids count up from `first_id`.
-
-        `token` is what the venue gave for the credential; it is sent with authenticated channels alone.
+        `token` is what the venue gave for the credential; it is sent with private channels alone. KeyError names an unknown channel.
         """
 
     @abstractmethod
-    def unsubscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:
-        """Return the messages that give these streams up; `token` as in `subscribe`."""
+    def give_up(self, streams: Sequence[Stream], token: str = "") -> list[Subscription]:
+        """Return the messages that give these streams up; `token` and KeyError as in `ask`."""
 
     @abstractmethod
-    def hear(self, payload: bytes, asked: Mapping[int, tuple[Stream, ...]]) -> Heard:
-        """Say what a pushed frame means to the feed. `asked` maps request ids still unanswered to their streams.
+    def hear(self, payload: bytes) -> FrameSignal:
+        """Say what a pushed frame means to the feed; called once for each frame, in order.
 
-        Never raises on malformed bytes: such a frame is nobody's data (Heard()), and the normaliser will refuse it.
+        Never raises on malformed bytes: such a frame is nobody's data (FrameSignal()), and the normaliser will refuse it.
         """
 
-    def ping(self, request_id: int) -> bytes | None:
+    def ping(self) -> bytes | None:
         """Return an application-level ping, where the venue wants one every `limits.ping_every` seconds."""
         return None
 
+
+MOST_ASKED = 4096
+"""Requests that a session remembers without an answer; older ones will have none."""
+
+
+class Asked:
+    """Requests under way by the id that the venue will answer with: which streams each was for."""
+
+    def __init__(self) -> None:
+        self._streams: dict[Hashable, tuple[Stream, ...]] = {}
+        self._last = 0
+
+    def next_number(self) -> int:
+        """Return a number that no request of this session has had, from 1."""
+        self._last += 1
+        return self._last
+
+    def note(self, request_id: Hashable, streams: tuple[Stream, ...]) -> None:
+        """Note what a request asks for."""
+        self._streams[request_id] = streams
+        if len(self._streams) > MOST_ASKED:
+            del self._streams[next(iter(self._streams))]
+
+    def of(self, request_id: Any) -> tuple[Stream, ...]:
+        """Return the streams of a request; none where there is no such request, whatever the venue sent as its id."""
+        return self._streams.get(request_id, ()) if isinstance(request_id, (int, str)) and not isinstance(request_id, bool) else ()
+
+
+TOO_MANY = (418, 429)
+"""Statuses of too many requests; Binance bans with 418 those who go on (rest-api.md, "IP Limits")."""
+LIMITED_SECONDS = 60.0
+"""How long nobody asks where the venue says that it was too often, and not for how long."""
+
+
+class Dialect(ABC):
+    """One venue's language. Instances hold no state: what must be remembered is a session's, or in a frame's `memory`."""
+
+    venue: ClassVar[str] = ""
+    channels: ClassVar[Mapping[str, Channel]] = {}
+    limits: ClassVar[Limits]
+    private_limits: ClassVar[Limits | None] = None
+    """Limits of the connections that carry private channels; None where they are those of the others."""
+    production: ClassVar[Endpoints]
+    default_symbols: ClassVar[tuple[str, ...]] = ()
+    request_headers: ClassVar[Mapping[str, str]] = {}
+    """To be sent with every REST request."""
+    resumable_trades: ClassVar[bool] = False
+    """True when missing trades can be asked for by sequence (trades_request)."""
+    counts_connection: ClassVar[bool] = False
+    """True where the venue counts the messages of a connection: `connection_sequence` is then asked of every frame."""
+
+    def events(self) -> frozenset[str]:
+        """Return the names of all events that its frames become."""
+        return frozenset(name for channel in self.channels.values() for name in channel.events)
+
+    def is_private(self, streams: Iterable[Stream]) -> bool:
+        """Whether streams need a credential: those of one connection all do, or none does."""
+        return any(stream.channel in self.channels and self.channels[stream.channel].private for stream in streams)
+
+    def limits_of(self, streams: Iterable[Stream]) -> Limits:
+        """Return the limits of a connection that carries these streams."""
+        return (self.private_limits if self.is_private(streams) else None) or self.limits
+
+    @abstractmethod
+    def url(self, endpoints: Endpoints, streams: Sequence[Stream]) -> str:
+        """Return the websocket address for a connection that will carry these streams, all private or none."""
+
+    @abstractmethod
+    def session(self) -> Session:
+        """Return what speaks on a new connection."""
+
+    def polls(self, streams: Sequence[Stream]) -> list[Poll]:
+        """Return what is to be asked again and again for streams of polled channels (`Channel.every`)."""
+        return []
+
+    def next_page(self, request: Request, body: bytes) -> Request | None:
+        """Return the request for what follows a reply that came in pages; None where it was the last. Never raises on any bytes."""
+        return None
+
+    def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:
+        """Return why a reply is no answer; None where it is one. `headers` by any case. Never raises on any bytes.
+
+        By the status alone: venues that refuse with 200 say so in their own words.
+        """
+        if status in TOO_MANY:
+            after = headers.get("Retry-After", "")
+            seconds = float(after) if after.replace(".", "", 1).isdigit() else LIMITED_SECONDS
+            return Refusal(f"too many requests (status {status}); it asks for {seconds:.0f} s", seconds, limited=True)
+        if status >= 500:
+            return Refusal(f"status {status}: {said(body)}", 0)
+        return None if status == 200 else Refusal(f"status {status}: {said(body)}")
+
     def snapshot_request(self, stream: Stream) -> Request | None:
-        """Return the REST request for a book's snapshot; None where the venue sends it on the socket after subscribing."""
+        """Return the REST request for a stream's whole state; None where its channel's `snapshot` is not "rest"."""
         return None
 
     def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request | None:
@@ -194,14 +346,29 @@ class Dialect(ABC):
         """
         return None
 
+    def connection_sequence(self, payload: bytes) -> int | None:
+        """Return the venue's own number of a frame on its connection; None where it has none. Never raises on any bytes."""
+        return None
+
     def shape(self, payload: bytes) -> Shape | None:
         """Return the shape of a pushed frame by its looks alone, cheaply; None where `read` must look at it."""
         return None
 
     @abstractmethod
-    def read(self, frame: Frame, memory: dict[str, Any]) -> Iterable[Made]:
+    def read(self, frame: Frame, memory: Memory) -> Iterable[Made]:
         """Return the events in a frame (kind `message` or `reply`), in the order they hold; none for acknowledgements and heartbeats.
 
-        `memory` is this connection's, JSON-serialisable, kept by the normaliser across restarts.
+        `memory` is this connection's, kept by the normaliser across restarts, which calls this in the order of frames.
         Raises InvalidDatum on bytes that are malformed or of an unknown type: the whole frame becomes a dead letter.
         """
+
+
+def said(body: bytes) -> str:
+    """Return the beginning of a reply as text, for a message to a person."""
+    return body[:200].decode(errors="replace")
+
+
+def parts(streams: Sequence[Stream], size: int) -> Iterator[tuple[Stream, ...]]:
+    """Yield streams in order, at most `size` together: as many as the venue takes in one message."""
+    for start in range(0, len(streams), size):
+        yield tuple(streams[start : start + size])

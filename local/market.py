@@ -65,7 +65,7 @@ def simulated(venues: Mapping[str, Venue], addresses: Mapping[str, str], reasons
                 "rest": addresses[f"{name}_rest"],
                 "origin": "simulated",
                 "credential": "",
-                "channels": tuple(one for one in venue.channels if one not in spoken.authenticated_channels),
+                "channels": tuple(one for one in venue.channels if not spoken.channels[one].private),
                 "symbols": venue.symbols or spoken.default_symbols,
             }
             served[name] = venue.model_copy(update=changes)

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dialects.contract import Dialect, Frame, Stream
+from dialects.contract import Dialect, Frame, Memory, Stream
 from producers.backoff import Backoff
 from producers.feed import Feed
 from producers.frames import Frames
@@ -129,7 +129,7 @@ class Backfill:
             frames.reply(body, request.text, received_at)
             pages += 1
             frame = Frame(means.dialect.venue, "rest", frames.connection_id, frames.count, received_at, "reply", request.text, body)
-            trades = [made.record for made in means.dialect.read(frame, {}) if made.event == "trade"]
+            trades = [made.fields for made in means.dialect.read(frame, Memory()) if made.event == "trade"]
             numbers = {trade["sequence"] for trade in trades if trade["sequence"] is not None}
             got += sum(wanted <= number <= last for number in numbers)
             highest = max(numbers, default=wanted - 1)

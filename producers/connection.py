@@ -64,12 +64,12 @@ class Connection:
         self._around = around
         self._dialect = around.dialect
         self._heard = self.subscriptions.heard
-        self._asked: dict[int, tuple[Stream, ...]] = {}
-        self._request_id = 0
+        self._session = around.dialect.session()
         self._previous: str | None = None
-        self._outgoing: deque[tuple[bytes, int | None, tuple[Stream, ...]]] = deque()
+        self._outgoing: deque[tuple[bytes, tuple[Stream, ...]]] = deque()
+        """Messages to send, each with the streams whose answer is then awaited."""
         self._to_send = asyncio.Event()
-        self._private = around.dialect.is_authenticated(streams)
+        self._private = around.dialect.is_private(streams)
         self._token = ""
         self._socket: Socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -100,7 +100,7 @@ class Connection:
         self.frames.notice("connected", self._around.now(), streams=_pairs(self.streams), previous=self._previous, since=since)
         connections.labels(self._dialect.venue).inc()
         self._subscribe(self.streams)
-        named = {stream for one in self._outgoing for stream in one[2]}
+        named = {stream for _, streams in self._outgoing for stream in streams}
         self._confirm(tuple(stream for stream in self.streams if stream not in named))
         self._start(self._send())
         self._start(self._watch())
@@ -115,7 +115,7 @@ class Connection:
             raise
 
     def _listen(self, payload: bytes, received_at: int) -> None:
-        heard = self._dialect.hear(payload, self._asked)
+        heard = self._session.hear(payload)
         stream = heard.stream
         if stream is not None:
             self._heard[stream] = received_at
@@ -177,19 +177,18 @@ class Connection:
             self._snapshotting.discard(stream)
 
     def _subscribe(self, streams: tuple[Stream, ...]) -> None:
-        self._queue(self._dialect.subscribe(streams, self._request_id + 1, self._token), await_answer=True)
+        self._queue(self._session.ask(streams, self._token), await_answer=True)
 
     def _resubscribe(self, streams: tuple[Stream, ...]) -> None:
         if self._private:  # its token is as old as the connection, and tokens live for minutes
             self.want(f"{', '.join(f'{one.channel} {one.symbol}' for one in streams[:5])} must be asked for again")
             return
-        self._queue(self._dialect.unsubscribe(streams, self._request_id + 1), await_answer=False)
+        self._queue(self._session.give_up(streams), await_answer=False)
         self._subscribe(streams)
 
     def _queue(self, subscriptions: list[Subscription], *, await_answer: bool) -> None:
         for one in subscriptions:
-            self._request_id += 1
-            self._outgoing.append((one.message, self._request_id if await_answer else None, one.streams))
+            self._outgoing.append((one.message, one.streams if await_answer else ()))
         self._to_send.set()
 
     async def _send(self) -> None:
@@ -205,15 +204,12 @@ class Connection:
                         await self._to_send.wait()
                 except TimeoutError:
                     ping_at = self._around.clock() + limits.ping_every
-                    self._request_id += 1
-                    ping = self._dialect.ping(self._request_id)
+                    ping = self._session.ping()
                     if ping is not None:
-                        self._outgoing.append((ping, None, ()))
+                        self._outgoing.append((ping, ()))
                 continue
-            message, request_id, streams = self._outgoing.popleft()
-            if request_id is not None:
-                self._asked[request_id] = streams
-                self.subscriptions.ask(streams, self._around.clock())
+            message, streams = self._outgoing.popleft()
+            self.subscriptions.ask(streams, self._around.clock())
             if self._socket is not None:
                 self._socket.send(message)
             await asyncio.sleep(spacing)
@@ -274,9 +270,7 @@ class Connection:
             self._leaving = asyncio.get_running_loop().create_task(self._socket.close(self.reason))
 
     def _settle(self) -> None:
-        waiting = self.subscriptions.waiting()
-        self._asked = {number: asked for number, asked in self._asked.items() if not waiting.isdisjoint(asked)}
-        if not waiting:
+        if not self.subscriptions.waiting():
             self.ready.set()
 
     def want(self, reason: str) -> None:

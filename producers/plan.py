@@ -1,11 +1,10 @@
 """Which streams a venue's producer carries, on how many connections. Pure."""
 
-from dialects.contract import Dialect, Endpoints, Stream
+from collections.abc import Iterable, Sequence
+
+from dialects.contract import Dialect, Endpoints, Poll, Stream, parts
 from topology.errors import Fatal
 from topology.settings import Producer, Venue
-
-WHOLE_VENUE = frozenset({"instrument"})
-"""Channels that speak of all symbols at once."""
 
 
 def streams(dialect: Dialect, venue: Venue) -> list[Stream]:
@@ -17,7 +16,7 @@ def streams(dialect: Dialect, venue: Venue) -> list[Stream]:
     unknown = [channel for channel in venue.channels if channel not in dialect.channels]
     if unknown:
         raise Fatal(f"{dialect.venue} has no channel {', '.join(unknown)}: venues.{dialect.venue}.channels ({', '.join(dialect.channels)})")
-    private = dialect.authenticated_channels
+    private = {name for name, channel in dialect.channels.items() if channel.private}
     if private.intersection(venue.channels) and not venue.credential:
         raise Fatal(
             f"the channel {', '.join(sorted(private.intersection(venue.channels)))} of {dialect.venue} needs a credential: "
@@ -31,25 +30,43 @@ def streams(dialect: Dialect, venue: Venue) -> list[Stream]:
         if (channel in venue.channels if venue.channels else venue.credential or channel not in private)
     ]
     symbols = venue.symbols or dialect.default_symbols
-    whole = [Stream(channel, "") for channel in channels if channel in WHOLE_VENUE]
-    return whole + [Stream(channel, symbol) for symbol in symbols for channel in channels if channel not in WHOLE_VENUE]
+    whole = [Stream(channel, "") for channel in channels if dialect.channels[channel].scope != "symbol"]
+    return whole + [Stream(channel, symbol) for symbol in symbols for channel in channels if dialect.channels[channel].scope == "symbol"]
 
 
-def shards(wanted: list[Stream], most: int) -> list[tuple[Stream, ...]]:
-    """Split streams among connections of at most `most` (0: no limit); a channel of the whole venue goes with each.
+def shards(dialect: Dialect, wanted: Sequence[Stream], most: int) -> list[tuple[Stream, ...]]:
+    """Split streams among connections of at most `most` (0: no limit).
 
-    Kraken's checksums can't be read without the instruments of the same connection.
+    A channel of the connection goes with each (Kraken's checksums can't be read without the instruments of the same connection),
+    one of the venue with the first.
     """
-    whole = tuple(stream for stream in wanted if not stream.symbol)
-    others = [stream for stream in wanted if stream.symbol]
-    size = max(1, most - len(whole)) if most else max(1, len(others))
-    return [whole + tuple(others[start : start + size]) for start in range(0, len(others), size)] or ([whole] if whole else [])
+    scopes = {stream: dialect.channels[stream.channel].scope for stream in wanted}
+    each = tuple(stream for stream in wanted if scopes[stream] == "connection")
+    others = [stream for stream in wanted if scopes[stream] != "connection"]
+    size = max(1, most - len(each)) if most else max(1, len(others))
+    return [each + some for some in parts(others, size)] or ([each] if each else [])
 
 
-def connections(dialect: Dialect, wanted: list[Stream]) -> list[tuple[Stream, ...]]:
-    """Return which streams go together on a connection: authenticated ones apart from the others, no more on one than the venue allows."""
-    kinds = ([stream for stream in wanted if dialect.is_authenticated((stream,)) is private] for private in (False, True))
-    return [together for kind in kinds for together in shards(kind, dialect.limits_of(kind).streams_per_connection)]
+def connections(dialect: Dialect, wanted: Iterable[Stream]) -> list[tuple[Stream, ...]]:
+    """Return which streams go together on a connection: private ones apart from the others, no more on one than the venue allows.
+
+    Polled streams are on none. Raises Fatal where it is more than the venue allows from one address.
+    """
+    pushed = [stream for stream in wanted if not dialect.channels[stream.channel].every]
+    kinds = ([stream for stream in pushed if dialect.channels[stream.channel].private is private] for private in (False, True))
+    together = [some for kind in kinds for some in shards(dialect, kind, dialect.limits_of(kind).streams_per_connection)]
+    most, streams = dialect.limits.connections_per_address, dialect.limits.streams_per_address
+    if (most and len(together) > most) or (streams and len(pushed) > streams):
+        raise Fatal(
+            f"{dialect.venue} allows {most or 'any number of'} connections and {streams or 'any number of'} streams from one address; "
+            f"{len(together)} and {len(pushed)} are wanted: name fewer in venues.{dialect.venue}.symbols, or run some at another address"
+        )
+    return together
+
+
+def polled(dialect: Dialect, wanted: Iterable[Stream]) -> list[Poll]:
+    """Return what is asked over REST again and again for the streams of polled channels."""
+    return dialect.polls([stream for stream in wanted if dialect.channels[stream.channel].every])
 
 
 def endpoints(dialect: Dialect, venue: Venue) -> Endpoints:

@@ -1,14 +1,14 @@
-"""A venue's public REST API: GET only, within its limits, and still when it says so."""
+"""A venue's public REST API: within its limits, and still when it says so."""
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 
-from dialects.contract import Request
+from dialects.contract import Dialect, Request
 from topology.errors import Reject, Retry
 from topology.log import logger
 from topology.metrics import retries
@@ -17,10 +17,6 @@ MOST_BYTES = 64 * 1024 * 1024
 TIMEOUT_SECONDS = 30.0
 SHARE = 0.8
 """Share of the venue's allowance that we use: others behind the same address (a person, another tool) need some."""
-LIMITED = (b"EAPI:Rate limit exceeded", b"EGeneral:Too many requests", b"EService:Throttled")
-"""Kraken refuses with status 200 and these words (https://docs.kraken.com/api/docs/guides/spot-rest-ratelimits)."""
-NOT_OURS = (418, 429)
-"""Too many requests; Binance bans with 418 those who go on (rest-api.md, "IP Limits")."""
 
 
 class Allowance:
@@ -53,14 +49,15 @@ class Allowance:
 
 
 class Rest:
-    """A venue's REST base address. `clock` is monotonic seconds, `now` microseconds since 1970 UTC."""
+    """A venue's REST base address. `clock` is monotonic seconds, `now` microseconds since 1970 UTC.
 
-    def __init__(
-        self, base: str, headers: Mapping[str, str], weight_per_minute: int, clock: Callable[[], float], now: Callable[[], int]
-    ) -> None:
+    `dialect` says what is sent with each request, how much may be asked, and which replies are none, in the venue's own words.
+    """
+
+    def __init__(self, base: str, dialect: Dialect, clock: Callable[[], float], now: Callable[[], int]) -> None:
         self._base = base
-        self._headers = headers
-        self._allowance = Allowance(weight_per_minute, clock())
+        self._dialect = dialect
+        self._allowance = Allowance(dialect.limits.requests_per_minute, clock())
         self._clock = clock
         self._now = now
         self._turn = asyncio.Lock()
@@ -68,7 +65,7 @@ class Rest:
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(), limit=4)
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
-        self._session = aiohttp.ClientSession(headers=self._headers, connector=connector, timeout=timeout)
+        self._session = aiohttp.ClientSession(headers=dict(self._dialect.request_headers), connector=connector, timeout=timeout)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -82,23 +79,24 @@ class Rest:
         async with self._turn:
             while (seconds := self._allowance.wait(request.weight, self._clock())) > 0:  # noqa: ASYNC110 - it is time that is awaited
                 await asyncio.sleep(seconds)
+        kind = {"Content-Type": "application/json"} if request.body else None
         try:
-            async with self._session.request(request.method, self._base + request.path) as answer:
+            async with self._session.request(request.method, self._base + request.path, data=request.body or None, headers=kind) as answer:
                 body = await answer.content.read(MOST_BYTES + 1)
                 while len(body) <= MOST_BYTES and (more := await answer.content.read(MOST_BYTES + 1 - len(body))):
                     body += more
                 received_at = self._now()
-                status, after = answer.status, answer.headers.get("Retry-After", "")
+                status, headers = answer.status, answer.headers
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Retry(f"{self._base}: {error or type(error).__name__}") from error
-        if status in NOT_OURS or any(words in body[:200] for words in LIMITED):
-            seconds = float(after) if after.replace(".", "", 1).isdigit() else 60.0
-            self._allowance.block(seconds, self._clock())
-            raise Retry(f"{self._base}: too many requests (status {status}); it asks for {seconds:.0f} s", seconds)
-        if status >= 500:
-            raise Retry(f"{self._base}{request.path} answered {status}: {_words(body)}")
-        if status != 200:
-            raise Reject(f"{self._base}{request.path} answered {status}: {_words(body)}")
+        refusal = self._dialect.refusal(status, headers, body)
+        if refusal is not None:
+            words = f"{self._base}{request.path}: {refusal.words}"
+            if refusal.again is None:
+                raise Reject(words)
+            if refusal.limited:
+                self._allowance.block(refusal.again, self._clock())
+            raise Retry(words, refusal.again)
         if len(body) > MOST_BYTES:
             raise Reject(f"{self._base}{request.path} is larger than {MOST_BYTES} bytes")
         return body, received_at
@@ -113,7 +111,3 @@ class Rest:
                 retries.labels("producers", "rest").inc()
                 logger().warning("a REST request is tried again", request=request.text, reason=str(error), seconds=round(seconds, 1))
                 await asyncio.sleep(seconds)
-
-
-def _words(body: bytes) -> str:
-    return body[:200].decode(errors="replace")

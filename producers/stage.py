@@ -109,8 +109,7 @@ class Stage:
         self, stop: asyncio.Event, outbox: Outbox, shipping: asyncio.Task[None], codec: Codec, events: Publisher, letters: DeadLetters
     ) -> None:
         venue, where = self._dialect.venue, plan.endpoints(self._dialect, self._own)
-        headers: dict[str, str] = dict(getattr(self._dialect, "request_headers", {}))
-        async with Rest(where.rest, headers, self._dialect.limits.requests_per_minute, time.monotonic, now) as rest:
+        async with Rest(where.rest, self._dialect, time.monotonic, now) as rest:
 
             def frames() -> Frames:
                 return Frames(codec, venue, *self._origins, connection_id(venue, now(), self._noise()), outbox.put)
@@ -121,9 +120,7 @@ class Stage:
             self.feeds = self._make_feeds(rest, frames, covered)
             running: list[asyncio.Future[Any]] = [asyncio.create_task(feed.run()) for feed in self.feeds]
             if self._access is not None:
-                running.append(
-                    asyncio.create_task(self._access.run(feed for feed in self.feeds if self._dialect.is_authenticated(feed.streams)))
-                )
+                running.append(asyncio.create_task(self._access.run(feed for feed in self.feeds if self._dialect.is_private(feed.streams))))
             running.append(asyncio.create_task(coverage.keep(covered, alive, lambda: now() - int(outbox.unsafe_seconds() * 1_000_000))))
             reader: GapReader | None = None
             if self._settings.producer.backfill:
@@ -151,7 +148,7 @@ class Stage:
             endpoints=plan.endpoints(dialect, self._own),
             frames=frames,
             rest=rest,
-            silence={**dialect.limits.silence, **producer.silence_seconds},
+            silence={**_silence(dialect), **producer.silence_seconds},
             confirm_seconds=producer.confirm_seconds,
             backoff=self._backoff,
             snapshots=producer.backfill,
@@ -228,6 +225,10 @@ class Stage:
                 self._state = str(error)
                 logger().warning("waiting", reason=str(error))
                 await asyncio.sleep(backoff.wait())
+
+
+def _silence(dialect: Dialect) -> dict[str, float]:
+    return {name: channel.silence for name, channel in dialect.channels.items() if channel.silence is not None}
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:

@@ -116,7 +116,15 @@ def compile_value(kind: Any) -> Callable[[Any], bytes]:
 
 
 def _names() -> dict[str, Any]:
-    return {"zigzag": zigzag, "counted": counted, "number": number, "numbers": numbers, "array": array, "LOW": LOW, "InvalidDatum": InvalidDatum}
+    return {
+        "zigzag": zigzag,
+        "counted": counted,
+        "number": number,
+        "numbers": numbers,
+        "array": array,
+        "LOW": LOW,
+        "InvalidDatum": InvalidDatum,
+    }
 
 
 def _local(index: int) -> str:

@@ -24,7 +24,6 @@ from topology.errors import Fatal, Retry
 from topology.settings import Settings, Venue
 
 Line = dict[str, Any]
-WHOLE_VENUE = "instrument"
 """The channel that speaks of all symbols at once."""
 
 
@@ -81,19 +80,24 @@ async def _listen(dialect: Dialect, venue: Venue, seconds: float) -> list[Line]:
     endpoints = dialect.production
     endpoints = endpoints._replace(websocket=venue.websocket or endpoints.websocket, rest=venue.rest or endpoints.rest)
     symbols = venue.symbols or dialect.default_symbols
-    public = [channel for channel in dialect.channels if channel not in dialect.authenticated_channels]
-    streams = [Stream(channel, symbol) for channel in public for symbol in (("",) if channel == WHOLE_VENUE else symbols)]
+    streams = [
+        Stream(name, symbol)
+        for name, channel in dialect.channels.items()
+        if not channel.private and not channel.every
+        for symbol in (symbols if channel.scope == "symbol" else ("",))
+    ]
+    session = dialect.session()
     lines: list[Line] = []
     try:
         url = dialect.url(endpoints, streams)
-        async with asyncio.timeout(seconds), aiohttp.ClientSession() as session, session.ws_connect(url, max_msg_size=0) as socket:
-            for subscription in dialect.subscribe(streams, 1):
+        async with asyncio.timeout(seconds), aiohttp.ClientSession() as http, http.ws_connect(url, max_msg_size=0) as socket:
+            for subscription in session.ask(streams):
                 await socket.send_str(subscription.message.decode())
             async for message in socket:
                 received_at = now()
                 payload = message.data.encode() if isinstance(message.data, str) else message.data
                 lines.append(frame_line(received_at, "message", None, payload))
-                heard = dialect.hear(payload, {})
+                heard = session.hear(payload)
                 if heard.answer is not None:
                     await socket.send_str(heard.answer.decode())
     except TimeoutError:

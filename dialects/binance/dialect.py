@@ -9,13 +9,30 @@ Times: the socket is asked for microseconds (`timeUnit=MICROSECOND`); REST answe
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import quote as escape
 
 import orjson
 
 from dialects.binance.frames import read, shape
-from dialects.contract import Dialect, Endpoints, Frame, Heard, Limits, Made, Request, Shape, Stream, Subscription
+from dialects.continuity import COUNTED, RANGES
+from dialects.contract import (
+    Asked,
+    Channel,
+    Dialect,
+    Endpoints,
+    Frame,
+    FrameSignal,
+    Limits,
+    Made,
+    Memory,
+    Request,
+    Session,
+    Shape,
+    Stream,
+    Subscription,
+    parts,
+)
 
 _OPENING = b'{"stream":"'
 NAMES: Mapping[str, str] = {"trade": "trade", "book": "depth@100ms", "quote": "bookTicker"}
@@ -36,17 +53,19 @@ class Binance(Dialect):
     """
 
     venue: ClassVar[str] = "binance"
-    channels: ClassVar[Mapping[str, tuple[str, ...]]] = {"trade": ("trade",), "book": ("book_delta",), "quote": ("quote",)}
+    channels: ClassVar[Mapping[str, Channel]] = {
+        "trade": Channel(("trade",), continuity=COUNTED, silence=300),
+        "book": Channel(("book_delta",), continuity=RANGES, silence=30, snapshot="rest"),
+        "quote": Channel(("quote",), silence=30),
+    }
     limits: ClassVar[Limits] = Limits(
         streams_per_connection=1024,
         messages_per_second=4,
         connection_lifetime=86_400,
         requests_per_minute=6000,
-        silence={"trade": 300, "book": 30, "quote": 30},
     )
     production: ClassVar[Endpoints] = Endpoints("wss://stream.binance.com:9443", "https://api.binance.com")
     default_symbols: ClassVar[tuple[str, ...]] = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
-    counted_channels: ClassVar[frozenset[str]] = frozenset({"trade", "book"})
     resumable_trades: ClassVar[bool] = True
     request_headers: ClassVar[Mapping[str, str]] = {"X-MBX-TIME-UNIT": "MICROSECOND"}
     """To be sent with every REST request, so that a trade has the same time there as on the socket (rest-api.md)."""
@@ -57,22 +76,9 @@ class Binance(Dialect):
         """Return the address for combined frames; the streams are asked for by message, which the venue confirms."""
         return f"{endpoints.websocket}/stream?timeUnit=MICROSECOND"
 
-    def subscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:
-        """Return SUBSCRIBE messages; KeyError where a channel is not one of `channels`."""
-        return _messages("SUBSCRIBE", streams, first_id)
-
-    def unsubscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:
-        """Return UNSUBSCRIBE messages; KeyError where a channel is not one of `channels`."""
-        return _messages("UNSUBSCRIBE", streams, first_id)
-
-    def hear(self, payload: bytes, asked: Mapping[int, tuple[Stream, ...]]) -> Heard:
-        """Say which stream spoke by the frame's opening alone; answers and plain frames are parsed."""
-        if payload.startswith(_OPENING):
-            end = payload.find(b'"', 11, 96)
-            stream = _stream_named(payload[11:end]) if end > 0 else None
-            if stream is not None:
-                return Heard(stream)
-        return _hear(payload, asked)
+    def session(self) -> Session:
+        """Return what speaks on a new connection."""
+        return BinanceSession()
 
     def snapshot_request(self, stream: Stream) -> Request | None:
         """Return the request for a book's whole state (weight 250)."""
@@ -85,27 +91,50 @@ class Binance(Dialect):
         return Request("GET", f"/api/v3/historicalTrades?symbol={escape(symbol)}&fromId={from_sequence}&limit=1000", 25)
 
     def shape(self, payload: bytes) -> Shape | None:
-        """Return the shape of a combined trade or bookTicker frame, the two that come most."""
+        """Return the shape of a combined frame of a type we know."""
         return shape(payload)
 
-    def read(self, frame: Frame, memory: dict[str, Any]) -> Iterable[Made]:
+    def read(self, frame: Frame, memory: Memory) -> Iterable[Made]:
         """Return the event in a frame, or the trades in a reply.
 
         `aggTrade` frames are known (id and sequence are the aggregate's) but never subscribed: their ids are another
         count than those of `trade`, so the two must not flow into one stream.
         """
-        return read(frame)
+        return read(frame, memory)
 
 
-def _messages(method: str, streams: Sequence[Stream], first_id: int) -> list[Subscription]:
-    parts = [tuple(streams[start : start + STREAMS_PER_MESSAGE]) for start in range(0, len(streams), STREAMS_PER_MESSAGE)]
-    return [
-        Subscription(
-            orjson.dumps({"method": method, "params": [f"{one.symbol.lower()}@{NAMES[one.channel]}" for one in part], "id": request_id}),
-            part,
-        )
-        for request_id, part in enumerate(parts, first_id)
-    ]
+class BinanceSession(Session):
+    """Requests are numbered from 1; an answer names its request alone."""
+
+    def __init__(self) -> None:
+        self._asked = Asked()
+
+    def ask(self, streams: Sequence[Stream], token: str = "") -> list[Subscription]:
+        """Return SUBSCRIBE messages; KeyError where a channel is not one of the venue's."""
+        return self._messages("SUBSCRIBE", streams)
+
+    def give_up(self, streams: Sequence[Stream], token: str = "") -> list[Subscription]:
+        """Return UNSUBSCRIBE messages; KeyError where a channel is not one of the venue's."""
+        return self._messages("UNSUBSCRIBE", streams)
+
+    def hear(self, payload: bytes) -> FrameSignal:
+        """Say which stream spoke by the frame's opening alone; answers and plain frames are parsed."""
+        if payload.startswith(_OPENING):
+            end = payload.find(b'"', 11, 96)
+            stream = _stream_named(payload[11:end]) if end > 0 else None
+            if stream is not None:
+                return FrameSignal(stream)
+        return _hear(payload, self._asked)
+
+    def _messages(self, method: str, streams: Sequence[Stream]) -> list[Subscription]:
+        messages = []
+        for some in parts(streams, STREAMS_PER_MESSAGE):
+            names = [f"{one.symbol.lower()}@{NAMES[one.channel]}" for one in some]
+            number = self._asked.next_number()
+            if method == "SUBSCRIBE":
+                self._asked.note(number, some)
+            messages.append(Subscription(orjson.dumps({"method": method, "params": names, "id": number}), some))
+        return messages
 
 
 @lru_cache(maxsize=4096)
@@ -118,31 +147,30 @@ def _stream_named(name: bytes) -> Stream | None:
     return Stream(CHANNELS[channel], symbol.upper()) if channel in CHANNELS and "\\" not in symbol else None
 
 
-def _hear(payload: bytes, asked: Mapping[int, tuple[Stream, ...]]) -> Heard:
+def _hear(payload: bytes, asked: Asked) -> FrameSignal:
     try:
         document = orjson.loads(payload)
     except ValueError:
-        return Heard()
+        return FrameSignal()
     if not isinstance(document, dict):
-        return Heard()
-    request_id = document.get("id")
-    streams = asked.get(request_id, ()) if isinstance(request_id, int) else ()
+        return FrameSignal()
+    streams = asked.of(document.get("id"))
     failure = document.get("error", document if "code" in document else None)
     if isinstance(failure, dict):
         words = f"{failure.get('msg')} (code {failure.get('code')})"
-        return Heard(refused=tuple((stream, words) for stream in streams or (None,)))
+        return FrameSignal(refused=tuple((stream, words) for stream in streams or (None,)))
     if "result" in document:
-        return Heard(confirmed=streams)
+        return FrameSignal(confirmed=streams)
     name = document.get("stream")
     data = document.get("data") if "stream" in document else document
     if not isinstance(data, dict):
-        return Heard()
+        return FrameSignal()
     if data.get("e") == "serverShutdown":
-        return Heard(closing=True)
+        return FrameSignal(closing=True)
     if isinstance(name, str):
-        return Heard(_stream_named(name.encode("utf-8", "replace")))
+        return FrameSignal(_stream_named(name.encode("utf-8", "replace")))
     channel = {"trade": "trade", "aggTrade": "trade", "depthUpdate": "book"}.get(str(data.get("e", ""))) or (
         "quote" if "B" in data else None
     )
     symbol = data.get("s")
-    return Heard(Stream(channel, symbol)) if channel and isinstance(symbol, str) else Heard()
+    return FrameSignal(Stream(channel, symbol)) if channel and isinstance(symbol, str) else FrameSignal()

@@ -1,4 +1,4 @@
-"""What Binance spot sends, and the events made of it. How it is asked for and heard stands in binance.py.
+"""What Binance spot sends, and the events made of it. How it is asked for and heard stands in dialect.py.
 
 Sources: https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md (frames) and
 https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md (depth, historicalTrades).
@@ -6,21 +6,20 @@ https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md (depth,
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import orjson
 
-from dialects.contract import Frame, Made, Shape
-from dialects.records import Side, book_delta, single, trade
+from dialects.contract import Frame, Made, Memory, Shape, made_of
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 
 FIRST_MICROSECOND = 10**14
 """A time from here on is in microseconds: as milliseconds it is past the year 5138."""
 
-_TAKER: tuple[Side, Side] = ("buy", "sell")
+_TAKER = ("buy", "sell")
 """The taker's side, by whether the buyer was the maker (`m`)."""
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Levels = list[tuple[str, str]]
@@ -80,8 +79,7 @@ def _time(time: int) -> int:
     return time if time >= FIRST_MICROSECOND else time * 1000
 
 
-def _trades(frames: Sequence[Any]) -> dict[str, Any]:
-    found: list[_Trade] = [one.data for one in frames]
+def _trades(found: Sequence[_Trade]) -> dict[str, Any]:
     return {
         "symbol": [one.s for one in found],
         "event_time": [_time(one.T) for one in found],
@@ -94,8 +92,33 @@ def _trades(frames: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _quotes(frames: Sequence[Any]) -> dict[str, Any]:
-    found: list[_Quote] = [one.data for one in frames]
+def _aggregate_trades(found: Sequence[_AggregateTrade]) -> dict[str, Any]:
+    return {
+        "symbol": [one.s for one in found],
+        "event_time": [_time(one.T) for one in found],
+        "trade_id": [str(one.a) for one in found],
+        "sequence": [one.a for one in found],
+        "price": [encode(one.p) for one in found],
+        "size": [encode(one.q) for one in found],
+        "side": [_TAKER[one.m] for one in found],
+        "replayed": False,
+    }
+
+
+def _old_trades(found: Sequence["_OldTrade"], symbol: str) -> dict[str, Any]:
+    return {
+        "symbol": symbol,
+        "event_time": [_time(one.time) for one in found],
+        "trade_id": [str(one.id) for one in found],
+        "sequence": [one.id for one in found],
+        "price": [encode(one.price) for one in found],
+        "size": [encode(one.qty) for one in found],
+        "side": [_TAKER[one.is_buyer_maker] for one in found],
+        "replayed": False,
+    }
+
+
+def _quotes(found: Sequence[_Quote]) -> dict[str, Any]:
     return {
         "symbol": [one.s for one in found],
         "event_time": None,
@@ -107,43 +130,43 @@ def _quotes(frames: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _aggregate_trade(frame: Frame, data: _AggregateTrade) -> Made:
-    return trade(frame, 0, data.s, _time(data.T), data.a, encode(data.p), encode(data.q), _TAKER[data.m])
+def _depths(found: Sequence[_Depth]) -> dict[str, Any]:
+    return {
+        "symbol": [one.s for one in found],
+        "event_time": [_time(one.E) for one in found],
+        "bid_prices": [[encode(price) for price, _ in one.b] for one in found],
+        "bid_sizes": [[encode(size) for _, size in one.b] for one in found],
+        "ask_prices": [[encode(price) for price, _ in one.a] for one in found],
+        "ask_sizes": [[encode(size) for _, size in one.a] for one in found],
+        "is_snapshot": False,
+        "depth": 0,
+        "first_sequence": [one.U for one in found],
+        "last_sequence": [one.u for one in found],
+    }
 
 
-def _depth(frame: Frame, data: _Depth) -> Made:
-    bids, asks, first, last = _levels(data.b), _levels(data.a), data.U, data.u
-    return book_delta(frame, 0, data.s, _time(data.E), bids, asks, is_snapshot=False, depth=0, first_sequence=first, last_sequence=last)
+def _shape(event: str, name: str, data: Any, columns: Callable[[Any], dict[str, Any]]) -> Shape:
+    """Return the shape of combined frames of one type: `{"stream":"btcusdt@trade","data":{…}}`."""
+    decode: Any = msgspec.json.Decoder(msgspec.defstruct(f"_Combined_{name}", [("data", data)], gc=False)).decode
+    return Shape(event, lambda payload, _memory: (decode(payload).data,), columns)
 
 
-def _levels(levels: _Levels) -> tuple[list[bytes], list[bytes]]:
-    return [encode(price) for price, _ in levels], [encode(size) for _, size in levels]
-
-
-def _alone(shape: Shape) -> Callable[[Frame, Any], Made]:
-    return lambda frame, data: single(frame, shape, shape.columns((_Combined(data),)))
-
-
-class _Combined(NamedTuple):
-    data: Any
-
-
-def _decoder(name: str, data: Any) -> Callable[[bytes], Any]:
-    return msgspec.json.Decoder(msgspec.defstruct(f"_Combined_{name}", [("data", data)], gc=False)).decode
-
-
-_TRADES = Shape("trade", _decoder("trade", _Trade), _trades)
-_QUOTES = Shape("quote", _decoder("bookTicker", _Quote), _quotes)
-_SHAPES = {b"trade": _TRADES, b"bookT": _QUOTES}
-"""By the five bytes after the first @ of `{"stream":"btcusdt@trade",...`: enough to choose a decoder, which then checks the rest."""
-
-_MAKERS: Mapping[str, tuple[Any, Callable[[Frame, Any], Made]]] = {
-    "trade": (_Trade, _alone(_TRADES)),
-    "aggTrade": (_AggregateTrade, _aggregate_trade),
-    "depthUpdate": (_Depth, _depth),
-    "bookTicker": (_Quote, _alone(_QUOTES)),
+_TYPES: Mapping[str, tuple[Any, Shape]] = {
+    name: (data, _shape(event, name, data, columns))
+    for name, data, event, columns in (
+        ("trade", _Trade, "trade", _trades),
+        ("aggTrade", _AggregateTrade, "trade", _aggregate_trades),
+        ("depthUpdate", _Depth, "book_delta", _depths),
+        ("bookTicker", _Quote, "quote", _quotes),
+    )
 }
-_COMBINED = {name.encode()[:5]: (_decoder(name, data), make) for name, (data, make) in _MAKERS.items()}
+_SHAPES = {
+    b"trade": _TYPES["trade"][1],
+    b"aggTr": _TYPES["aggTrade"][1],
+    b"depth": _TYPES["depthUpdate"][1],
+    b"bookT": _TYPES["bookTicker"][1],
+}
+"""By the five bytes after the first @ of `{"stream":"btcusdt@trade",...`: enough to choose a decoder, which then checks the rest."""
 
 
 def shape(payload: bytes) -> Shape | None:
@@ -152,37 +175,37 @@ def shape(payload: bytes) -> Shape | None:
     return _SHAPES.get(payload[start : start + 5])
 
 
-def read(frame: Frame) -> Iterable[Made]:
+def read(frame: Frame, memory: Memory) -> Iterable[Made]:
     """Return the event in a pushed frame, or the events in a reply; InvalidDatum says why there is none.
 
     `aggTrade` frames are known: id and sequence are the aggregate's.
     """
-    payload = frame.payload
-    start = payload.find(b"@") + 1
-    known = _COMBINED.get(payload[start : start + 5])
+    if frame.kind == "reply":
+        return _reply(frame)
+    known = shape(frame.payload)
     if known is None:
-        return _reply(frame) if frame.kind == "reply" else _plain(frame)
+        return _plain(frame)
     try:
-        return (known[1](frame, known[0](payload).data),)
+        return made_of(known, known.decode(frame.payload, memory))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidDatum(f"binance: {error}") from error
 
 
-def _plain(frame: Frame) -> tuple[Made, ...]:
+def _plain(frame: Frame) -> list[Made]:
     """Read a frame that is not in the usual form: not combined, other spacing, an answer, or nothing we know."""
     try:
         document = orjson.loads(frame.payload)
         data = document["data"] if "stream" in document else document
         name = data.get("e", "bookTicker" if "B" in data and "A" in data else None)
-        if name in _MAKERS:
-            kind, make = _MAKERS[name]
-            return (make(frame, msgspec.convert(data, kind)),)
+        if name in _TYPES:
+            kind, known = _TYPES[name]
+            return made_of(known, (msgspec.convert(data, kind),))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidDatum(f"binance: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidDatum(f"binance: not a frame of this venue: {frame.payload[:80]!r}") from error
     if name == "serverShutdown" or "result" in document or "error" in document or "code" in document:
-        return ()
+        return []
     raise InvalidDatum(f"binance: unknown message type {name!r}: {frame.payload[:80]!r}")
 
 
@@ -190,26 +213,27 @@ def _reply(frame: Frame) -> list[Made]:
     path, symbol, limit = _asked_for(frame.request or "")
     try:
         if path == "/api/v3/depth":
-            depth = _decode_depth(frame.payload)
-            bids, asks, last = _levels(depth.bids), _levels(depth.asks), depth.last_update_id
-            return [book_delta(frame, 0, symbol, None, bids, asks, is_snapshot=True, depth=limit, first_sequence=last, last_sequence=last)]
+            return [Made("book_delta", _snapshot(_decode_depth(frame.payload), symbol, limit))]
         if path in {"/api/v3/historicalTrades", "/api/v3/trades"}:
-            return [
-                trade(
-                    frame,
-                    index,
-                    symbol,
-                    _time(one.time),
-                    one.id,
-                    encode(one.price),
-                    encode(one.qty),
-                    _TAKER[one.is_buyer_maker],
-                )
-                for index, one in enumerate(_decode_old_trades(frame.payload))
-            ]
+            old = Shape("trade", lambda payload, _memory: _decode_old_trades(payload), lambda rows: _old_trades(rows, symbol))
+            return made_of(old, _decode_old_trades(frame.payload))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidDatum(f"binance: {path}: {_words(frame.payload) or error}") from error
     raise InvalidDatum(f"binance: a reply to {frame.request!r}, which nobody knows how to read")
+
+
+def _snapshot(depth: _DepthReply, symbol: str, limit: int) -> dict[str, Any]:
+    return {
+        "symbol": symbol,
+        "bid_prices": [encode(price) for price, _ in depth.bids],
+        "bid_sizes": [encode(size) for _, size in depth.bids],
+        "ask_prices": [encode(price) for price, _ in depth.asks],
+        "ask_sizes": [encode(size) for _, size in depth.asks],
+        "is_snapshot": True,
+        "depth": limit,
+        "first_sequence": depth.last_update_id,
+        "last_sequence": depth.last_update_id,
+    }
 
 
 _decode_depth = msgspec.json.Decoder(_DepthReply).decode

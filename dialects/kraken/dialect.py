@@ -16,14 +16,38 @@ from urllib.parse import quote as escape
 
 import orjson
 
-from dialects.contract import Dialect, Endpoints, Frame, Heard, Limits, Made, Request, Stream, Subscription
-from dialects.kraken.frames import read
+from dialects.continuity import CHECKSUM, COUNTED
+from dialects.contract import (
+    Asked,
+    Channel,
+    Dialect,
+    Endpoints,
+    Frame,
+    FrameSignal,
+    Limits,
+    Made,
+    Memory,
+    Refusal,
+    Request,
+    Session,
+    Shape,
+    Stream,
+    Subscription,
+    parts,
+    said,
+)
+from dialects.kraken.frames import OPENING, read, shapes
 
 NAMES: Mapping[str, str] = {"instrument": "instrument", "trade": "trade", "book": "book", "quote": "ticker", "orders": "level3"}
 """Our channel → the venue's, in the order of subscription: precisions first, the checksum needs them."""
 CHANNELS: Mapping[str, str] = {theirs: ours for ours, theirs in NAMES.items()}
 SYMBOLS_PER_MESSAGE = 50
 """Our own choice: the venue documents no limit."""
+LIMITED = (b"EAPI:Rate limit exceeded", b"EGeneral:Too many requests", b"EService:Throttled")
+"""How the venue says that it was asked too often (https://docs.kraken.com/api/docs/guides/spot-rest-ratelimits)."""
+AWAY = (b"EService:Unavailable", b"EService:Busy", b"EGeneral:Temporary lockout")
+"""How it says that it can't answer for now (https://support.kraken.com/articles/360001491786-api-error-messages)."""
+LIMITED_SECONDS = 60.0
 ORDERS_PER_MESSAGE = 1
 """Symbols of `level3` in one message: its limit counts symbols, so that pacing messages paces symbols."""
 
@@ -41,37 +65,33 @@ class Kraken(Dialect):
     """
 
     venue: ClassVar[str] = "kraken"
-    channels: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "instrument": ("instrument",),
-        "trade": ("trade",),
-        "book": ("book_delta",),
-        "quote": ("quote",),
-        "orders": ("order_delta",),
+    channels: ClassVar[Mapping[str, Channel]] = {
+        "instrument": Channel(("instrument",), scope="connection"),
+        "trade": Channel(("trade",), continuity=COUNTED, silence=600),
+        "book": Channel(("book_delta",), continuity=CHECKSUM, silence=60, snapshot="pushed"),
+        "quote": Channel(("quote",), silence=60),
+        "orders": Channel(("order_delta",), silence=60, private=True, snapshot="pushed"),
     }
-    authenticated_channels: ClassVar[frozenset[str]] = frozenset({"orders"})
-    limits: ClassVar[Limits] = Limits(
-        streams_per_connection=300,
-        messages_per_second=5,
-        ping_every=30,
-        requests_per_minute=60,
-        silence={"trade": 600, "book": 60, "quote": 60, "orders": 60},
-    )
-    authenticated_limits: ClassVar[Limits] = replace(limits, streams_per_connection=200, messages_per_second=2)
+    """Instruments come on every connection: its books' checksums can't be read without them."""
+    limits: ClassVar[Limits] = Limits(streams_per_connection=300, messages_per_second=5, ping_every=30, requests_per_minute=60)
+    private_limits: ClassVar[Limits] = replace(limits, streams_per_connection=200, messages_per_second=2)
     production: ClassVar[Endpoints] = Endpoints("wss://ws.kraken.com/v2", "https://api.kraken.com", "wss://ws-l3.kraken.com/v2")
     default_symbols: ClassVar[tuple[str, ...]] = ("BTC/USD", "ETH/USD", "SOL/USD")
-    counted_channels: ClassVar[frozenset[str]] = frozenset({"trade"})
     resumable_trades: ClassVar[bool] = True
     book_depth: ClassVar[int] = 100
     """Levels per side subscribed: 10, 25, 100, 500 or 1000."""
     orders_depth: ClassVar[int] = 1000
     """Levels per side whose orders are subscribed: 10, 100 or 1000."""
 
+    def __init__(self) -> None:
+        self._shapes = shapes(self.book_depth)
+
     def url(self, endpoints: Endpoints, streams: Sequence[Stream]) -> str:
-        """Return the websocket address of authenticated channels or that of the others.
+        """Return the websocket address of private channels or that of the others.
 
         Raises ValueError where streams of both kinds are to share a connection, and where the address needed is not set.
         """
-        kinds = {stream.channel in self.authenticated_channels for stream in streams}
+        kinds = {self.channels[stream.channel].private for stream in streams}
         if len(kinds) > 1:
             raise ValueError("kraken takes authenticated channels on connections of their own")
         address = endpoints.authenticated if True in kinds else endpoints.websocket
@@ -79,54 +99,18 @@ class Kraken(Dialect):
             raise ValueError(f"no address of kraken's {'authenticated ' if True in kinds else ''}websocket is set")
         return address
 
-    def subscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:
-        """Return subscribe messages, instruments first; KeyError where a channel is not one of `channels`."""
-        return self._messages("subscribe", streams, first_id, token)
+    def session(self) -> Session:
+        """Return what speaks on a new connection."""
+        return KrakenSession(self.book_depth, self.orders_depth)
 
-    def unsubscribe(self, streams: Sequence[Stream], first_id: int, token: str = "") -> list[Subscription]:
-        """Return unsubscribe messages; KeyError where a channel is not one of `channels`."""
-        return self._messages("unsubscribe", streams, first_id, token)
-
-    def _messages(self, method: str, streams: Sequence[Stream], first_id: int, token: str) -> list[Subscription]:
-        unknown = {stream.channel for stream in streams} - NAMES.keys()
-        if unknown:
-            raise KeyError(f"kraken has no channel {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
-        parts: list[tuple[dict[str, Any], tuple[Stream, ...]]] = []
-        for channel, name in NAMES.items():
-            asked = [stream for stream in streams if stream.channel == channel]
-            extra: dict[str, Any] = {"snapshot": True} if method == "subscribe" else {}
-            if channel == "book":
-                extra["depth"] = self.book_depth
-            if channel == "quote":
-                extra["event_trigger"] = "bbo"
-            if channel == "orders":
-                extra |= {"depth": self.orders_depth, "token": token}
-            size = ORDERS_PER_MESSAGE if channel == "orders" else SYMBOLS_PER_MESSAGE
-            for start in range(0, len(asked), size):
-                part = tuple(asked[start : start + size])
-                symbols = {} if channel == "instrument" else {"symbol": [stream.symbol for stream in part]}
-                parts.append(({"channel": name, **symbols, **extra}, part))
-        return [
-            Subscription(orjson.dumps({"method": method, "params": params, "req_id": request_id}), part)
-            for request_id, (params, part) in enumerate(parts, first_id)
-        ]
-
-    def ping(self, request_id: int) -> bytes:
-        """Return the venue's own ping, so that a dead connection without subscriptions is found too."""
-        return orjson.dumps({"method": "ping", "req_id": request_id})
-
-    def hear(self, payload: bytes, asked: Mapping[int, tuple[Stream, ...]]) -> Heard:
-        """Say which stream spoke by the first channel and symbol in the bytes; answers are parsed.
-
-        A frame with several symbols is heard as its first. Only subscriptions are confirmed, not their ends.
-        """
-        if payload.startswith(b'{"channel":"'):
-            end = payload.find(b'"', 12)
-            start = payload.find(b'"symbol":"', end) + 10
-            stream = _stream_named(payload[12:end], payload[start : payload.find(b'"', start)] if start > 9 else b"")
-            if stream is not None:
-                return Heard(stream)
-        return _hear(payload, asked)
+    def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:
+        """Return why a reply is no answer: Kraken refuses with status 200 and words (…/docs/guides/spot-rest-ratelimits)."""
+        refused = super().refusal(status, headers, body)
+        if refused is None and any(words in body[:200] for words in LIMITED):
+            return Refusal(f"too many requests: {said(body)}", LIMITED_SECONDS, limited=True)
+        if refused is None and any(words in body[:200] for words in AWAY):
+            return Refusal(said(body), 0)
+        return refused
 
     def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request | None:
         """Return the request for up to 1000 trades after a time; None without a time.
@@ -138,9 +122,67 @@ class Kraken(Dialect):
             return None
         return Request("GET", f"/0/public/Trades?pair={escape(symbol)}&since={max(from_time - 1, 0) * 1000}&count=1000")
 
-    def read(self, frame: Frame, memory: dict[str, Any]) -> Iterable[Made]:
+    def shape(self, payload: bytes) -> Shape | None:
+        """Return the shape of a trade, book or ticker frame."""
+        return self._shapes.get(payload[:OPENING])
+
+    def read(self, frame: Frame, memory: Memory) -> Iterable[Made]:
         """Return the events in a frame; `memory["scales"]` keeps [price_scale, size_scale] by symbol, from instrument frames."""
-        return read(frame, memory, self.book_depth, self.orders_depth)
+        return read(frame, memory, self._shapes, self.orders_depth)
+
+
+class KrakenSession(Session):
+    """Requests are numbered from 1; an answer comes for each symbol of a request, under its number."""
+
+    def __init__(self, book_depth: int, orders_depth: int) -> None:
+        self._asked = Asked()
+        self._extra: Mapping[str, dict[str, Any]] = {
+            "book": {"depth": book_depth},
+            "quote": {"event_trigger": "bbo"},
+            "orders": {"depth": orders_depth},
+        }
+
+    def ask(self, streams: Sequence[Stream], token: str = "") -> list[Subscription]:
+        """Return subscribe messages, instruments first; KeyError where a channel is not one of the venue's."""
+        return self._messages("subscribe", streams, {"snapshot": True}, token)
+
+    def give_up(self, streams: Sequence[Stream], token: str = "") -> list[Subscription]:
+        """Return unsubscribe messages; KeyError where a channel is not one of the venue's."""
+        return self._messages("unsubscribe", streams, {}, token)
+
+    def ping(self) -> bytes:
+        """Return the venue's own ping, so that a dead connection without subscriptions is found too."""
+        return orjson.dumps({"method": "ping", "req_id": self._asked.next_number()})
+
+    def hear(self, payload: bytes) -> FrameSignal:
+        """Say which stream spoke by the first channel and symbol in the bytes; answers are parsed.
+
+        A frame with several symbols is heard as its first. Only subscriptions are confirmed, not their ends.
+        """
+        if payload.startswith(b'{"channel":"'):
+            end = payload.find(b'"', 12)
+            start = payload.find(b'"symbol":"', end) + 10
+            stream = _stream_named(payload[12:end], payload[start : payload.find(b'"', start)] if start > 9 else b"")
+            if stream is not None:
+                return FrameSignal(stream)
+        return _hear(payload, self._asked)
+
+    def _messages(self, method: str, streams: Sequence[Stream], params: dict[str, Any], token: str) -> list[Subscription]:
+        unknown = {stream.channel for stream in streams} - NAMES.keys()
+        if unknown:
+            raise KeyError(f"kraken has no channel {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+        messages = []
+        for channel, name in NAMES.items():
+            secret = {"token": token} if channel == "orders" else {}
+            size = ORDERS_PER_MESSAGE if channel == "orders" else SYMBOLS_PER_MESSAGE
+            for some in parts([stream for stream in streams if stream.channel == channel], size):
+                symbols = {} if channel == "instrument" else {"symbol": [stream.symbol for stream in some]}
+                number = self._asked.next_number()
+                if method == "subscribe":
+                    self._asked.note(number, some)
+                named = {"channel": name, **symbols, **params, **self._extra.get(channel, {}), **secret}
+                messages.append(Subscription(orjson.dumps({"method": method, "params": named, "req_id": number}), some))
+        return messages
 
 
 @lru_cache(maxsize=4096)
@@ -155,28 +197,28 @@ def _stream_named(channel: bytes, symbol: bytes) -> Stream | None:
         return None
 
 
-def _hear(payload: bytes, asked: Mapping[int, tuple[Stream, ...]]) -> Heard:
+def _hear(payload: bytes, asked: Asked) -> FrameSignal:
     try:
         document = orjson.loads(payload)
     except ValueError:
-        return Heard()
+        return FrameSignal()
     if not isinstance(document, dict):
-        return Heard()
+        return FrameSignal()
     result = document.get("result")
     answer = {**document, **(result if isinstance(result, dict) else {})}
-    symbol, request_id, words = answer.get("symbol"), document.get("req_id"), document.get("error")
-    streams = asked.get(request_id, ()) if isinstance(request_id, int) else ()
+    symbol, words = answer.get("symbol"), document.get("error")
+    streams = asked.of(document.get("req_id"))
     if words is not None:
         named = tuple(stream for stream in streams if stream.symbol and (stream.symbol == symbol or stream.symbol in str(words)))
-        return Heard(refused=tuple((stream, str(words)) for stream in named or streams or (None,)))
+        return FrameSignal(refused=tuple((stream, str(words)) for stream in named or streams or (None,)))
     if document.get("method") == "subscribe" and document.get("success") is True:
         channel = CHANNELS.get(str(answer.get("channel")))
         if channel == "instrument":
-            return Heard(confirmed=(Stream(channel, ""),))
-        return Heard(confirmed=(Stream(channel, symbol),)) if channel and isinstance(symbol, str) else Heard()
+            return FrameSignal(confirmed=(Stream(channel, ""),))
+        return FrameSignal(confirmed=(Stream(channel, symbol),)) if channel and isinstance(symbol, str) else FrameSignal()
     channel, data = CHANNELS.get(str(document.get("channel"))), document.get("data")
     if channel == "instrument":
-        return Heard(Stream(channel, ""))
+        return FrameSignal(Stream(channel, ""))
     first = data[0] if isinstance(data, list) and data else None
     symbol = first.get("symbol") if isinstance(first, dict) else None
-    return Heard(Stream(channel, symbol)) if channel and isinstance(symbol, str) else Heard()
+    return FrameSignal(Stream(channel, symbol)) if channel and isinstance(symbol, str) else FrameSignal()

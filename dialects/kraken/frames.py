@@ -1,20 +1,21 @@
-"""What Kraken sends on WebSocket v2 and answers to `/0/public/Trades`, and the events made of it. How it is asked stands in kraken.py.
+"""What Kraken sends on WebSocket v2 and answers to `/0/public/Trades`, and the events made of it. How it is asked stands in dialect.py.
 
 Sources: https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/book
 and its neighbours `trade`, `ticker`, `instrument`, `heartbeat`,
-`status`; https://docs.kraken.com/api/docs/rest-api/get-recent-trades. The `level3` channel stands in kraken_orders.py.
+`status`; https://docs.kraken.com/api/docs/rest-api/get-recent-trades. The `level3` channel stands in orders.py.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from dialects.contract import Frame, Made
+from dialects.contract import Frame, Made, Memory, Shape, made_of
+from dialects.instruments import canonical_name
 from dialects.kraken.numbers import Number, encoded, microseconds, written
 from dialects.kraken.orders import OrdersMessage, read_orders
-from dialects.records import Side, book_delta, instrument, quote, trade
 from schemas.decimals import scale_of
 from schemas.errors import InvalidDatum
 
@@ -61,6 +62,10 @@ class _Pair(msgspec.Struct):
     status: str
     price_precision: _Scale
     qty_precision: _Scale
+    price_increment: Number = None
+    qty_increment: Number = None
+    qty_min: Number = None
+    cost_min: Number = None
 
 
 class _Instruments(msgspec.Struct):
@@ -111,36 +116,117 @@ _decode_answer = msgspec.json.Decoder(_Answer).decode
 _decode_reply = msgspec.json.Decoder(_Reply, float_hook=str).decode
 
 
-def read(frame: Frame, memory: dict[str, Any], depth: int, orders_depth: int) -> Iterable[Made]:
-    """Return the events in a frame; the depths are those of the books and orders subscribed. InvalidDatum says why there are none.
+class _Row(NamedTuple):
+    """One of the things a message holds, what kind of message it is, and for a book its scales and depth."""
+
+    one: Any
+    is_snapshot: bool
+    scales: Sequence[int] = ()
+
+
+def _shape(event: str, kind: Any, columns: Callable[[Sequence[_Row]], dict[str, Any]], *, scaled: bool = False) -> Shape:
+    """Return the shape of messages of one channel, which hold one or more of its things."""
+    decode = msgspec.json.Decoder(kind, float_hook=str).decode
+
+    def rows(payload: bytes, memory: Memory) -> list[_Row]:
+        message = decode(payload)
+        is_snapshot = message.type == "snapshot"
+        if not scaled:
+            return [_Row(one, is_snapshot) for one in message.data]
+        scales = memory.get("scales", {})
+        return [_Row(one, is_snapshot, scales.get(one.symbol) or _scales_shown(one)) for one in message.data]
+
+    return Shape(event, rows, columns)
+
+
+def _trades(rows: Sequence[_Row]) -> dict[str, Any]:
+    found: list[_Trade] = [row.one for row in rows]
+    return {
+        "symbol": [one.symbol for one in found],
+        "event_time": [microseconds(one.timestamp) for one in found],
+        "trade_id": [str(one.trade_id) for one in found],
+        "sequence": [one.trade_id for one in found],
+        "price": [encoded(one.price) for one in found],
+        "size": [encoded(one.qty) for one in found],
+        "side": [one.side for one in found],
+        "replayed": [row.is_snapshot for row in rows],
+    }
+
+
+def _books(rows: Sequence[_Row], depth: int) -> dict[str, Any]:
+    found: list[_Book] = [row.one for row in rows]
+    return {
+        "symbol": [one.symbol for one in found],
+        "event_time": [None if one.timestamp is None else microseconds(one.timestamp) for one in found],
+        "bid_prices": [[encoded(level.price) for level in one.bids] for one in found],
+        "bid_sizes": [[encoded(level.qty) for level in one.bids] for one in found],
+        "ask_prices": [[encoded(level.price) for level in one.asks] for one in found],
+        "ask_sizes": [[encoded(level.qty) for level in one.asks] for one in found],
+        "is_snapshot": [row.is_snapshot for row in rows],
+        "depth": depth,
+        "checksum": [one.checksum for one in found],
+        "price_scale": [row.scales[0] for row in rows],
+        "size_scale": [row.scales[1] for row in rows],
+    }
+
+
+def _quotes(rows: Sequence[_Row]) -> dict[str, Any]:
+    found: list[_Ticker] = [row.one for row in rows]
+    return {
+        "symbol": [one.symbol for one in found],
+        "event_time": [None if one.timestamp is None else microseconds(one.timestamp) for one in found],
+        "bid_price": [None if one.bid is None else encoded(one.bid) for one in found],
+        "bid_size": [None if one.bid_qty is None else encoded(one.bid_qty) for one in found],
+        "ask_price": [None if one.ask is None else encoded(one.ask) for one in found],
+        "ask_size": [None if one.ask_qty is None else encoded(one.ask_qty) for one in found],
+    }
+
+
+def shapes(depth: int) -> Mapping[bytes, Shape]:
+    """Return the shapes of the frequent channels by how a frame of each begins: `{"channel":"trade","type":"update","data":[{…}]}`.
+
+    `depth` is that of the books subscribed.
+    """
+    return {
+        b'{"channel":"trade"': _shape("trade", _Trades, _trades),
+        b'{"channel":"book",': _shape("book_delta", _Books, partial(_books, depth=depth), scaled=True),
+        b'{"channel":"ticker': _shape("quote", _Tickers, _quotes),
+    }
+
+
+OPENING = 18
+"""Bytes that tell the frequent channels apart; the decoder then checks the rest."""
+
+
+def read(frame: Frame, memory: Memory, shapes_of: Mapping[bytes, Shape], orders_depth: int) -> Iterable[Made]:
+    """Return the events in a frame; the depth is that of the orders subscribed. InvalidDatum says why there are none.
 
     Instrument frames leave [price_scale, size_scale] by symbol in `memory["scales"]`. Until then a book's scales are the
     most decimals its own frame shows, which is too few where the venue leaves out zeros.
     """
+    payload = frame.payload
     try:
         if frame.kind == "reply":
             return _reply(frame)
-        message = _decode(frame.payload)
-        kind = type(message)
-        if kind is _Trades:
-            replayed = message.type == "snapshot"
-            return [_trade(frame, index, one, replayed) for index, one in enumerate(message.data)]
-        if kind is _Books:
-            scales, is_snapshot = memory.get("scales", {}), message.type == "snapshot"
-            return [_book(frame, index, one, scales.get(one.symbol), is_snapshot, depth) for index, one in enumerate(message.data)]
-        if kind is OrdersMessage:
+        message = _decode(payload)
+        known = _SHAPED.get(type(message))
+        if known is not None:
+            shape = shapes_of[known]
+            return made_of(shape, shape.decode(payload, memory))
+        if isinstance(message, OrdersMessage):
             return read_orders(frame, message, orders_depth)
-        if kind is _Tickers:
-            return [_quote(frame, index, one) for index, one in enumerate(message.data)]
-        if kind is _InstrumentList:
+        if isinstance(message, _InstrumentList):
             pairs = message.data.pairs
-            memory.setdefault("scales", {}).update({pair.symbol: [pair.price_precision, pair.qty_precision] for pair in pairs})
-            return [_instrument(frame, index, pair) for index, pair in enumerate(pairs)]
+            memory["scales"] = memory.get("scales", {}) | {pair.symbol: [pair.price_precision, pair.qty_precision] for pair in pairs}
+            return [Made("instrument", _instrument(pair)) for pair in pairs]
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        if frame.kind == "message" and _is_answer(frame.payload):
+        if frame.kind == "message" and _is_answer(payload):
             return ()
         raise InvalidDatum(f"kraken: {error}") from error
     return ()
+
+
+_SHAPED: Mapping[type, bytes] = {_Trades: b'{"channel":"trade"', _Books: b'{"channel":"book",', _Tickers: b'{"channel":"ticker'}
 
 
 def _is_answer(payload: bytes) -> bool:
@@ -152,50 +238,51 @@ def _is_answer(payload: bytes) -> bool:
     return answer.channel is None and (answer.method in {"subscribe", "unsubscribe", "pong"} or answer.error is not None)
 
 
-def _trade(frame: Frame, index: int, one: _Trade, replayed: bool) -> Made:
-    time = microseconds(one.timestamp)
-    return trade(frame, index, one.symbol, time, one.trade_id, encoded(one.price), encoded(one.qty), one.side, replayed)
+def _scales_shown(book: _Book) -> list[int]:
+    """Return the most decimals that a book's own prices and sizes show."""
+    levels = book.bids + book.asks
+    return [
+        max((scale_of(written(level.price)) for level in levels), default=0),
+        max((scale_of(written(level.qty)) for level in levels), default=0),
+    ]
 
 
-def _book(frame: Frame, index: int, book: _Book, scales: Sequence[int] | None, is_snapshot: bool, depth: int) -> Made:
-    if scales is None:
-        levels = book.bids + book.asks
-        scales = [
-            max((scale_of(written(level.price)) for level in levels), default=0),
-            max((scale_of(written(level.qty)) for level in levels), default=0),
-        ]
-    return book_delta(
-        frame,
-        index,
-        book.symbol,
-        None if book.timestamp is None else microseconds(book.timestamp),
-        ([encoded(level.price) for level in book.bids], [encoded(level.qty) for level in book.bids]),
-        ([encoded(level.price) for level in book.asks], [encoded(level.qty) for level in book.asks]),
-        is_snapshot=is_snapshot,
-        depth=depth,
-        checksum=book.checksum,
-        price_scale=scales[0],
-        size_scale=scales[1],
-    )
+_STATUSES = {
+    "online": "trading",
+    "cancel_only": "suspended",
+    "limit_only": "trading",
+    "post_only": "post_only",
+    "reduce_only": "reduce_only",
+    "maintenance": "suspended",
+    "delisted": "delisted",
+    "work_in_progress": "pre_open",
+}
+"""The venue's words (…/spot-websocket-v2/instrument, "status") in ours."""
 
 
-def _quote(frame: Frame, index: int, one: _Ticker) -> Made:
-    time = None if one.timestamp is None else microseconds(one.timestamp)
-    bid, bid_size, ask, ask_size = (None if number is None else encoded(number) for number in (one.bid, one.bid_qty, one.ask, one.ask_qty))
-    return quote(frame, index, one.symbol, time, None, (bid, bid_size), (ask, ask_size))
+def _instrument(pair: _Pair) -> dict[str, Any]:
+    return {
+        "symbol": pair.symbol,
+        "base": pair.base,
+        "quote": pair.quote,
+        "settle": pair.quote,
+        "price_scale": pair.price_precision,
+        "size_scale": pair.qty_precision,
+        "status": pair.status,
+        "trading_status": _STATUSES.get(pair.status, "unknown"),
+        "canonical_name": canonical_name("spot", pair.base, pair.quote),
+        "kind": "spot",
+        "margin_type": "none",
+        "tick_size": _optional(pair.price_increment),
+        "lot_size": _optional(pair.qty_increment),
+        "min_size": _optional(pair.qty_min),
+        "min_notional": _optional(pair.cost_min),
+        "asset_class": "unknown",
+    }
 
 
-def _instrument(frame: Frame, index: int, pair: _Pair) -> Made:
-    return instrument(
-        frame,
-        index,
-        pair.symbol,
-        base=pair.base,
-        quote=pair.quote,
-        price_scale=pair.price_precision,
-        size_scale=pair.qty_precision,
-        status=pair.status,
-    )
+def _optional(number: Number) -> bytes | None:
+    return None if number is None else encoded(number)
 
 
 def _reply(frame: Frame) -> list[Made]:
@@ -210,19 +297,28 @@ def _reply(frame: Frame) -> list[Made]:
     rows = [value for key, value in reply.result.items() if key != "last"]
     if len(rows) != 1 or not isinstance(rows[0], list):
         raise InvalidDatum(f"{parts.path}: expected the trades of one pair, got {sorted(reply.result)}")
-    return [_old_trade(frame, pair[0], index, row) for index, row in enumerate(rows[0])]
+    return [Made("trade", _old_trade(pair[0], row)) for row in rows[0]]
 
 
-def _old_trade(frame: Frame, symbol: str, index: int, row: Any) -> Made:
+def _old_trade(symbol: str, row: Any) -> dict[str, Any]:
     try:
         price, size, time, side, _, _, number = row
         seconds, _, fraction = written(time).partition(".")
         moment = int(seconds) * 1_000_000 + int((fraction + "000000")[:6])
         if type(number) is not int or not 0 <= number < 2**63:
             raise InvalidDatum(f"{number!r} is not a trade id")
-        return trade(frame, index, symbol, moment, number, encoded(price), encoded(size), _SIDES[side])
+        return {
+            "symbol": symbol,
+            "event_time": moment,
+            "trade_id": str(number),
+            "sequence": number,
+            "price": encoded(price),
+            "size": encoded(size),
+            "side": _SIDES[side],
+            "replayed": False,
+        }
     except (TypeError, ValueError, KeyError) as error:
         raise InvalidDatum(f"not a trade: {row!r}: {error}") from error
 
 
-_SIDES: dict[str, Side] = {"b": "buy", "s": "sell"}
+_SIDES = {"b": "buy", "s": "sell"}

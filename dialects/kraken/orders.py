@@ -13,7 +13,6 @@ import msgspec
 
 from dialects.contract import Frame, Made
 from dialects.kraken.numbers import Number, encoded, microseconds
-from dialects.records import BookSide, OrderAction, order_delta
 from schemas.errors import InvalidDatum
 
 _NOTHING = encoded("0")
@@ -49,27 +48,23 @@ def read_orders(frame: Frame, message: OrdersMessage, depth: int) -> list[Made]:
     made: list[Made] = []
     snapshot_of = frame.connection_id if message.type == "snapshot" else ""
     for book in message.data:
-        sides: tuple[tuple[BookSide, list[_Order]], ...] = (("bid", book.bids), ("ask", book.asks))
-        for side, orders in sides:
+        for side, orders in (("bid", book.bids), ("ask", book.asks)):
             for order in orders:
-                action: OrderAction | None = "snapshot" if snapshot_of else order.event
+                action = "snapshot" if snapshot_of else order.event
                 if action is None:
                     raise InvalidDatum(f"order {order.order_id}: a change without its event")
                 price, size, time = encoded(order.limit_price), encoded(order.order_qty), microseconds(order.timestamp)
-                made.append(
-                    order_delta(
-                        frame,
-                        len(made),
-                        book.symbol,
-                        time,
-                        side=side,
-                        action=action,
-                        order_id=order.order_id,
-                        price=price,
-                        size=_NOTHING if action == "delete" else size,
-                        depth=depth,
-                        checksum=book.checksum,
-                        snapshot_of=snapshot_of,
-                    )
-                )
+                fields = {
+                    "symbol": book.symbol,
+                    "event_time": time,
+                    "side": side,
+                    "action": action,
+                    "order_id": order.order_id,
+                    "price": price,
+                    "size": _NOTHING if action == "delete" else size,
+                    "depth": depth,
+                    "checksum": book.checksum,
+                    "snapshot_of": snapshot_of,
+                }
+                made.append(Made("order_delta", fields))
     return made

@@ -34,7 +34,7 @@ DELTA = (
 def counts(venue: str, channel: str) -> bool:
     """Whether a venue counts the events of a channel by one, so that its own sequence shows what was missed."""
     dialect = all_dialects().get(venue)
-    return dialect is not None and channel in dialect.counted_channels
+    return dialect is not None and channel in dialect.channels and dialect.channels[channel].continuity.kind in {"counted", "ranges"}
 
 
 class DetectGaps:

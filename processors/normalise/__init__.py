@@ -3,5 +3,5 @@
 from dialects.catalogue import all_dialects
 from topology.flow import Stage
 
-YIELDED = sorted({name for dialect in all_dialects().values() for names in dialect.channels.values() for name in names})
+YIELDED = sorted({name for dialect in all_dialects().values() for name in dialect.events()})
 STAGE = Stage("normalise", reads=("frame",), writes=(*YIELDED, "dead_letter"))

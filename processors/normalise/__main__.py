@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from dialects.catalogue import all_dialects
-from dialects.contract import Frame, Made
+from dialects.contract import Frame
 from processors.engine.messages import Messages
 from processors.engine.output import Output
 from processors.engine.stage import Begin, main
 from processors.engine.transport import Batch
-from processors.normalise.core import Block, Normaliser, Refused
+from processors.normalise.core import Block, Event, Normaliser, Refused
 from schemas.catalogue import event
 from schemas.errors import InvalidDatum
 from topology.errors import Reject
@@ -24,7 +24,7 @@ class Normalise:
 
     def __init__(self, messages: Messages, entries: Mapping[str, bytes]) -> None:
         self._messages = messages
-        self._core = Normaliser(all_dialects(), entries.get("state"))
+        self._core = Normaliser(all_dialects(), entries)
         self._last: int | None = None
 
     def apply(self, batch: Batch, output: Output) -> int | None:
@@ -32,7 +32,7 @@ class Normalise:
         values = [record.value for record in batch]
         columns = self._messages.columns(values, FIELDS)
         if columns is None:
-            made: Iterator[Made | Refused | Block] = self._core.apply(self._frames(batch, values))
+            made: Iterator[Event | Refused | Block] = self._core.apply(self._frames(batch, values))
         else:
             self._last = columns[RECEIVED_AT][-1]
             made = self._core.apply_block([record.offset for record in batch], columns)
@@ -51,12 +51,13 @@ class Normalise:
     @staticmethod
     def _publish(block: Block, batch: Batch, output: Output) -> None:
         try:
-            refused = output.publish_block(block.shape.event, block.columns(), len(block.rows))
+            columns = block.columns()
+            refused = output.publish_block(block.shape.event, columns, len(block.rows))
         except InvalidDatum:
             """One datum spoils the block: say which, below."""
             for offset, part in block.parts():
                 try:
-                    refused = output.publish_block(part.shape.event, part.columns(), 1)
+                    refused = output.publish_block(part.shape.event, part.columns(), len(part.rows))
                 except InvalidDatum as error:
                     output.refuse(batch, offset, str(error))
                 else:
@@ -78,8 +79,8 @@ class Normalise:
         """Nothing here waits for time."""
 
     def dump(self) -> Mapping[str, bytes | None]:
-        """Return the whole state: it is small."""
-        return {"state": self._core.dump()}
+        """Return what changed: the connections heard, what their dialect remembers, the offset."""
+        return self._core.dump()
 
 
 def topics_of(_settings: Settings) -> tuple[str, ...]:

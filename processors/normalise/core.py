@@ -1,91 +1,144 @@
-"""Raw frames of one partition → events, by each venue's dialect. Pure but for the memory it keeps per connection."""
+"""Raw frames of one partition → events, by each venue's dialect. Pure but for the memory it keeps per connection.
+
+A dialect says an event's own fields; here the header is put around them: who spoke, the frame it came in and its place there, what was
+lost before it; and what the schema holds where nothing was said.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import orjson
 
-from dialects.contract import UNREADABLE, Dialect, Frame, Made, Shape
+from dialects import notices
+from dialects.contract import Dialect, Frame, Made, Shape
+from processors.normalise.memories import Connection, Connections
+from schemas.catalogue import event as event_of
 from schemas.errors import InvalidDatum
 
-HEADER = Frame._fields[:5]
-"""What an event takes over from its frame."""
-MOST_CONNECTIONS = 64
-"""Connections remembered per partition; who has been silent longest has long been closed."""
+HEADER = ("venue", "origin", "connection_id", "connection_sequence", "received_at")
+"""What an event takes over from its frame, which begins with these."""
+APPLIED = "applied"
 
 
-@dataclass(slots=True)
-class Connection:
-    """What is remembered of one connection: its count of frames, those lost so far, and the dialect's own memory."""
+class Event(NamedTuple):
+    """One event as it is published: its name and its whole record."""
 
-    last: int = 0
-    lost: int = 0
-    memory: dict[str, Any] = field(default_factory=dict)
-    heard: int = -1
-    """The offset of its newest frame: who has been silent longest is forgotten first."""
+    name: str
+    record: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A frame nobody could read: its offset and why."""
+    """A frame nobody could read: its offset and why. `fault`: our own code failed on it, which is no word on the frame."""
 
     offset: int
     reason: str
+    venue: str = ""
+    fault: BaseException | None = field(default=None, compare=False)
+
+
+@cache
+def defaults_of(name: str) -> dict[str, Any]:
+    """Return what the fields of an event hold where its dialect says nothing of them; to be copied."""
+    return event_of(name).defaults
 
 
 @dataclass(slots=True)
 class Block:
-    """Events of one shape: the offset and place of each one's frame among the columns `frames`, and what was decoded of it."""
+    """Events of one shape, one a row. `frames` are the columns of frames; `offsets`, `rows`: each event's frame there."""
 
     shape: Shape
     frames: Sequence[list[Any]]
     offsets: list[int] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     decoded: list[Any] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
     lost: list[int] = field(default_factory=list)
+    venue_lost: list[int] = field(default_factory=list)
+
+    def add(self, offset: int, row: int, decoded: Sequence[Any], connection: Connection) -> None:
+        """Add the events of one frame."""
+        if len(decoded) == 1:
+            self.offsets.append(offset)
+            self.rows.append(row)
+            self.decoded.append(decoded[0])
+            self.places.append(0)
+            self.lost.append(connection.lost)
+            self.venue_lost.append(connection.venue_lost)
+            return
+        count = len(decoded)
+        self.offsets += [offset] * count
+        self.rows += [row] * count
+        self.decoded += decoded
+        self.places += range(count)
+        self.lost += [connection.lost] * count
+        self.venue_lost += [connection.venue_lost] * count
+
+    @property
+    def venue(self) -> str:
+        """The venue of its events: a raw topic is one venue's."""
+        return str(self.frames[0][self.rows[0]])
 
     def columns(self) -> dict[str, Any]:
-        """Return the columns of the events' records; InvalidDatum where one of them has no meaning."""
+        """Return the columns of the events' records; InvalidDatum where one of them has no meaning, anything where our code fails."""
         try:
             columns = self.shape.columns(self.decoded)
         except InvalidDatum as error:
-            raise InvalidDatum(f"{self.frames[0][self.rows[0]]}: {error}") from error
-        whole = len(self.rows) == len(self.frames[0])
+            raise InvalidDatum(f"{self.venue}: {error}") from error
+        count = len(self.rows)
+        for name, value in defaults_of(self.shape.event).items():
+            columns.setdefault(name, [value] * count if isinstance(value, list) else value)
+        whole = count == len(self.frames[0]) and not any(self.places)
         for name, column in zip(HEADER, self.frames, strict=False):
             columns[name] = column if whole else [column[row] for row in self.rows]
-        columns["frame_index"] = 0
+        columns["frame_index"] = self.places if any(self.places) else 0
         columns["frames_lost"] = self.lost if any(self.lost) else 0
+        columns["venue_lost"] = self.venue_lost if any(self.venue_lost) else 0
         return columns
 
     def parts(self) -> Iterator[tuple[int, "Block"]]:
-        """Yield each event as a block of its own, with its frame's offset."""
-        for offset, row, decoded, lost in zip(self.offsets, self.rows, self.decoded, self.lost, strict=True):
-            yield offset, Block(self.shape, self.frames, [offset], [row], [decoded], [lost])
+        """Yield the events of each frame as a block of their own, with the frame's offset."""
+        begin = 0
+        for end in range(1, len(self.rows) + 1):
+            if end == len(self.rows) or self.rows[end] != self.rows[begin]:
+                part = slice(begin, end)
+                yield (
+                    self.offsets[begin],
+                    Block(
+                        self.shape,
+                        self.frames,
+                        self.offsets[part],
+                        self.rows[part],
+                        self.decoded[part],
+                        self.places[part],
+                        self.lost[part],
+                        self.venue_lost[part],
+                    ),
+                )
+                begin = end
 
 
 class Normaliser:
     """The state of one source partition. `applied` is the last offset whose events have been made."""
 
-    def __init__(self, dialects: Mapping[str, Dialect], state: bytes | None = None) -> None:
+    def __init__(self, dialects: Mapping[str, Dialect], entries: Mapping[str, bytes] | None = None) -> None:
         self._dialects = dialects
-        self.applied = -1
-        self.connections: dict[str, Connection] = {}
-        if state:
-            document = orjson.loads(state)
-            self.applied = document["applied"]
-            self.connections = {name: Connection(*one) for name, one in document["connections"].items()}
+        entries = dict(entries or {})
+        self.applied: int = orjson.loads(entries.pop(APPLIED, b"-1"))
+        self.connections = Connections(entries)
 
-    def dump(self) -> bytes:
-        """Return the state as bytes, for the table."""
-        connections = {name: (one.last, one.lost, one.memory, one.heard) for name, one in self.connections.items()}
-        return orjson.dumps({"applied": self.applied, "connections": connections})
+    def dump(self) -> dict[str, bytes | None]:
+        """Return the entries of the state that changed since the last dump; None deletes one."""
+        return self.connections.dump() | {APPLIED: orjson.dumps(self.applied)}
 
-    def apply(self, frames: Iterable[tuple[int, Frame | Exception]]) -> Iterator[Made | Refused]:
+    def apply(self, frames: Iterable[tuple[int, Frame | Exception]]) -> Iterator[Event | Refused]:
         """Yield the events of frames given as (offset, frame), in order, and those refused; offsets already applied are passed over.
 
-        `frames_lost` of each event is the number of frames its connection's counter has jumped over so far: our own loss.
-        A frame seen before (its counter does not grow) is read again: every event has an identity, so readers know it.
+        `frames_lost` of each event is the number of frames its connection's counter has jumped over so far: our own loss;
+        `venue_lost` the same of the venue's. A frame seen before (its counter does not grow) is read again: every event has an
+        identity, so readers know it.
         """
         for offset, frame in frames:
             if offset <= self.applied:
@@ -94,17 +147,19 @@ class Normaliser:
             if not isinstance(frame, Frame):
                 yield Refused(offset, str(frame))
                 continue
-            connection = self._connection(frame.connection_id, frame.connection_sequence, offset)
-            if frame.kind != "notice":
+            connection = self.connections.open(frame.connection_id, frame.connection_sequence, offset)
+            if frame.kind == "notice":
+                self._note(frame.connection_id, frame.payload)
+            else:
                 yield from self._read(offset, frame, connection)
 
-    def apply_block(self, offsets: Sequence[int], frames: Sequence[list[Any]]) -> Iterator[Made | Refused | Block]:
+    def apply_block(self, offsets: Sequence[int], frames: Sequence[list[Any]]) -> Iterator[Event | Refused | Block]:
         """Yield what `apply` would of frames given as columns (Frame's fields, in its order), alike events together as blocks.
 
         The events of one name keep their order.
         """
         gathering: dict[str, Block] = {}
-        shapes = {venue: one.shape for venue, one in self._dialects.items()}
+        shapes = {venue: (one.shape, one.connection_sequence if one.counts_connection else None) for venue, one in self._dialects.items()}
         connections, applied = self.connections, self.applied
         for row, (offset, venue, _, connection_id, sequence, _, kind, _, payload) in enumerate(zip(offsets, *frames, strict=True)):
             if offset <= applied:
@@ -114,55 +169,64 @@ class Normaliser:
                 connection.last = sequence
                 connection.heard = offset
             else:
-                connection = self._connection(connection_id, sequence, offset)
-            if kind == "message" and venue in shapes:
-                shape = shapes[venue](payload)
-                if shape is not None:
-                    try:
-                        decoded = shape.decode(payload)
-                    except UNREADABLE:
-                        shape = None  # `read` says below what is wrong with it
-                    else:
-                        block = gathering.get(shape.event)
-                        if block is None or block.shape is not shape:
-                            if block is not None:
-                                yield block
-                            block = gathering[shape.event] = Block(shape, frames)
-                        block.offsets.append(offset)
-                        block.rows.append(row)
-                        block.decoded.append(decoded)
-                        block.lost.append(connection.lost)
+                connection = connections.open(connection_id, sequence, offset)
+            if kind == "notice":
+                self._note(connection_id, payload)
+                continue
+            if kind == "message" and venue in shapes and shapes[venue][1] is None:
+                try:
+                    shape = shapes[venue][0](payload)
+                    decoded = None if shape is None else shape.decode(payload, connection.memory)
+                except Exception:  # noqa: BLE001 - whatever is wrong with it: `_read` meets it again below, and says what
+                    shape = None
+                if shape is not None and decoded is not None:
+                    if not decoded:
                         continue
-            if kind != "notice":
-                for made in self._read(offset, Frame(*(column[row] for column in frames)), connection):
-                    if isinstance(made, Made) and made.event in gathering:
-                        yield gathering.pop(made.event)
-                    self.applied = offset
-                    yield made
+                    block = gathering.get(shape.event)
+                    if block is None or block.shape is not shape:
+                        if block is not None:
+                            yield block
+                        block = gathering[shape.event] = Block(shape, frames)
+                    block.add(offset, row, decoded, connection)
+                    continue
+            for made in self._read(offset, Frame(*(column[row] for column in frames)), connection):
+                if isinstance(made, Event) and made.name in gathering:
+                    yield gathering.pop(made.name)
+                self.applied = offset
+                yield made
         self.applied = max(applied, offsets[-1]) if offsets else applied
         yield from gathering.values()
 
-    def _read(self, offset: int, frame: Frame, connection: Connection) -> Iterator[Made | Refused]:
+    def _note(self, connection_id: str, payload: bytes) -> None:
+        try:
+            notice = notices.decode(payload)
+        except InvalidDatum:
+            return  # whoever reads notices refuses it; here it counts as a frame, and says nothing
+        if notice["notice"] == "closed":
+            self.connections.close(connection_id)
+
+    def _read(self, offset: int, frame: Frame, connection: Connection) -> Iterator[Event | Refused]:
         dialect = self._dialects.get(frame.venue)
         if dialect is None:
-            yield Refused(offset, f"no dialect for venue {frame.venue!r}")
+            yield Refused(offset, f"no dialect for venue {frame.venue!r}", frame.venue)
             return
-        if connection.lost:
-            frame = frame._replace(frames_lost=connection.lost)
         try:
-            yield from list(dialect.read(frame, connection.memory))
+            if dialect.counts_connection and frame.kind == "message" and (number := dialect.connection_sequence(frame.payload)) is not None:
+                connection.count_venue(number)
+            made = list(dialect.read(frame, connection.memory))
+            events = [_event(place, one, frame, connection) for place, one in enumerate(made)]
         except InvalidDatum as error:
-            yield Refused(offset, str(error))
+            yield Refused(offset, str(error), frame.venue)
+        except Exception as error:  # noqa: BLE001 - a fault of one venue's dialect stays with its frame
+            yield Refused(offset, f"{frame.venue}: our reading of it failed: {type(error).__name__}: {error}", frame.venue, error)
+        else:
+            yield from events
 
-    def _connection(self, connection_id: str, sequence: int, offset: int) -> Connection:
-        connection = self.connections.get(connection_id)
-        if connection is None:
-            if len(self.connections) >= MOST_CONNECTIONS:
-                del self.connections[min(self.connections, key=lambda name: self.connections[name].heard)]
-            connection = self.connections[connection_id] = Connection(last=sequence - 1)
-        connection.heard = offset
-        ahead = sequence - connection.last
-        if ahead > 0:
-            connection.lost += ahead - 1
-            connection.last = sequence
-        return connection
+
+def _event(place: int, made: Made, frame: Frame, connection: Connection) -> Event:
+    record = defaults_of(made.event) | made.fields
+    record["venue"], record["origin"], record["connection_id"], record["connection_sequence"], record["received_at"] = frame[:5]
+    record["frame_index"] = place
+    record["frames_lost"] = connection.lost
+    record["venue_lost"] = connection.venue_lost
+    return Event(made.event, record)

@@ -198,6 +198,7 @@ class Book:
             received_at=delta["received_at"],
             frame_index=delta["frame_index"],
             frames_lost=delta["frames_lost"],
+            venue_lost=delta["venue_lost"],
             event_time=delta["event_time"],
             bid_prices=[to_bytes(price) for price, _ in bids],
             bid_sizes=[to_bytes(size) for _, size in bids],

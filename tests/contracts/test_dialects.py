@@ -10,28 +10,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects, dialect
-from dialects.contract import Dialect, Endpoints, Frame, Stream
+from dialects.contract import Dialect, Endpoints, Fields, Frame, Memory, Session, Shape, Stream, made_of
 from schemas.catalogue import event, events
 from schemas.codec import Codec
 from schemas.decimals import from_bytes, unscaled
 from schemas.errors import InvalidDatum
-from tests.dialects.recorded import excerpts, read_excerpt
+from tests.dialects.recorded import excerpts, read_excerpt, whole
 
 DIALECTS = list(all_dialects().values())
 RECORDINGS = [(one, path) for one in DIALECTS for path in excerpts(one.venue)]
 CODECS = {name: Codec(one, 1) for name, one in events().items()}
 LOCAL = Endpoints("ws://127.0.0.1:1", "http://127.0.0.1:1", "ws://127.0.0.1:2")
 TOKEN = "a-token-of-the-venue"
+HEADER = {"venue", "origin", "connection_id", "connection_sequence", "received_at", "frame_index", "frames_lost", "venue_lost"}
 each_dialect = pytest.mark.parametrize("spoken", DIALECTS, ids=lambda one: one.venue)
 each_recording = pytest.mark.parametrize(("spoken", "path"), RECORDINGS, ids=[path.stem for _, path in RECORDINGS])
 
 
 def streams_of(spoken: Dialect) -> list[Stream]:
-    """Return a stream of each channel for each default symbol; one for a channel that speaks of all symbols."""
+    """Return a stream of each channel for each default symbol; one for a channel that speaks of all."""
     return [
-        stream
-        for channel in spoken.channels
-        for stream in ([Stream(channel, "")] if channel == "instrument" else [Stream(channel, one) for one in spoken.default_symbols])
+        Stream(name, symbol)
+        for name, channel in spoken.channels.items()
+        for symbol in (spoken.default_symbols if channel.scope == "symbol" else ("",))
     ]
 
 
@@ -46,7 +47,8 @@ def test_there_are_dialects_and_a_wrong_name_lists_them() -> None:
 def test_has_a_recording_and_known_events(spoken: Dialect) -> None:
     """Each dialect has a recording, and each channel yields events that schemas/avro knows."""
     assert excerpts(spoken.venue)
-    assert {name for names in spoken.channels.values() for name in names} <= set(events())
+    assert spoken.events() <= set(events())
+    assert all(channel.events for channel in spoken.channels.values())
     assert spoken.default_symbols
 
 
@@ -56,34 +58,38 @@ def test_limits_are_of_its_channels(spoken: Dialect) -> None:
     limits = spoken.limits
     assert limits.streams_per_connection > 0
     assert limits.messages_per_second > 0
-    assert limits.silence.keys() <= spoken.channels.keys()
-    assert all(seconds > 0 for seconds in limits.silence.values())
-    assert spoken.authenticated_channels <= spoken.channels.keys()
+    assert all(channel.silence is None or channel.silence > 0 for channel in spoken.channels.values())
     assert spoken.production.websocket.startswith("wss://")
-    assert spoken.production.authenticated.startswith("wss://") == bool(spoken.authenticated_channels)
+    assert spoken.production.authenticated.startswith("wss://") == any(channel.private for channel in spoken.channels.values())
     assert spoken.production.rest.startswith("https://")
 
 
 @each_dialect
 def test_asks_for_each_stream_once(spoken: Dialect) -> None:
-    """Subscribing and unsubscribing name each stream once, in JSON whose request ids count up from the first."""
-    private = [stream for stream in streams_of(spoken) if stream.channel in spoken.authenticated_channels]
-    public = [stream for stream in streams_of(spoken) if stream.channel not in spoken.authenticated_channels]
+    """Asking and giving up name each pushed stream once, and no message is sent twice on one session."""
+    pushed = [stream for stream in streams_of(spoken) if not spoken.channels[stream.channel].every]
+    private = [stream for stream in pushed if spoken.channels[stream.channel].private]
+    public = [stream for stream in pushed if not spoken.channels[stream.channel].private]
     for streams, address in ((public, LOCAL.websocket), (private, LOCAL.authenticated)):
         assert not streams or spoken.url(LOCAL, streams).startswith(address)
-        for messages in (spoken.subscribe(streams, 41, TOKEN), spoken.unsubscribe(streams, 41, TOKEN)):
+        session = spoken.session()
+        asked, given_up = session.ask(streams, TOKEN), session.give_up(streams, TOKEN)
+        for messages in (asked, given_up):
             assert sorted(stream for message in messages for stream in message.streams) == sorted(streams)
-            for request_id, message in enumerate(messages, 41):
-                assert request_id in orjson.loads(message.message).values()
-    assert spoken.subscribe([], 1) == []
+        sent = [message.message for message in asked + given_up]
+        assert len(set(sent)) == len(sent)
+    assert spoken.session().ask([]) == []
+    with pytest.raises(KeyError):
+        spoken.session().ask([Stream("astrology", spoken.default_symbols[0])])
 
 
 @each_dialect
 def test_a_token_goes_where_it_is_needed_alone(spoken: Dialect) -> None:
     """Each message for authenticated channels carries the token, no other does, and what is printed of a message never shows it."""
-    for ask in (spoken.subscribe, spoken.unsubscribe):
-        for message in ask(streams_of(spoken), 1, TOKEN):
-            needed = any(stream.channel in spoken.authenticated_channels for stream in message.streams)
+    session = spoken.session()
+    for ask in (session.ask, session.give_up):
+        for message in ask([stream for stream in streams_of(spoken) if not spoken.channels[stream.channel].every], TOKEN):
+            needed = spoken.is_private(message.streams)
             assert (TOKEN.encode() in message.message) == needed
             assert TOKEN not in f"{message} {message!r}"
 
@@ -92,20 +98,23 @@ def test_a_token_goes_where_it_is_needed_alone(spoken: Dialect) -> None:
 def test_requests_are_paths_with_a_weight(spoken: Dialect) -> None:
     """REST requests are paths on the venue's REST address, and weigh something; resumable trades have one."""
     requests = [spoken.snapshot_request(stream) for stream in streams_of(spoken)]
+    by_rest = [spoken.channels[stream.channel].snapshot == "rest" for stream in streams_of(spoken)]
+    assert [request is not None for request in requests] == by_rest
+    requests += [poll.request for poll in spoken.polls([one for one in streams_of(spoken) if spoken.channels[one.channel].every])]
     requests.append(spoken.trades_request(spoken.default_symbols[0], 17, 1_700_000_000_000_000))
     assert not spoken.resumable_trades or requests[-1] is not None
     for request in requests:
         if request is not None:
             assert request.path.startswith("/")
             assert request.weight > 0
-            assert request.text == f"{request.method} {request.path}"
+            assert request.text.startswith(f"{request.method} {request.path}")
 
 
 @each_recording
 def test_reads_its_recordings(spoken: Dialect, path: Path) -> None:
-    """Each recorded frame becomes records that fit their schemas byte for byte, numbered within the frame, naming it."""
-    memory: dict[str, object] = {}
-    made_of: list[str] = []
+    """Each recorded frame becomes events whose own fields fit their schemas byte for byte, and no field is the header's."""
+    memory = Memory()
+    names: list[str] = []
     for frame, refused in read_excerpt(path):
         before = copy.deepcopy(memory)
         if refused:
@@ -115,29 +124,28 @@ def test_reads_its_recordings(spoken: Dialect, path: Path) -> None:
         made = list(spoken.read(frame, memory))
         assert made == list(spoken.read(frame, before)), "the same frame and memory give the same events"
         assert orjson.loads(orjson.dumps(memory)) == memory, "memory outlives a restart as JSON"
-        made_of += [one.event for one in made]
-        for index, (name, record) in enumerate(made):
-            assert record["frame_index"] == index
-            assert named(record) == (frame.venue, frame.origin, frame.connection_id, frame.connection_sequence, frame.received_at)
-            assert record.keys() == {field["name"] for field in event(name).fields}
+        names += [one.event for one in made]
+        for name, fields in made:
+            assert fields.keys() <= {field["name"] for field in event(name).fields} - HEADER
+            record = whole(name, fields)
             decoded = CODECS[name].decode(CODECS[name].encode(record))
             assert plain(decoded) == plain(record)
-    assert made_of
-    assert set(made_of) <= {name for names in spoken.channels.values() for name in names}
+    assert names
+    assert set(names) <= spoken.events()
 
 
 @each_recording
 def test_hears_who_speaks(spoken: Dialect, path: Path) -> None:
     """The feed hears the same channel and symbol in a pushed frame as the normaliser reads in it."""
-    memory: dict[str, object] = {}
+    memory, session = Memory(), spoken.session()
     for frame, refused in read_excerpt(path):
         if refused or frame.kind != "message":
             continue
-        heard = spoken.hear(frame.payload, {})
+        heard = session.hear(frame.payload)
         for name, record in list(spoken.read(frame, memory))[:1]:
             assert heard.stream is not None
-            assert name in spoken.channels[heard.stream.channel]
-            assert heard.stream.symbol == ("" if name == "instrument" else record["symbol"])
+            assert name in spoken.channels[heard.stream.channel].events
+            assert heard.stream.symbol == (record["symbol"] if spoken.channels[heard.stream.channel].scope == "symbol" else "")
 
 
 @each_dialect
@@ -148,7 +156,10 @@ def test_survives_any_bytes(spoken: Dialect, data: st.DataObject) -> None:
     payload = data.draw(st.one_of(st.binary(), json_documents(), damaged(spoken)))
     request = data.draw(st.sampled_from(requests_of(spoken)))
     refuses_or_reads(spoken, Frame(spoken.venue, "live", "x-1", 1, 1, "reply" if request else "message", request, payload))
-    spoken.hear(payload, {1: (Stream("trade", "X"),)})
+    asked(spoken).hear(payload)
+    spoken.shape(payload)
+    spoken.connection_sequence(payload)
+    spoken.refusal(200, {}, payload)
 
 
 @each_dialect
@@ -157,20 +168,28 @@ def test_survives_what_breaks_parsers(spoken: Dialect, payload: bytes) -> None:
     """Deep nesting, numbers of thousands of digits, half a surrogate pair and nothing at all are refused like the rest."""
     for request in requests_of(spoken):
         refuses_or_reads(spoken, Frame(spoken.venue, "live", "x-1", 1, 1, "reply" if request else "message", request, payload))
-    spoken.hear(payload, {})
+    asked(spoken).hear(payload)
+    spoken.refusal(200, {}, payload)
+
+
+def asked(spoken: Dialect) -> Session:
+    """Return a session that has asked for something of every channel."""
+    session = spoken.session()
+    session.ask([stream for stream in streams_of(spoken) if not spoken.channels[stream.channel].every])
+    return session
 
 
 def refuses_or_reads(spoken: Dialect, frame: Frame) -> None:
     """Read a frame: either InvalidDatum with a reason, or records that can be encoded."""
     try:
-        made = list(spoken.read(frame, {}))
+        made = list(spoken.read(frame, Memory()))
     except InvalidDatum as refused:
         made, reason = [], str(refused)
     else:
         reason = "read"
     assert reason
     for name, record in made:
-        CODECS[name].encode(record)
+        CODECS[name].encode(whole(name, record))
 
 
 def requests_of(spoken: Dialect) -> list[str | None]:
@@ -204,11 +223,6 @@ def damaged(spoken: Dialect) -> st.SearchStrategy[bytes]:
     return draw_one()
 
 
-def named(record: dict[str, object]) -> tuple[object, ...]:
-    """Return the fields which name the frame a record is made of."""
-    return tuple(record[field] for field in ("venue", "origin", "connection_id", "connection_sequence", "received_at"))
-
-
 def plain(record: dict[str, object]) -> dict[str, object]:
     """Return a record with its numbers as counts of 10⁻¹⁸, whether bytes or Decimal."""
 
@@ -225,19 +239,40 @@ def plain(record: dict[str, object]) -> dict[str, object]:
 @each_recording
 def test_a_shape_says_what_reading_does(spoken: Dialect, path: Path) -> None:
     """Frames of one shape, decoded one by one and turned into columns together, are the events that `read` makes of each."""
-    alike: dict[str, list[Frame]] = {}
+    memory, apart = Memory(), Memory()
+    rows: dict[str, list[object]] = {}
+    shapes: dict[str, Shape] = {}
+    expected: dict[str, list[Fields]] = {}
     for frame, refused in read_excerpt(path):
-        shape = spoken.shape(frame.payload) if frame.kind == "message" and not refused else None
-        if shape is not None:
-            alike.setdefault(shape.event, []).append(frame)
-    for frames in alike.values():
-        shape = spoken.shape(frames[0].payload)
-        assert shape is not None
-        columns = shape.columns([shape.decode(frame.payload) for frame in frames])
-        for row, frame in enumerate(frames):
-            ((name, record),) = spoken.read(frame, {})
-            assert name == shape.event
-            assert record == record | {key: column[row] if isinstance(column, list) else column for key, column in columns.items()}
+        if refused:
+            continue
+        shape = spoken.shape(frame.payload) if frame.kind == "message" else None
+        made = list(spoken.read(frame, memory))
+        if shape is None:
+            list(spoken.read(frame, apart))
+            continue
+        assert {name for name, _ in made} <= {shape.event}
+        shapes[shape.event] = shape
+        rows.setdefault(shape.event, []).extend(shape.decode(frame.payload, apart))
+        expected.setdefault(shape.event, []).extend(fields for _, fields in made)
+    for name, shape in shapes.items():
+        assert [fields for _, fields in made_of(shape, rows[name])] == expected[name]
+    assert memory == apart
+
+
+@each_dialect
+def test_frequent_frames_have_a_shape(spoken: Dialect) -> None:
+    """Most recorded frames that become trades, changes of books or quotes are read as blocks."""
+    shaped = plain_read = 0
+    for path in excerpts(spoken.venue):
+        memory = Memory()
+        for frame, refused in read_excerpt(path):
+            if refused or frame.kind != "message":
+                continue
+            if any(made.event in {"trade", "book_delta", "quote"} for made in spoken.read(frame, memory)):
+                shaped += spoken.shape(frame.payload) is not None
+                plain_read += spoken.shape(frame.payload) is None
+    assert shaped > plain_read
 
 
 @each_dialect

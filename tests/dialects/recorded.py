@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import cramjam
 import pytest
 
-from dialects.contract import Frame
+from dialects.contract import Fields, Frame
+from schemas.catalogue import event
 
 EXCERPTS = Path(__file__).parents[1] / "recordings"
 FULL = Path(os.environ.get("TIDEWIRE_RECORDINGS") or Path(__file__).parents[3] / "shared" / "recordings")
@@ -71,3 +72,9 @@ def frame(venue: str, payload: bytes | str, request: str | None = None) -> Frame
     data = payload.encode() if isinstance(payload, str) else payload
     kind, origin = ("message", "live") if request is None else ("reply", "rest")
     return Frame(venue, origin, f"{venue}-1", 7, 1_700_000_000_000_000, kind, request, data)
+
+
+def whole(name: str, fields: Fields) -> Fields:
+    """Return an event's own fields with the rest of its record: a header of some frame, and the schema's defaults."""
+    header = {"venue": "x", "origin": "live", "connection_id": "x-1", "connection_sequence": 1, "received_at": 1}
+    return event(name).defaults | header | fields

@@ -4,6 +4,7 @@ import zlib
 
 import pytest
 
+from dialects.contract import Memory
 from dialects.kraken.checksum import LEVELS, checksum
 from dialects.kraken.dialect import Kraken
 from schemas.decimals import from_bytes, unscaled
@@ -13,7 +14,7 @@ from tests.dialects.recorded import EXCERPTS, read_excerpt
 def test_venues_worked_example() -> None:
     """The book of the venue's guide has the checksum which the guide gives: 3310070434."""
     (frame, _), *_ = read_excerpt(EXCERPTS / "kraken_documented.jsonl")
-    ((_, record),) = Kraken().read(frame, {})
+    ((_, record),) = Kraken().read(frame, Memory())
     bids, asks = (
         [(from_bytes(price), from_bytes(size)) for price, size in zip(record[f"{side}_prices"], record[f"{side}_sizes"], strict=True)]
         for side in ("bid", "ask")

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from dialects.binance.dialect import Binance
-from dialects.contract import Frame, Made
+from dialects.contract import Frame, Made, Memory
 from dialects.kraken.checksum import checksum
 from dialects.kraken.dialect import Kraken
 from schemas.decimals import encode, from_bytes
@@ -37,7 +37,7 @@ def read_binance(lines: list[tuple[int, str | None, str]]) -> tuple[list[Made], 
             continue
         request = f"GET /api/v3{asked[0]}" if asked else None
         try:
-            made += Binance().read(frame_of("binance", place, received_at, text, request), {})
+            made += Binance().read(frame_of("binance", place, received_at, text, request), Memory())
         except InvalidDatum as error:
             refused[str(error).partition(":")[2].partition(":")[0].strip()] += 1
     return made, refused
@@ -87,7 +87,7 @@ def test_kraken_trades_of_a_day() -> None:
     """A REST reply of 1,000 trades: ids count by one, times never fall, and each price is the text of the reply."""
     payload = (FULL / "kraken_rest" / "kraken_http_trades.json").read_text()
     request = "GET /0/public/Trades?pair=BTC/USDT&since=0&count=1000"
-    records = [record for _, record in Kraken().read(frame_of("kraken", 1, 0, payload, request), {})]
+    records = [record for _, record in Kraken().read(frame_of("kraken", 1, 0, payload, request), Memory())]
     rows = orjson.loads(payload)["result"]["XBTUSDT"]
     assert [record["sequence"] for record in records] == list(range(10218208, 10218208 + 1000))
     assert [record["price"] for record in records] == [encode(row[0]) for row in rows]
@@ -142,7 +142,7 @@ def second_version(message: list[Any]) -> str:
 def test_kraken_checksums_of_a_session() -> None:
     """Ten books of depth 1000 over two minutes: each of 14,496 updates leaves the book with the checksum the venue sent."""
     books: dict[str, Book] = defaultdict(lambda: Book(1000))
-    memory: dict[str, Any] = {}
+    memory = Memory()
     verified = wrong = 0
     for place, (received_at, _, text) in enumerate(full_cryptofeed("KRAKEN-c197c0.0.zst"), 1):
         if not text.startswith("["):
@@ -150,7 +150,7 @@ def test_kraken_checksums_of_a_session() -> None:
         frame = frame_of("kraken", place, received_at, second_version(orjson.loads(text)))
         ((_, record),) = Kraken().read(frame, memory)
         if record["is_snapshot"]:  # what the instrument channel would have said first
-            memory.setdefault("scales", {})[record["symbol"]] = [record["price_scale"], record["size_scale"]]
+            memory["scales"] = memory.get("scales", {}) | {record["symbol"]: [record["price_scale"], record["size_scale"]]}
         book = books[record["symbol"]]
         book.apply(record)
         if not record["is_snapshot"]:

@@ -23,11 +23,7 @@ RESTING = (
 def test_each_order_is_one_event() -> None:
     """Bids, then asks, as the venue gives them: what happened, what remains, the order's own time, the message's checksum on each."""
     gone, added, changed = read(ORDERS)
-    assert [(one["frame_index"], one["action"], one["side"]) for one in (gone, added, changed)] == [
-        (0, "delete", "bid"),
-        (1, "add", "bid"),
-        (2, "modify", "ask"),
-    ]
+    assert [(one["action"], one["side"]) for one in (gone, added, changed)] == [("delete", "bid"), ("add", "bid"), ("modify", "ask")]
     assert (added["order_id"], added["price"], added["size"]) == ("OI2XQ5-6JUYI-A5NI6J", encode("66566.9"), encode("2.82230268"))
     assert added["event_time"] == 1716145184900460
     assert (changed["price"], changed["size"]) == (encode("66581"), encode("0.00000001"))
@@ -53,12 +49,14 @@ def test_resting_orders_belong_to_their_connection() -> None:
 def test_orders_are_confirmed_or_refused() -> None:
     """`level3` is answered symbol by symbol like other channels; what a token is refused for concerns every stream asked for."""
     stream = Stream("orders", "BTC/USD")
-    confirmed = b'{"method":"subscribe","req_id":3,"result":{"channel":"level3","snapshot":true,"symbol":"BTC/USD"},"success":true}'
-    assert SPOKEN.hear(confirmed, {3: (stream,)}).confirmed == (stream,)
-    refused = b'{"error":"ESession:Invalid session","method":"subscribe","req_id":3,"success":false}'
-    assert SPOKEN.hear(refused, {3: (stream,)}).refused == ((stream, "ESession:Invalid session"),)
-    assert SPOKEN.hear(ORDERS.encode(), {}).stream == stream
-    assert SPOKEN.hear(orjson.dumps(orjson.loads(ORDERS), option=orjson.OPT_INDENT_2), {}).stream == stream
+    session = SPOKEN.session()
+    session.ask([stream], "t")
+    confirmed = b'{"method":"subscribe","req_id":1,"result":{"channel":"level3","snapshot":true,"symbol":"BTC/USD"},"success":true}'
+    assert session.hear(confirmed).confirmed == (stream,)
+    refused = b'{"error":"ESession:Invalid session","method":"subscribe","req_id":1,"success":false}'
+    assert session.hear(refused).refused == ((stream, "ESession:Invalid session"),)
+    assert session.hear(ORDERS.encode()).stream == stream
+    assert session.hear(orjson.dumps(orjson.loads(ORDERS), option=orjson.OPT_INDENT_2)).stream == stream
 
 
 def test_orders_have_an_address_of_their_own() -> None:
@@ -74,18 +72,17 @@ def test_orders_have_an_address_of_their_own() -> None:
 
 def test_orders_are_asked_for_one_symbol_at_a_time() -> None:
     """The venue's limit counts symbols by depth: one a message, at no more messages a second than it lets through."""
-    first, second = (
-        orjson.loads(one.message) for one in SPOKEN.subscribe([Stream("orders", "BTC/USD"), Stream("orders", "ETH/USD")], 4, "t")
-    )
+    session = SPOKEN.session()
+    first, second = (orjson.loads(one.message) for one in session.ask([Stream("orders", "BTC/USD"), Stream("orders", "ETH/USD")], "t"))
     assert first == {
         "method": "subscribe",
         "params": {"channel": "level3", "symbol": ["BTC/USD"], "snapshot": True, "depth": 1000, "token": "t"},
-        "req_id": 4,
+        "req_id": 1,
     }
-    assert (second["params"]["symbol"], second["req_id"]) == (["ETH/USD"], 5)
-    (given_up,) = SPOKEN.unsubscribe([Stream("orders", "BTC/USD")], 6, "t")
+    assert (second["params"]["symbol"], second["req_id"]) == (["ETH/USD"], 2)
+    (given_up,) = session.give_up([Stream("orders", "BTC/USD")], "t")
     assert orjson.loads(given_up.message)["params"] == {"channel": "level3", "symbol": ["BTC/USD"], "depth": 1000, "token": "t"}
-    assert SPOKEN.authenticated_limits.messages_per_second * 100 <= 200
+    assert SPOKEN.private_limits.messages_per_second * 100 <= 200
 
 
 @pytest.mark.parametrize(

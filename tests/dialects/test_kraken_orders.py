@@ -5,7 +5,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from dialects.contract import Endpoints, Stream
+from dialects.contract import Endpoints, Memory, Stream
 from dialects.kraken.dialect import Kraken
 from schemas.catalogue import event
 from schemas.decimals import encode
@@ -25,7 +25,7 @@ async def subscribed(client: aiohttp.ClientSession, simulator: Simulator) -> cli
     addresses = simulator.addresses
     there = Endpoints(addresses["kraken_ws"], addresses["kraken_rest"], addresses["kraken_authenticated_ws"])
     listener = clients.Listener(await client.ws_connect(SPOKEN.url(there, STREAMS), max_msg_size=0), "kraken")
-    for subscription in SPOKEN.subscribe(STREAMS, 1, token):
+    for subscription in SPOKEN.session().ask(STREAMS, token):
         await listener.socket.send_str(subscription.message.decode())
     await listener.settle()
     return listener
@@ -36,7 +36,8 @@ def read(connection_id: str, texts: list[str]) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
     for place, text in enumerate(texts, 1):
         one = frame("kraken", text)._replace(connection_id=connection_id, connection_sequence=place)
-        made += [record for name, record in SPOKEN.read(one, {}) if name == "order_delta"]
+        header = {"venue": one.venue, "connection_id": connection_id, "connection_sequence": place}
+        made += [header | record for name, record in SPOKEN.read(one, Memory()) if name == "order_delta"]
     return made
 
 
@@ -56,9 +57,10 @@ async def test_each_change_is_one_identity(levels: int) -> None:
         assert isinstance(venue, simulated.Kraken)
         await simulator.step(2500)
         heard = [await listener.texts() for listener in listeners]
-        confirmed = [stream for text in heard[0] for stream in SPOKEN.hear(text.encode(), {}).confirmed]
+        hearing = SPOKEN.session()
+        confirmed = [stream for text in heard[0] for stream in hearing.hear(text.encode()).confirmed]
         assert confirmed == STREAMS
-        assert {SPOKEN.hear(text.encode(), {}).stream for text in heard[0]} - {None} == set(STREAMS)
+        assert {hearing.hear(text.encode()).stream for text in heard[0]} - {None} == set(STREAMS)
         events = [read(f"kraken-{number}", texts) for number, texts in enumerate(heard)]
         truth = {
             (symbol, change.order_id, change.action, change.time_us, encode(change.price), encode(change.size))

@@ -62,8 +62,7 @@ class Raw:
         def messages() -> Iterable[tuple[str, bytes, bytes]]:
             for one in frames:
                 topic = event("frame").topic.of(one.venue)
-                record = {name: value for name, value in one._asdict().items() if name != "frames_lost"}
-                yield topic, f"{one.venue}|{one.connection_id}".encode(), self.encode("frame", topic, record)
+                yield topic, f"{one.venue}|{one.connection_id}".encode(), self.encode("frame", topic, one._asdict())
 
         return self.send(messages())
 

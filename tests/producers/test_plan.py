@@ -29,9 +29,9 @@ def test_an_unknown_channel_is_refused_at_start() -> None:
 
 def test_connections_hold_no_more_streams_than_allowed() -> None:
     """Streams are split without loss; the channel of the whole venue goes with each connection."""
-    whole = Stream("instrument", "")
+    kraken, whole = dialect("kraken"), Stream("instrument", "")
     others = [Stream("trade", str(number)) for number in range(25)]
-    shards = plan.shards([whole, *others], 10)
+    shards = plan.shards(kraken, [whole, *others], 10)
     assert all(len(shard) <= 10 and shard[0] == whole for shard in shards)
     assert [stream for shard in shards for stream in shard if stream != whole] == others
 

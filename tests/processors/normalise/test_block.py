@@ -7,9 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects
-from dialects.contract import Frame, Made
-from processors.normalise.core import Block, Normaliser, Refused
+from dialects.contract import Frame
+from processors.normalise.core import Block, Event, Normaliser, Refused
 
+TWO_TRADES = (
+    b'{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","price":1.5,"qty":2,"trade_id":1,'
+    b'"timestamp":"2026-01-01T00:00:00.000000Z"},{"symbol":"ETH/USD","side":"sell","price":7,"qty":1e-8,"trade_id":4,'
+    b'"timestamp":"2026-01-01T00:00:00Z"}]}'
+)
+SCALES = (
+    b'{"channel":"instrument","type":"snapshot","data":{"pairs":[{"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"online",'
+    b'"price_precision":4,"qty_precision":8}]}}'
+)
 VENUES = ("binance", "kraken", "nobody")
 PAYLOADS = (
     b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"1.50","q":"2","T":1795261980123456,"m":true,"M":true}}',
@@ -20,6 +29,12 @@ PAYLOADS = (
     b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCU',
     b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT"}}',
     b'{"result":null,"id":1}',
+    TWO_TRADES,
+    b'{"channel":"trade","type":"snapshot","data":[]}',
+    b'{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","price":1.5,"qty":2,"trade_id":1,"timestamp":"never"}]}',
+    b'{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[{"price":1.5,"qty":2}],"asks":[],"checksum":1}]}',
+    b'{"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","bid":1.5,"bid_qty":2,"ask":1.6,"ask_qty":null}]}',
+    SCALES,
     b'{"channel":"heartbeat"}',
 )
 FRAMES = st.lists(
@@ -33,14 +48,13 @@ FRAMES = st.lists(
         kind=st.sampled_from(("message", "message", "message", "notice", "reply")),
         request=st.none(),
         payload=st.sampled_from(PAYLOADS),
-        frames_lost=st.just(0),
     ),
     max_size=12,
 )
 Told = list[tuple[str, Any]]
 
 
-def told(made: Iterable[Made | Refused | Block]) -> Told:
+def told(made: Iterable[Event | Refused | Block]) -> Told:
     """Return events and refusals in a form that can be compared; a block as the events in it, or as what is wrong with each."""
     found: Told = []
     for one in made:
@@ -49,15 +63,16 @@ def told(made: Iterable[Made | Refused | Block]) -> Told:
                 try:
                     columns = part.columns()
                 except ValueError as error:
-                    found.append(("refused", Refused(offset, str(error))))
+                    found.append(("refused", Refused(offset, str(error), part.venue)))
                 else:
-                    found.append(
-                        (one.shape.event, {name: value[0] if isinstance(value, list) else value for name, value in columns.items()})
-                    )
+                    found += [
+                        (one.shape.event, {name: value[row] if isinstance(value, list) else value for name, value in columns.items()})
+                        for row in range(len(part.rows))
+                    ]
         elif isinstance(one, Refused):
             found.append(("refused", one))
         else:
-            found.append((one.event, one.record))
+            found.append((one.name, one.record))
     return found
 
 

@@ -1,16 +1,18 @@
 """Frames to events: what is counted as lost, what is refused, what is remembered, however the frames are cut into batches."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dialects import notices
 from dialects.catalogue import all_dialects
-from dialects.contract import Frame, Made
-from processors.normalise.core import MOST_CONNECTIONS, Normaliser, Refused
+from dialects.contract import Dialect, Endpoints, Frame, Made, Memory, Session, Shape, Stream
+from processors.normalise.core import Event, Normaliser, Refused
+from processors.normalise.memories import MOST_CONNECTIONS
 from tests.dialects.recorded import excerpts, read_excerpt
 
 TRADE = b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":%d,"p":"1.5","q":"2","T":1,"m":true,"M":true}}'
@@ -31,11 +33,22 @@ def normaliser() -> Normaliser:
     return Normaliser(all_dialects())
 
 
-def events(made: Iterable[object]) -> list[Made]:
+def kept(core: Normaliser, table: dict[str, bytes] | None = None) -> dict[str, bytes]:
+    """Write what changed into a table, as a checkpoint does, and return it."""
+    table = {} if table is None else table
+    for name, value in core.dump().items():
+        if value is None:
+            table.pop(name, None)
+        else:
+            table[name] = value
+    return table
+
+
+def events(made: Iterable[object]) -> list[Event]:
     """Return what was made, where nothing was refused."""
     found = list(made)
-    assert [one for one in found if not isinstance(one, Made)] == []
-    return [one for one in found if isinstance(one, Made)]
+    assert [one for one in found if not isinstance(one, Event)] == []
+    return [one for one in found if isinstance(one, Event)]
 
 
 def lost(core: Normaliser, frames: Sequence[Frame]) -> list[int]:
@@ -83,8 +96,8 @@ def test_offsets_applied_before_are_passed_over() -> None:
 def test_an_unknown_venue_is_refused_and_the_rest_flows() -> None:
     """A frame of a venue nobody speaks is refused by its name, at its offset."""
     found = list(normaliser().apply([(3, frame(1, b"?", venue="mtgox")), (4, frame(2, TRADE % 2))]))
-    assert found[0] == Refused(3, "no dialect for venue 'mtgox'")
-    assert isinstance(found[1], Made)
+    assert found[0] == Refused(3, "no dialect for venue 'mtgox'", "mtgox")
+    assert isinstance(found[1], Event)
 
 
 @pytest.mark.parametrize(
@@ -102,11 +115,11 @@ def test_what_cannot_be_read_is_refused_and_the_rest_flows(venue: str, payload: 
     """A malformed or unknown frame is refused with a reason; the frames around it are events, and it is no loss."""
     frames = [frame(1, TRADE % 1), frame(2, payload, venue=venue), frame(3, TRADE % 3)]
     before, refused, after = normaliser().apply(enumerate(frames))
-    assert isinstance(before, Made)
+    assert isinstance(before, Event)
     assert isinstance(refused, Refused)
     assert refused.offset == 1
     assert refused.reason
-    assert isinstance(after, Made)
+    assert isinstance(after, Event)
     assert after.record["frames_lost"] == 0
 
 
@@ -115,7 +128,7 @@ def test_a_frame_is_refused_whole() -> None:
     first = b'{"symbol":"BTC/USD","side":"buy","price":1.5,"qty":2,"trade_id":1,"timestamp":"2026-01-01T00:00:00.000000Z"}'
     payload = b'{"channel":"trade","type":"update","data":[%b,%b]}'
     good = list(normaliser().apply([(0, frame(1, payload % (first, first), venue="kraken"))]))
-    assert [type(one) for one in good] == [Made, Made]
+    assert [type(one) for one in good] == [Event, Event]
     bad = list(normaliser().apply([(0, frame(1, payload % (first, first.replace(b"2026-01-01", b"yesterday")), venue="kraken"))]))
     assert [type(one) for one in bad] == [Refused]
 
@@ -128,8 +141,8 @@ def test_a_message_that_was_no_frame_is_refused_by_its_reason() -> None:
 def test_what_a_dialect_remembers_outlives_a_restart() -> None:
     """Kraken's scales come once, in a frame of their own: books read after a restart still have them."""
     core = normaliser()
-    assert [one.event for one in events(core.apply([(0, frame(1, SCALES, venue="kraken"))]))] == ["instrument"]
-    again = Normaliser(all_dialects(), core.dump())
+    assert [one.name for one in events(core.apply([(0, frame(1, SCALES, venue="kraken"))]))] == ["instrument"]
+    again = Normaliser(all_dialects(), kept(core))
     (book,) = events(again.apply([(1, frame(2, BOOK, venue="kraken"))]))
     assert (book.record["price_scale"], book.record["size_scale"]) == (4, 8)
     (ignorant,) = events(normaliser().apply([(1, frame(2, BOOK, venue="kraken"))]))
@@ -142,7 +155,9 @@ def test_the_state_is_small_and_bounded() -> None:
     for number in range(3 * MOST_CONNECTIONS):
         list(core.apply([(number, frame(1, TRADE % 1, connection=f"connection-{number:04}"))]))
     assert list(core.connections) == [f"connection-{number:04}" for number in range(2 * MOST_CONNECTIONS, 3 * MOST_CONNECTIONS)]
-    assert len(core.dump()) < 100 * MOST_CONNECTIONS
+    entries = kept(core)
+    assert len(entries) == MOST_CONNECTIONS + 1
+    assert sum(map(len, entries.values())) < 100 * MOST_CONNECTIONS
 
 
 def test_a_connection_that_speaks_is_not_forgotten() -> None:
@@ -159,10 +174,10 @@ def test_a_dump_is_the_whole_state() -> None:
     """What is loaded from a dump dumps the same; an empty state is one that has read nothing."""
     core = normaliser()
     list(core.apply(enumerate([frame(1, SCALES, venue="kraken"), frame(4, TRADE % 4, connection="b"), frame(9, TRADE % 9)])))
-    again = Normaliser(all_dialects(), core.dump())
+    again = Normaliser(all_dialects(), kept(core))
     assert (again.applied, again.connections) == (core.applied, core.connections)
-    assert orjson.loads(again.dump()) == orjson.loads(core.dump())
-    assert Normaliser(all_dialects(), b"").applied == Normaliser(all_dialects()).applied == -1
+    assert again.dump() == core.dump() == {"applied": b"2"}, "nothing has changed since"
+    assert Normaliser(all_dialects(), {}).applied == Normaliser(all_dialects()).applied == -1
 
 
 class Piece(NamedTuple):
@@ -218,12 +233,129 @@ def test_however_it_is_cut_the_events_are_the_same(pieces: list[Piece], cuts: li
     whole = normaliser()
     expected = list(whole.apply(frames))
 
-    found: list[Made | Refused] = []
-    part = normaliser()
+    found: list[Event | Refused] = []
+    part, table = normaliser(), dict[str, bytes]()
     begin = 0
     for end in [*sorted(cut for cut in cuts if cut < len(frames)), len(frames)]:
         found += part.apply(frames[max(0, begin - again) : end])
-        part, begin = Normaliser(all_dialects(), part.dump()), end
+        part, begin = Normaliser(all_dialects(), kept(part, table)), end
 
     assert found == expected
-    assert orjson.loads(part.dump()) == orjson.loads(whole.dump())
+    assert (part.applied, part.connections) == (whole.applied, whole.connections)
+
+
+def closed() -> bytes:
+    """Return the remark that a connection has ended."""
+    return notices.encode("closed", reason="over")
+
+
+def test_what_is_remembered_of_a_connection_ends_with_it() -> None:
+    """After `closed` nothing of a connection is left in the state, neither its counts nor what its dialect remembered."""
+    core, table = normaliser(), dict[str, bytes]()
+    list(core.apply([(0, frame(1, SCALES, venue="kraken")), (1, frame(2, BOOK, venue="kraken"))]))
+    assert len(kept(core, table)) == 3
+    list(core.apply([(2, frame(3, closed(), venue="kraken", kind="notice"))]))
+    assert kept(core, table) == {"applied": b"2"}
+
+
+def test_a_connection_that_ended_between_two_checkpoints_leaves_nothing() -> None:
+    """One that was opened, remembered something and closed since the last checkpoint is never written."""
+    core = normaliser()
+    list(core.apply([(0, frame(1, SCALES, venue="kraken")), (1, frame(2, closed(), venue="kraken", kind="notice"))]))
+    assert kept(core) == {"applied": b"1"}
+
+
+def test_a_checkpoint_writes_what_changed() -> None:
+    """1,400 pairs remembered on each of 64 connections are written once; after that a second's work is a few hundred bytes."""
+    pair = '{"symbol":"P%d/USD","base":"P%d","quote":"USD","status":"online","price_precision":4,"qty_precision":8}'
+    pairs = ",".join(pair % (number, number) for number in range(1400))
+    scales = ('{"channel":"instrument","type":"snapshot","data":{"pairs":[' + pairs + "]}}").encode()
+    core, table = normaliser(), dict[str, bytes]()
+    for number in range(64):
+        list(core.apply([(number, frame(1, scales, venue="kraken", connection=f"socket-{number}"))]))
+    assert sum(map(len, kept(core, table).values())) > 1_000_000
+    list(core.apply([(64, frame(2, BOOK, venue="kraken", connection="socket-7"))]))
+    written = core.dump()
+    assert sum(len(value or b"") for value in written.values()) < 200
+    assert len(written) == 2
+
+
+class Faulty(Dialect):
+    """A dialect whose code fails on some frames, in whatever way."""
+
+    venue: ClassVar[str] = "binance"
+
+    def __init__(self, error: Exception, where: str) -> None:
+        self._error, self._where, self._sound = error, where, all_dialects()["binance"]
+
+    def url(self, endpoints: Endpoints, streams: Sequence[Stream]) -> str:
+        """Return what the sound one does."""
+        return self._sound.url(endpoints, streams)
+
+    def session(self) -> Session:
+        """Return what the sound one does."""
+        return self._sound.session()
+
+    def shape(self, payload: bytes) -> Shape | None:
+        """Return a shape that fails, or fail."""
+        if self._where == "shape":
+            raise self._error
+        found = self._sound.shape(payload)
+        if found is None or self._where not in {"decode", "columns"}:
+            return None
+        return found._replace(decode=self._fail) if self._where == "decode" else found._replace(columns=self._fail)
+
+    def read(self, frame: Frame, memory: Memory) -> Iterable[Made]:  # noqa: ARG002 - the signature is Dialect's
+        """Fail."""
+        raise self._error
+
+    def _fail(self, *_arguments: object) -> Any:
+        raise self._error
+
+
+@pytest.mark.parametrize("where", ["read", "shape", "decode"])
+@pytest.mark.parametrize("error", [KeyError("x"), AssertionError(), ZeroDivisionError(), RecursionError(), MemoryError(), TypeError("y")])
+def test_a_fault_of_one_dialect_stops_no_other(error: Exception, where: str) -> None:
+    """Whatever one venue's code raises, its frames are refused as our fault, and other venues' frames are events."""
+    dialects = dict(all_dialects()) | {"binance": Faulty(error, where)}
+    frames = [frame(1, TRADE % 1), frame(1, BOOK, venue="kraken", connection="b"), frame(2, TRADE % 2)]
+    for found in (
+        list(Normaliser(dialects).apply(enumerate(frames))),
+        list(Normaliser(dialects).apply_block(range(3), [list(column) for column in zip(*frames, strict=True)])),
+    ):
+        refused = [one for one in found if isinstance(one, Refused)]
+        assert [(one.offset, one.venue, one.fault) for one in refused] == [(0, "binance", error), (2, "binance", error)]
+        assert type(error).__name__ in refused[0].reason
+        assert len(found) == 3
+
+
+class Counting(Faulty):
+    """A venue that counts every message of a connection (Coinbase's sequence_num)."""
+
+    counts_connection: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        super().__init__(AssertionError(), "")
+
+    def connection_sequence(self, payload: bytes) -> int | None:
+        """Return the number the frame has."""
+        number = orjson.loads(payload).get("sequence_num")
+        return number if isinstance(number, int) else None
+
+    def read(self, frame: Frame, memory: Memory) -> Iterable[Made]:
+        """Fail."""
+        return self._sound.read(frame, memory)
+
+
+def test_a_jump_of_the_connections_own_counter_is_carried_on_every_event() -> None:
+    """What the venue's counter of all messages jumps over is told on every event of the connection from then on, block or not."""
+    numbers = (4, 5, 8, 8, 7, 9, 20)
+    frames = [
+        frame(place, (TRADE % place).replace(b'{"stream"', b'{"sequence_num":%d,"stream"' % number))
+        for place, number in enumerate(numbers, 1)
+    ]
+    dialects = {"binance": Counting()}
+    one_by_one = events(Normaliser(dialects).apply(enumerate(frames)))
+    at_once = events(Normaliser(dialects).apply_block(range(7), [list(column) for column in zip(*frames, strict=True)]))
+    assert [one.record["venue_lost"] for one in one_by_one] == [0, 0, 2, 2, 2, 2, 12]
+    assert at_once == one_by_one

@@ -38,6 +38,7 @@ def delta(
         received_at=received_at,
         frame_index=0,
         frames_lost=0,
+        venue_lost=0,
         event_time=None,
         bid_prices=[to_bytes(price * UNIT) for price, _ in bids],
         bid_sizes=[to_bytes(size * UNIT) for _, size in bids],
