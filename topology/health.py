@@ -1,4 +1,4 @@
-"""Health of one stage over HTTP: /health (alive), /ready (doing its work), /metrics (Prometheus).
+"""Health of one stage over HTTP: /health (alive, and its faults by venue), /ready (doing its work), /metrics (Prometheus).
 
 The address is written to <state_dir>/stages/<stage>-<pid>.json, where the live view and `tidewire doctor` find it.
 """
@@ -15,6 +15,7 @@ from typing import Self
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from topology.faults import Faults
 from topology.settings import Settings
 
 POLL_SECONDS = 0.1
@@ -22,11 +23,15 @@ POLL_SECONDS = 0.1
 
 
 class Health:
-    """Serve a stage's health while it runs. `ready` says why it is not ready, or nothing when it is."""
+    """Serve a stage's health while it runs. `ready` says why it is not ready, or nothing when it is.
 
-    def __init__(self, settings: Settings, stage: str, ready: Callable[[], str] = lambda: "") -> None:
+    A venue on which our own code failed in the last five minutes is in `failing` of /health, which stays 200: the process is well.
+    """
+
+    def __init__(self, settings: Settings, stage: str, ready: Callable[[], str] = lambda: "", faults: Faults | None = None) -> None:
         self.stage = stage
         self.ready = ready
+        self.faults = faults
         self._file = settings.state_dir / "stages" / f"{stage}-{os.getpid()}.json"
         health = self
 
@@ -35,7 +40,7 @@ class Health:
                 if self.path == "/metrics":
                     self._answer(HTTPStatus.OK, generate_latest(), CONTENT_TYPE_LATEST)
                 elif self.path == "/health":
-                    self._answer(HTTPStatus.OK, b'{"status":"alive"}', "application/json")
+                    self._answer(HTTPStatus.OK, health.document(), "application/json")
                 elif self.path == "/ready":
                     reason = health.ready()
                     status = HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK
@@ -56,6 +61,13 @@ class Health:
 
         self._server = ThreadingHTTPServer((settings.health.host, settings.health.port), Handler)
         self._server.daemon_threads = True
+
+    def document(self) -> bytes:
+        """Return what /health says: alive; and while there are faults, the venues `failing`, and each fault. Any thread."""
+        red = self.faults.red() if self.faults is not None else []
+        if not red:
+            return b'{"status":"alive"}'
+        return json.dumps({"status": "alive", "failing": sorted({str(one["venue"]) for one in red}), "faults": red}).encode()
 
     def __enter__(self) -> Self:
         self._file.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ events_out = Counter(
     "tidewire_events_out", "Messages a stage has published, or rows it has inserted, by topic or table.", ["stage", "topic"]
 )
 dead_letters = Counter("tidewire_dead_letters", "Messages a stage has refused, by the topic they came from.", ["stage", "topic"])
+faults = Counter("tidewire_faults", "Messages on which our own code failed; all else went on. Alert on any.", ["stage", "venue", "event"])
 control_frames = Counter("tidewire_control_frames", "Frames that hold no event (acknowledgements, heartbeats).", ["venue"])
 latency = Histogram("tidewire_latency_seconds", "From a frame's receipt to the end of this stage's work on it.", ["stage"], buckets=LATENCY)
 connections = Gauge("tidewire_connections", "Open websocket connections.", ["venue"])

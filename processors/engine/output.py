@@ -7,6 +7,7 @@ from typing import Any
 
 from prometheus_client import Counter
 
+from processors.engine.isolation import Isolation
 from processors.engine.transport import Batch
 from schemas.catalogue import event as event_of
 from schemas.codec import Codec
@@ -14,16 +15,23 @@ from topology import metrics
 from topology.clock import now
 from topology.dead_letters import DeadLetters
 from topology.errors import Reject
+from topology.faults import Faults
 from topology.kafka import Publisher
 from topology.registry import Registry
 from topology.settings import Settings
 
 
 class Output:
-    """Where a stage's work goes: events to their topics, refused messages to dead_letters. Nothing is delivered before `flush`."""
+    """Where a stage's work goes: events to their topics, refused messages to dead_letters. Nothing is delivered before `flush`.
 
-    def __init__(self, settings: Settings, registry: Registry, stage: str) -> None:
+    `fault` and `isolated` keep a bug with the messages that met it: see isolation.py.
+    """
+
+    def __init__(self, settings: Settings, registry: Registry, stage: str, faults: Faults | None = None) -> None:
         self.stage = stage
+        self._isolation = Isolation(faults or Faults(stage), self.refuse)
+        self.fault = self._isolation.fault
+        self.isolated = self._isolation.isolated
         self._registry = registry
         self._publisher = Publisher(settings.kafka)
         self._letters = DeadLetters(self._publisher, registry, stage, now, settings.processors.reject_share)

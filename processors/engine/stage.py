@@ -21,6 +21,7 @@ from processors.engine.transport.progress import end_anyway
 from schemas.catalogue import event as event_of
 from topology import metrics
 from topology.clock import now
+from topology.faults import Faults
 from topology.health import Health
 from topology.kafka import ensure_reachable
 from topology.log import configure, logger
@@ -87,7 +88,8 @@ class Stage:
         self._counts = {topic: metrics.events_in.labels(name, topic) for topic in topics}
         self._latency = metrics.latency.labels(name)
         self.registry = Registry(settings.registry)
-        self.output = Output(settings, self.registry, name)
+        self.faults = Faults(name)
+        self.output = Output(settings, self.registry, name, self.faults)
         partitions = settings.kafka.partitions or event_of("trade").topic.partitions
         data_dir = Path(settings.processors.data_dir or settings.state_dir / "faust")
         self.app = create_app(
@@ -227,5 +229,5 @@ def main(
     create(settings.kafka, all_topics())
     registry = Registry(settings.registry)
     stage = Stage(settings, name, topics_of(settings), begin_of(settings, registry), checkpoint_seconds_of(settings), patient=patient)
-    with Health(settings, name, ready=stage.status), shipping(settings, name):
+    with Health(settings, name, stage.status, stage.faults), shipping(settings, name):
         run(stage.app)
