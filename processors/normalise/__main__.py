@@ -38,7 +38,10 @@ class Normalise:
             made = self._core.apply_block([record.offset for record in batch], columns)
         for one in made:
             if isinstance(one, Refused):
-                output.refuse(batch, one.offset, one.reason)
+                if one.fault is not None:
+                    output.fault(batch, one.offset, one.fault, venue=one.venue, event="frame")
+                else:
+                    output.refuse(batch, one.offset, one.reason)
             elif isinstance(one, Block):
                 self._publish(one, batch, output)
             else:
@@ -51,17 +54,11 @@ class Normalise:
     @staticmethod
     def _publish(block: Block, batch: Batch, output: Output) -> None:
         try:
-            columns = block.columns()
-            refused = output.publish_block(block.shape.event, columns, len(block.rows))
-        except InvalidDatum:
-            """One datum spoils the block: say which, below."""
+            refused = output.publish_block(block.shape.event, block.columns(), len(block.rows))
+        except Exception:  # noqa: BLE001 - one datum or a bug spoils the block: say which frame, below
             for offset, part in block.parts():
-                try:
-                    refused = output.publish_block(part.shape.event, part.columns(), len(part.rows))
-                except InvalidDatum as error:
-                    output.refuse(batch, offset, str(error))
-                else:
-                    for _, reason in refused:
+                with output.isolated(batch, offset, venue=block.venue, event=block.shape.event):
+                    for _, reason in output.publish_block(part.shape.event, part.columns(), len(part.rows)):
                         output.refuse(batch, offset, reason)
         else:
             for row, reason in refused:

@@ -29,6 +29,15 @@ class Event(NamedTuple):
     record: dict[str, Any]
 
 
+class DialectFault(Exception):
+    """Our code for a venue failed on a frame. A dialect is pure: whatever it raised, the machine is not to blame."""
+
+    @classmethod
+    def of(cls, error: Exception) -> "DialectFault":
+        """Return an error as such a fault, with the place where it was raised."""
+        return cls(repr(error)).with_traceback(error.__traceback__)
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A frame nobody could read: its offset and why. `fault`: our own code failed on it, which is no word on the frame."""
@@ -36,7 +45,7 @@ class Refused:
     offset: int
     reason: str
     venue: str = ""
-    fault: BaseException | None = field(default=None, compare=False)
+    fault: DialectFault | None = field(default=None, compare=False)
 
 
 @cache
@@ -82,11 +91,13 @@ class Block:
         return str(self.frames[0][self.rows[0]])
 
     def columns(self) -> dict[str, Any]:
-        """Return the columns of the events' records; InvalidDatum where one of them has no meaning, anything where our code fails."""
+        """Return the columns of the events' records; InvalidDatum where one of them has no meaning, or DialectFault."""
         try:
             columns = self.shape.columns(self.decoded)
         except InvalidDatum as error:
             raise InvalidDatum(f"{self.venue}: {error}") from error
+        except Exception as error:
+            raise DialectFault.of(error) from error
         count = len(self.rows)
         for name, value in defaults_of(self.shape.event).items():
             columns.setdefault(name, [value] * count if isinstance(value, list) else value)
@@ -218,7 +229,7 @@ class Normaliser:
         except InvalidDatum as error:
             yield Refused(offset, str(error), frame.venue)
         except Exception as error:  # noqa: BLE001 - a fault of one venue's dialect stays with its frame
-            yield Refused(offset, f"{frame.venue}: our reading of it failed: {type(error).__name__}: {error}", frame.venue, error)
+            yield Refused(offset, f"{frame.venue}: our reading of it failed: {error!r}", frame.venue, DialectFault.of(error))
         else:
             yield from events
 
