@@ -64,26 +64,27 @@ class Block:
     rows: list[int] = field(default_factory=list)
     decoded: list[Any] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
+    """Each event's place in its frame; empty while all are the only one of theirs."""
     lost: list[int] = field(default_factory=list)
     venue_lost: list[int] = field(default_factory=list)
+    """What was lost before each event; empty while nothing was."""
 
     def add(self, offset: int, row: int, decoded: Sequence[Any], connection: Connection) -> None:
         """Add the events of one frame."""
-        if len(decoded) == 1:
+        count = len(decoded)
+        if connection.lost or connection.venue_lost or self.lost:
+            before = [0] * (len(self.rows) - len(self.lost))
+            self.lost += [*before, *[connection.lost] * count]
+            self.venue_lost += [*before, *[connection.venue_lost] * count]
+        if count == 1 and not self.places:
             self.offsets.append(offset)
             self.rows.append(row)
             self.decoded.append(decoded[0])
-            self.places.append(0)
-            self.lost.append(connection.lost)
-            self.venue_lost.append(connection.venue_lost)
             return
-        count = len(decoded)
+        self.places += [*[0] * (len(self.rows) - len(self.places)), *range(count)]
         self.offsets += [offset] * count
         self.rows += [row] * count
         self.decoded += decoded
-        self.places += range(count)
-        self.lost += [connection.lost] * count
-        self.venue_lost += [connection.venue_lost] * count
 
     @property
     def venue(self) -> str:
@@ -101,12 +102,12 @@ class Block:
         count = len(self.rows)
         for name, value in defaults_of(self.shape.event).items():
             columns.setdefault(name, [value] * count if isinstance(value, list) else value)
-        whole = count == len(self.frames[0]) and not any(self.places)
+        whole = count == len(self.frames[0]) and not self.places
         for name, column in zip(HEADER, self.frames, strict=False):
             columns[name] = column if whole else [column[row] for row in self.rows]
-        columns["frame_index"] = self.places if any(self.places) else 0
-        columns["frames_lost"] = self.lost if any(self.lost) else 0
-        columns["venue_lost"] = self.venue_lost if any(self.venue_lost) else 0
+        columns["frame_index"] = self.places or 0
+        columns["frames_lost"] = self.lost or 0
+        columns["venue_lost"] = self.venue_lost or 0
         return columns
 
     def parts(self) -> Iterator[tuple[int, "Block"]]:
