@@ -15,7 +15,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 
-from dialects.continuity import NONE, Rule
+from dialects.continuity import Rule
+from dialects.rules import NOTHING
 from schemas.errors import InvalidDatum
 
 Fields = dict[str, Any]
@@ -45,8 +46,8 @@ class Channel:
     events: tuple[str, ...]
     """Names of the events its frames become."""
     scope: Scope = "symbol"
-    continuity: Rule = NONE
-    """What proves that nothing of it was missed (dialects.continuity)."""
+    continuity: Rule = NOTHING
+    """What proves that nothing of it was missed (dialects.rules)."""
     silence: float | None = None
     """Longest quiet time in seconds before the watchdog calls a stream silent; None: it may be quiet for ever."""
     private: bool = False

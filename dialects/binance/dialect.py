@@ -15,7 +15,6 @@ from urllib.parse import quote as escape
 import orjson
 
 from dialects.binance.frames import read, shape
-from dialects.continuity import COUNTED, RANGES
 from dialects.contract import (
     Asked,
     Channel,
@@ -33,6 +32,7 @@ from dialects.contract import (
     Subscription,
     parts,
 )
+from dialects.rules import BINANCE_SPOT_BOOK, TRADES_COUNTED
 
 _OPENING = b'{"stream":"'
 NAMES: Mapping[str, str] = {"trade": "trade", "book": "depth@100ms", "quote": "bookTicker"}
@@ -54,8 +54,8 @@ class Binance(Dialect):
 
     venue: ClassVar[str] = "binance"
     channels: ClassVar[Mapping[str, Channel]] = {
-        "trade": Channel(("trade",), continuity=COUNTED, silence=300),
-        "book": Channel(("book_delta",), continuity=RANGES, silence=30, snapshot="rest"),
+        "trade": Channel(("trade",), continuity=TRADES_COUNTED, silence=300),
+        "book": Channel(("book_delta",), continuity=BINANCE_SPOT_BOOK, silence=30, snapshot="rest"),
         "quote": Channel(("quote",), silence=30),
     }
     limits: ClassVar[Limits] = Limits(

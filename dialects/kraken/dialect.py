@@ -16,7 +16,6 @@ from urllib.parse import quote as escape
 
 import orjson
 
-from dialects.continuity import CHECKSUM, COUNTED
 from dialects.contract import (
     Asked,
     Channel,
@@ -37,6 +36,7 @@ from dialects.contract import (
     said,
 )
 from dialects.kraken.frames import OPENING, read, shapes
+from dialects.rules import KRAKEN_BOOK, TRADES_COUNTED
 
 NAMES: Mapping[str, str] = {"instrument": "instrument", "trade": "trade", "book": "book", "quote": "ticker", "orders": "level3"}
 """Our channel → the venue's, in the order of subscription: precisions first, the checksum needs them."""
@@ -67,8 +67,8 @@ class Kraken(Dialect):
     venue: ClassVar[str] = "kraken"
     channels: ClassVar[Mapping[str, Channel]] = {
         "instrument": Channel(("instrument",), scope="connection"),
-        "trade": Channel(("trade",), continuity=COUNTED, silence=600),
-        "book": Channel(("book_delta",), continuity=CHECKSUM, silence=60, snapshot="pushed"),
+        "trade": Channel(("trade",), continuity=TRADES_COUNTED, silence=600),
+        "book": Channel(("book_delta",), continuity=KRAKEN_BOOK, silence=60, snapshot="pushed"),
         "quote": Channel(("quote",), silence=60),
         "orders": Channel(("order_delta",), silence=60, private=True, snapshot="pushed"),
     }
