@@ -3,7 +3,7 @@ FROM python:3.11.14-slim-bookworm AS build
 RUN python -m venv /opt/tidewire
 COPY requirements.lock /build/
 RUN /opt/tidewire/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /build/requirements.lock
-COPY pyproject.toml README.md /build/
+COPY pyproject.toml README.md LICENSE /build/
 COPY schemas /build/schemas
 COPY dialects /build/dialects
 COPY topology /build/topology
