@@ -223,7 +223,7 @@ def main() -> None:
     Where whoever reads us (head, a pager) has had enough, typer ends quietly, with code 1.
     """
     try:
-        app()
+        app(prog_name="tidewire")
     except TidewireError as error:
         print(f"tidewire: {error}", file=sys.stderr)
         sys.exit(1)

@@ -11,6 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 from local import Addresses, LocalStack
 from tests import containers, tolls
 
+pytest_plugins = ["tests.command_line"]
 PIPELINE = "tests/pipeline/"
 SETTINGS = {
     "kafka": "TIDEWIRE_TEST_KAFKA",

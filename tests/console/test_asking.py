@@ -10,8 +10,8 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from processors.build_candles.intervals import NAMES
+from tests.command_line import Said, Tidewire
 from tests.sinks.market import START
-from tests.topology.conftest import Said, Tidewire
 from topology.clickhouse import INTERVALS
 from topology.kafka import connection, consumer
 from topology.lag import Offsets

@@ -8,7 +8,7 @@ import typer.main
 
 from console.command_line import app
 from dialects.catalogue import all_dialects
-from tests.topology.conftest import Tidewire
+from tests.command_line import Tidewire
 from topology.flow import stages
 from topology.topics import all_topics
 

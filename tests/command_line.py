@@ -1,4 +1,4 @@
-"""The command line as a person meets it, and a stack of this folder's own that it finds by the state folder alone."""
+"""Fixtures of tests/console and tests/local: the command line as a person meets it, and a stack that it finds by the state folder alone."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ import pytest
 
 from console import command_line
 from local import LocalStack
-from tests.topology.filled import fill
+from tests.filled import fill
 from topology import addresses, settings
 from topology.settings import Settings
 

@@ -12,8 +12,8 @@ from local.market import live, simulated, simulator_bases, wanted
 from local.reachability import unreachable
 from local.simulator_process import SimulatorProcess
 from local.watchdog import Watchdog
+from tests.command_line import Tidewire
 from tests.dialects.recorded import read_excerpt
-from tests.topology.conftest import Tidewire
 from topology.errors import Fatal
 from topology.settings import Settings, Venue
 

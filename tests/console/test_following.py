@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.dialects.recorded import read_excerpt
+from tests.filled import Source
 from tests.sinks.market import START, trade
-from tests.topology.filled import Source
 from topology.settings import Settings
 
 PATIENCE = 120.0

@@ -7,8 +7,8 @@ from pathlib import Path
 from local.monitor import Monitor, topics_of
 from local.stage_process import StageProcess
 from local.watchdog import Watchdog
+from tests.filled import Source
 from tests.sinks.market import trade
-from tests.topology.filled import Source
 from topology.flow import stages
 from topology.health import Health
 from topology.metrics import events_in
