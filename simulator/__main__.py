@@ -7,8 +7,18 @@ import asyncio
 import json
 import signal
 
-from simulator.instruments import VENUES, some_bases
-from simulator.server import Simulator, SimulatorSettings
+from simulator.catalogue import all_venues
+from simulator.instruments import some_bases
+from simulator.server import Simulator
+from simulator.settings import SimulatorSettings
+
+
+def venue_port(text: str) -> tuple[str, int]:
+    """Read `VENUE=PORT`. Raises argparse.ArgumentTypeError."""
+    venue, _, port = text.rpartition("=")
+    if venue not in all_venues() or not port.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not VENUE=PORT with one of {', '.join(all_venues())}")
+    return venue, int(port)
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -18,7 +28,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--rate", type=float, default=defaults.rate, help="frames per second, all venues and streams")
     parser.add_argument("--symbols", default="BTC,ETH", help="base currencies, or a number of them")
-    parser.add_argument("--venues", default=",".join(VENUES))
+    parser.add_argument("--venues", default=",".join(defaults.venues), help=f"some of {', '.join(all_venues())}; default all")
     parser.add_argument("--speed", type=float, default=defaults.speed, help="market seconds per second")
     parser.add_argument("--levels", type=int, default=defaults.levels, help="levels on each side of a book")
     parser.add_argument("--trade-share", type=float, default=defaults.trade_share, help="share of steps that trade")
@@ -26,8 +36,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--history", type=int, default=defaults.history, help="book changes that can be undone")
     parser.add_argument("--orders", action="store_true", help="remember changes of single orders, for /truth/orders at the control address")
     parser.add_argument("--host", default=defaults.host)
-    parser.add_argument("--binance-port", type=int, default=0)
-    parser.add_argument("--kraken-port", type=int, default=0)
+    parser.add_argument("--port", type=venue_port, action="append", default=[], metavar="VENUE=PORT", help="else a free one")
     parser.add_argument("--control-port", type=int, default=0)
     parser.add_argument("--paused", action="store_true", help="wait for POST /resume or /step at the control address")
     return parser.parse_args(argv)
@@ -48,8 +57,7 @@ def settings(given: argparse.Namespace) -> SimulatorSettings:
         history=given.history,
         orders=given.orders,
         host=given.host,
-        binance_port=given.binance_port,
-        kraken_port=given.kraken_port,
+        ports=dict(given.port),
         control_port=given.control_port,
     )
 

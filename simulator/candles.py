@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Context, Decimal
 
@@ -14,7 +15,10 @@ _EXACT = Context(prec=60)
 
 @dataclass(frozen=True, slots=True)
 class Candle:
-    """One interval in which trades happened; prices and quote volume in the quote currency, volumes in the base."""
+    """One interval in which trades happened; prices and quote volume in the quote currency, volumes in the base.
+
+    Of an instrument whose contracts are of the quote currency, volumes are quotients of 60 digits.
+    """
 
     open_time: int
     """Microseconds since the epoch."""
@@ -49,7 +53,7 @@ def candles(instrument: Instrument, trades: list[Trade], interval: str) -> list[
         ValueError: an unknown interval.
     """
     width = interval_us(interval)
-    price_text, size_text = instrument.price_writer(), instrument.size_writer()
+    price_text = instrument.price_writer()
     groups: dict[int, list[Trade]] = {}
     for trade in trades:
         time_us = trade.time_ns // 1000
@@ -57,8 +61,7 @@ def candles(instrument: Instrument, trades: list[Trade], interval: str) -> list[
     made = []
     for open_time, group in groups.items():
         prices = [Decimal(price_text(trade.price)) for trade in group]
-        sizes = [Decimal(size_text(trade.size)) for trade in group]
-        quotes = [_EXACT.multiply(price, size) for price, size in zip(prices, sizes, strict=True)]
+        sizes, quotes = zip(*(instrument.amounts(trade.price, trade.size) for trade in group), strict=True)
         bought = [size for trade, size in zip(group, sizes, strict=True) if trade.taker_buys]
         made.append(
             Candle(
@@ -78,7 +81,7 @@ def candles(instrument: Instrument, trades: list[Trade], interval: str) -> list[
     return made
 
 
-def _total(numbers: list[Decimal]) -> Decimal:
+def _total(numbers: Iterable[Decimal]) -> Decimal:
     total = Decimal(0)
     for number in numbers:
         total = _EXACT.add(total, number)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, fields
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
@@ -15,11 +15,8 @@ from simulator.accounts.accounts import ApiKey
 from simulator.candles import candles
 from simulator.faults import Fault
 from simulator.instruments import Instrument
-from simulator.venues.kraken.venue import Kraken
 from simulator.wire import Connection
-
-if TYPE_CHECKING:
-    from simulator.server import Simulator
+from simulator.world import World
 
 MOST_TRADES = 100_000
 ASKED_FOR = frozenset(each.name for each in fields(Fault)) - {"number", "hits", "until", "held"}
@@ -27,10 +24,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Control:
-    """Answers about, and orders to, one simulator. Prices and sizes are decimal text, times microseconds."""
+    """Answers about, and orders to, one simulated world. Prices and sizes are decimal text, times microseconds."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: World, addresses: Mapping[str, str]) -> None:
         self._simulator = simulator
+        self._addresses = addresses
         self.app = web.Application(middlewares=[explain])
         router = self.app.router
         router.add_get("/status", self._status)
@@ -68,9 +66,9 @@ class Control:
                 "owed_steps": int(simulator.owed_steps),
                 "steps_per_second": simulator.market.settings.steps_per_second,
                 "made": simulator.made(),
-                "addresses": simulator.addresses,
+                "addresses": dict(self._addresses),
                 "instruments": [
-                    {"venue": venue, "symbol": symbol, "wire_symbol": listing.instrument.wire_symbol}
+                    {"venue": venue, "symbol": symbol, "wire_symbol": listing.instrument.wire_symbol, "kind": listing.instrument.kind}
                     for (venue, symbol), listing in simulator.market.listings.items()
                 ],
             }
@@ -124,9 +122,7 @@ class Control:
     async def _orders(self, request: web.Request) -> web.Response:
         instrument = self._instrument(request)
         venue = self._simulator.venues[instrument.venue]
-        if not isinstance(venue, Kraken):
-            raise KeyError(f"single orders at {instrument.venue}")
-        return web.json_response({"changes": [change._asdict() for change in venue.orders.changes(instrument.symbol)]})
+        return web.json_response({"changes": [change._asdict() for change in venue.order_changes(instrument.symbol)]})
 
     async def _connections(self, _request: web.Request) -> web.Response:
         listed = [

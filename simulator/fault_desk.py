@@ -12,7 +12,7 @@ from typing import NamedTuple
 from simulator.faults import AT_ONCE_KINDS, KINDS, REQUEST_KINDS, Fault, Injection
 from simulator.wire import Connection, Message
 
-_CHECKSUM = re.compile(r'"checksum":(\d+)')
+_CHECKSUM = re.compile(r'"checksum":(-?\d+)')
 
 
 class Delivery(NamedTuple):
@@ -187,6 +187,7 @@ class FaultDesk:
                     message.time_us,
                     message.giant(fault.levels),
                     message.snapshot,
+                    message.checked,
                 )
                 bent = [Delivery(hit, giant)]
         self._spend(fault, injection)

@@ -22,7 +22,7 @@ class Fault:
     symbol: str | None = None
     """Canonical."""
     channel: str | None = None
-    """The venue's word; `depth` also means `depth@100ms`; `snapshot` is Binance's REST book."""
+    """The venue's word; `depth` also means `depth@100ms`; `snapshot` is a book asked for by REST."""
     connection: int | None = None
     """One connection's number, else all of them."""
     count: int | None = None
@@ -71,7 +71,7 @@ class Fault:
             return (message.symbol, message.channel) == (self.held[0].symbol, self.held[0].channel)
         if self.kind == "giant":
             return message.giant is not None
-        return self.kind != "bad_checksum" or message.channel == "book"
+        return self.kind != "bad_checksum" or message.checked
 
 
 @dataclass(slots=True)

@@ -1,58 +1,75 @@
-"""What is traded: instruments of each venue, and how their whole numbers are written as decimal text."""
+"""What is traded: instruments of any venue, and how their whole numbers are written as decimal text.
+
+Which of them a venue lists, and in which spelling and precision, is said in the venue's own folder (`Venue.instruments`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
+from typing import Literal
 
-BINANCE = "binance"
-KRAKEN = "kraken"
-VENUES = (BINANCE, KRAKEN)
-QUOTE_OF = {BINANCE: "USDT", KRAKEN: "USD"}
-
-# base: (first price, Binance price decimals, Binance quantity decimals, Kraken price decimals)
-CATALOGUE: dict[str, tuple[str, int, int, int]] = {
-    "BTC": ("65000", 2, 5, 1),
-    "ETH": ("3200", 2, 4, 2),
-    "SOL": ("150", 3, 3, 3),
-    "BNB": ("610", 2, 3, 2),
-    "XRP": ("2.30", 5, 1, 5),
-    "ADA": ("0.85", 6, 1, 6),
-    "DOGE": ("0.21", 6, 0, 7),
-    "LTC": ("95", 3, 3, 3),
-    "LINK": ("18", 4, 2, 4),
-    "AVAX": ("31", 4, 2, 4),
+PRICES: dict[str, str] = {
+    "BTC": "65000",
+    "ETH": "3200",
+    "SOL": "150",
+    "BNB": "610",
+    "XRP": "2.30",
+    "ADA": "0.85",
+    "DOGE": "0.21",
+    "LTC": "95",
+    "LINK": "18",
+    "AVAX": "31",
 }
-KRAKEN_QUANTITY_DECIMALS = 8
-BINANCE_TEXT_DECIMALS = 8
+"""Base currency → what it costs at first, at every venue, in dollars of any kind."""
+OTHER_PRICE = "100"
+"""What a currency that is not listed above costs at first."""
+LEVEL_VALUE = Decimal(20_000)
+"""A level holds about so much of the quote currency, whatever a coin costs."""
+_EXACT = Context(prec=60)
 
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One pair at one venue; prices are whole ticks of 10**-price_decimals, sizes whole lots of 10**-size_decimals."""
+    """One instrument at one venue; prices are whole ticks of 10**-price_decimals, sizes whole lots of 10**-size_decimals.
+
+    A size counts base currency, or contracts where `contract_size` is set.
+    """
 
     venue: str
     base: str
     quote: str
+    wire_symbol: str
+    """The name in the venue's messages: `BTCUSDT`, `BTC/USD`."""
     price_decimals: int
     size_decimals: int
-    first_price: int
-    """Ticks."""
-    typical_size: int
-    """Lots in a level, on average."""
     text_decimals: int | None = None
     """Decimals of the wire text where the venue pads with zeros (Binance: 8), else as many as the precision."""
+    kind: Literal["spot", "perpetual", "future"] = "spot"
+    settle: str = ""
+    """Currency in which a derivative is settled; empty for spot."""
+    contract_size: Decimal | None = None
+    """Amount of one contract, in contract_size_unit; none where sizes count base currency."""
+    contract_size_unit: Literal["base", "quote"] = "base"
 
     @property
     def symbol(self) -> str:
-        """The canonical name, `BTC/USDT`."""
-        return f"{self.base}/{self.quote}"
+        """The name that no venue changes: `BTC/USDT`, and with its settlement `BTC/USD:BTC` for a derivative."""
+        return f"{self.base}/{self.quote}" + (f":{self.settle}" if self.settle else "")
 
     @property
-    def wire_symbol(self) -> str:
-        """The name in the venue's messages: `BTCUSDT` at Binance, `BTC/USD` at Kraken."""
-        return self.base + self.quote if self.venue == BINANCE else self.symbol
+    def first_price(self) -> int:
+        """Ticks."""
+        return int(Decimal(PRICES.get(self.base, OTHER_PRICE)) * 10**self.price_decimals)
+
+    @property
+    def typical_size(self) -> int:
+        """Lots in a level, on average."""
+        price = Decimal(PRICES.get(self.base, OTHER_PRICE))
+        if self.contract_size is not None:
+            price = self.contract_size if self.contract_size_unit == "quote" else price * self.contract_size
+        return int(LEVEL_VALUE / price * 10**self.size_decimals)
 
     def price_writer(self) -> Callable[[int], str]:
         """Make the function from ticks to the wire's decimal text."""
@@ -61,6 +78,15 @@ class Instrument:
     def size_writer(self) -> Callable[[int], str]:
         """Make the function from lots to the wire's decimal text."""
         return decimal_writer(self.size_decimals, self.text_decimals)
+
+    def amounts(self, price: int, size: int) -> tuple[Decimal, Decimal]:
+        """Return what a size at a price is in base and in quote currency: exact, but for a division by the price, to 60 digits."""
+        cost, amount = Decimal(price).scaleb(-self.price_decimals, _EXACT), Decimal(size).scaleb(-self.size_decimals, _EXACT)
+        if self.contract_size is not None:
+            amount = _EXACT.multiply(amount, self.contract_size)
+            if self.contract_size_unit == "quote":
+                return _EXACT.divide(amount, cost), amount
+        return amount, _EXACT.multiply(cost, amount)
 
 
 def decimal_writer(decimals: int, text_decimals: int | None = None) -> Callable[[int], str]:
@@ -75,37 +101,7 @@ def decimal_writer(decimals: int, text_decimals: int | None = None) -> Callable[
     return lambda number: template % divmod(number, scale)
 
 
-def instrument(venue: str, base: str) -> Instrument:
-    """Return the instrument of `base` at `venue`; a base outside the catalogue starts at a price of 100."""
-    price, binance_price, binance_size, kraken_price = CATALOGUE.get(base, ("100", 3, 3, 3))
-    price_decimals, size_decimals = (binance_price, binance_size) if venue == BINANCE else (kraken_price, KRAKEN_QUANTITY_DECIMALS)
-    # A level holds about 20,000 of the quote currency, whatever a coin costs.
-    typical_size = int(Decimal(20_000) / Decimal(price) * 10**size_decimals)
-    return Instrument(
-        venue=venue,
-        base=base,
-        quote=QUOTE_OF[venue],
-        price_decimals=price_decimals,
-        size_decimals=size_decimals,
-        first_price=int(Decimal(price) * 10**price_decimals),
-        typical_size=typical_size,
-        text_decimals=BINANCE_TEXT_DECIMALS if venue == BINANCE else None,
-    )
-
-
-def instruments(venues: tuple[str, ...], bases: tuple[str, ...]) -> list[Instrument]:
-    """Every base at every venue, in a fixed order.
-
-    Raises:
-        ValueError: a venue is not simulated.
-    """
-    for venue in venues:
-        if venue not in VENUES:
-            raise ValueError(f"venue {venue!r} is not simulated; there are {', '.join(VENUES)}")
-    return [instrument(venue, base) for base in bases for venue in venues]
-
-
 def some_bases(number: int) -> tuple[str, ...]:
-    """Return the first `number` bases of the catalogue, continued by made-up ones (`SIM11`, ...)."""
-    known = tuple(CATALOGUE)
+    """Return the first `number` bases that have a price, continued by made-up ones (`SIM11`, ...)."""
+    known = tuple(PRICES)
     return known[:number] + tuple(f"SIM{index}" for index in range(len(known) + 1, number + 1))

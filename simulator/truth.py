@@ -7,9 +7,21 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from typing import NamedTuple
 
 from simulator.book import Book
 from simulator.market import Change, Listing, Market, Step, Trade
+
+
+class OrderChange(NamedTuple):
+    """What happened to a single order, its numbers as the wire's text: `size` is what remains of it."""
+
+    order_id: str
+    action: str
+    """add, modify or delete."""
+    price: str
+    size: str
+    time_us: int
 
 
 class Tape:

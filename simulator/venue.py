@@ -4,37 +4,58 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import ClassVar
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from simulator.fault_desk import FaultDesk
 from simulator.faults import Fault, Injection
+from simulator.instruments import Instrument
 from simulator.market import Step
-from simulator.truth import Truth
+from simulator.surroundings import Surroundings
+from simulator.truth import OrderChange
 from simulator.wire import Connection, Message, text_frame
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Venue(ABC):
-    """One exchange: its HTTP application and the websockets connected to it."""
+    """One exchange: its HTTP application and the websockets connected to it. It is found by its `name` (simulator/catalogue.py)."""
 
-    name: str
+    name: ClassVar[str] = ""
+    """The dialect's venue."""
+    websocket_path: ClassVar[str] = ""
+    """What follows host and port in the base address of its websocket."""
+    authenticated_path: ClassVar[str] = ""
+    """The same for the websocket of channels that need a credential; empty where it has none of its own."""
+    keys_of: ClassVar[str] = ""
+    """The exchange whose API keys it takes (simulator/accounts/exchanges), where that is not its name."""
+    windows_per_second: ClassVar[float] = 0.0
+    """Frames a second that an instrument gives at most by timed windows, beside `frames_at_once`; 0: it has none."""
     shutdown_code = WSCloseCode.GOING_AWAY
 
-    def __init__(self, truth: Truth, desk: FaultDesk, clock: Callable[[], float]) -> None:
-        self.truth = truth
-        self.market = truth.market
-        self.desk = desk
-        self.clock = clock
+    @classmethod
+    @abstractmethod
+    def instruments(cls, base: str) -> Sequence[Instrument]:
+        """Return what it lists of a base currency, any at all: a made-up one too."""
+
+    @classmethod
+    @abstractmethod
+    def frames_at_once(cls, step: Step) -> int:
+        """Return how many frames a step at this venue gives a client that hears trades, book and quotes, but for timed windows."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self.truth = surroundings.truth
+        self.market = surroundings.truth.market
+        self.desk = surroundings.desk
+        self.clock = surroundings.clock
         self.made = 0
         """Messages made, whether anybody was subscribed or not."""
         self.connections: dict[int, Connection] = {}
         self.closed: list[Connection] = []
         self._numbers = 0
         self._subscribers: dict[str, list[Connection]] = {}
-        self.listings = {listing.instrument.symbol: listing for (venue, _), listing in self.market.listings.items() if venue == self.name}
+        self.listings = surroundings.listings(self.name)
         self.app = web.Application(middlewares=[self._gate])
         self.add_routes(self.app.router)
 
@@ -77,6 +98,15 @@ class Venue(ABC):
     @abstractmethod
     async def beat(self) -> None:
         """Keep the connections alive in the venue's way; runs until cancelled."""
+
+    def order_changes(self, symbol: str) -> list[OrderChange]:
+        """Return what happened to the single orders of a symbol, oldest first.
+
+        Raises:
+            KeyError: it tells of no single orders, or not of this symbol.
+            ValueError: they are not remembered in this run.
+        """
+        raise KeyError(f"single orders of {symbol} at {self.name}")
 
     @web.middleware
     async def _gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:

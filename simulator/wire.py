@@ -26,8 +26,8 @@ def text_frame(text: str) -> bytes:
 class Message:
     """One message of one stream, before it is written for a connection.
 
-    `render(variant, shift_us)` gives its text; `variant` is what a connection asked for (at Binance: combined or raw,
-    milliseconds or microseconds), `shift_us` moves every time in it.
+    `render(variant, shift_us)` gives its text; `variant` is what a connection asked for, in bits of the venue's own (combined or
+    raw, milliseconds or microseconds), `shift_us` moves every time in it.
     """
 
     symbol: str
@@ -40,6 +40,8 @@ class Message:
     time_us: int
     render: Callable[[int, int], str]
     snapshot: bool = False
+    checked: bool = False
+    """Whether it carries a checksum (`"checksum":…`) that `bad_checksum` can spoil."""
     giant: Callable[[int], Callable[[int, int], str]] | None = None
     """`giant(levels)` gives a render with that many harmless levels more."""
 

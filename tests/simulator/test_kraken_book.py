@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.instruments import KRAKEN, instruments
+from simulator.catalogue import instruments
 from simulator.market import Change, Market, MarketSettings
 from simulator.venues.kraken.book import ChecksumCache, DepthWindow
 from simulator.venues.kraken.frames import Writer, checksum
@@ -31,8 +31,8 @@ def test_checksum_of_the_documented_example() -> None:
 )
 def test_window_is_the_best_levels(depth: int, levels: int, steps: int) -> None:
     """A client that applies, cuts to the depth and checks has the market's best levels after each message."""
-    market = Market(instruments((KRAKEN,), ("XRP",)), MarketSettings(seed=depth + levels, levels=levels))
-    listing = market.listing(KRAKEN, "XRP/USD")
+    market = Market(instruments(("kraken",), ("XRP",)), MarketSettings(seed=depth + levels, levels=levels))
+    listing = market.listing("kraken", "XRP/USD")
     writer, window, cache = Writer(listing.instrument), DepthWindow(listing.book, depth), ChecksumCache(listing.book)
     price, size = writer.price, writer.size
     client = KrakenBook(depth)
@@ -54,8 +54,8 @@ def test_window_is_the_best_levels(depth: int, levels: int, steps: int) -> None:
 
 def test_levels_that_fall_out_are_not_announced() -> None:
     """A better level pushes the worst one out of the window without a word."""
-    market = Market(instruments((KRAKEN,), ("BTC",)), MarketSettings(levels=30))
-    book = market.listing(KRAKEN, "BTC/USD").book
+    market = Market(instruments(("kraken",), ("BTC",)), MarketSettings(levels=30))
+    book = market.listing("kraken", "BTC/USD").book
     window = DepthWindow(book, 10)
     better = book.bids.best() + 1
     book.bids.put(better, 5)
@@ -65,8 +65,8 @@ def test_levels_that_fall_out_are_not_announced() -> None:
 
 def test_level_that_moves_up_is_announced() -> None:
     """When a level inside the window goes, the one that takes the last place is announced beside the removal."""
-    market = Market(instruments((KRAKEN,), ("BTC",)), MarketSettings(levels=30))
-    book = market.listing(KRAKEN, "BTC/USD").book
+    market = Market(instruments(("kraken",), ("BTC",)), MarketSettings(levels=30))
+    book = market.listing("kraken", "BTC/USD").book
     window = DepthWindow(book, 10)
     entering = book.bids.top(11)[-1]
     gone = book.bids.best()

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from simulator.server import Simulator, SimulatorSettings
-from simulator.venues.kraken.level3 import OrderChange
+from simulator.truth import OrderChange
 from simulator.venues.kraken.venue import Kraken
 from tests.simulator import clients
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from simulator.instruments import KRAKEN, instruments
+from simulator.catalogue import instruments
 from simulator.market import Change, Market, MarketSettings
 from simulator.venues.kraken.book import ChecksumCache
 from simulator.venues.kraken.level3 import Orders
@@ -22,8 +22,8 @@ def messages(market: Market, orders: Orders) -> list[str]:
 
 def made(levels: int, seed: int = 3, keep: bool = False) -> tuple[Market, Orders]:
     """Return a market of one pair and its orders."""
-    market = Market(instruments((KRAKEN,), ("XRP",)), MarketSettings(seed=seed, levels=levels))
-    listing = market.listing(KRAKEN, SYMBOL)
+    market = Market(instruments(("kraken",), ("XRP",)), MarketSettings(seed=seed, levels=levels))
+    listing = market.listing("kraken", SYMBOL)
     return market, Orders(market, {SYMBOL: listing}, {SYMBOL: ChecksumCache(listing.book)}, keep)
 
 
@@ -31,7 +31,7 @@ def made(levels: int, seed: int = 3, keep: bool = False) -> tuple[Market, Orders
 def test_window_is_the_orders_of_the_best_levels(depth: int, levels: int, steps: int) -> None:
     """A client that applies, cuts to the depth and checks holds one order for each of the market's best levels after each message."""
     market, orders = made(levels, seed=depth + levels)
-    listing = market.listing(KRAKEN, SYMBOL)
+    listing = market.listing("kraken", SYMBOL)
     price, size = listing.instrument.price_writer(), listing.instrument.size_writer()
     client = KrakenOrders(depth)
     orders.open(SYMBOL, depth)
@@ -72,7 +72,7 @@ def test_ids_are_those_of_the_seed_and_never_twice() -> None:
 def test_what_a_step_does_to_a_level_is_one_event() -> None:
     """A level changed twice, or taken and put back, in one step is one modification; one that comes and goes is nothing."""
     market, _ = made(30)
-    book = market.listing(KRAKEN, SYMBOL).book
+    book = market.listing("kraken", SYMBOL).book
     orders = OrderBook(book, "seed", 5)
     orders.open(10)
     price, size, new = book.bids.best(), book.bids.sizes[book.bids.best()], book.bids.best() + 1

@@ -1,20 +1,23 @@
 """The truth keeps every trade, old books, and candles."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from simulator.candles import candles, interval_us
-from simulator.instruments import BINANCE, VENUES, instrument, instruments
+from simulator.catalogue import all_venues, instruments
+from simulator.instruments import Instrument
 from simulator.market import Market, MarketSettings, Trade
 from simulator.truth import Truth
 
-KEY = (BINANCE, "BTC/USDT")
+KEY = ("binance", "BTC/USDT")
+(LISTED,) = instruments(("binance",), ("BTC",))
 
 
 def run(steps: int, history: int) -> tuple[Truth, dict[int, tuple[object, object]], list[Trade]]:
     """Return a truth, the book of KEY after each step by its update id, and the trades of KEY."""
-    market = Market(instruments(VENUES, ("BTC",)), MarketSettings(levels=60))
+    market = Market(instruments(all_venues(), ("BTC",)), MarketSettings(levels=60))
     truth = Truth(market, history)
     books: dict[int, tuple[object, object]] = {}
     trades: list[Trade] = []
@@ -68,7 +71,7 @@ def test_candles_by_hand() -> None:
         Trade(6, 6_500_200, 50_000, False, start + minute - 1),
         Trade(7, 6_499_900, 100_000, True, start + 2 * minute),
     ]
-    first, second = candles(instrument(BINANCE, "BTC"), traded, "1m")
+    first, second = candles(LISTED, traded, "1m")
     assert (first.open_time, second.open_time) == (start // 1000, (start + 2 * minute) // 1000)
     assert (first.open, first.high, first.low, first.close) == tuple(map(Decimal, ("65000", "65002", "65000", "65002")))
     assert (first.volume, first.quote_volume, first.taker_buy_volume) == (
@@ -80,16 +83,34 @@ def test_candles_by_hand() -> None:
     assert (second.open, second.close, second.trades) == (Decimal(64999), Decimal(64999), 1)
 
 
+PERPETUAL = Instrument("bourse", "BTC", "USDT", "BTCUSDT", 2, 3, kind="perpetual", settle="USDT")
+SWAP = replace(PERPETUAL, size_decimals=0, contract_size=Decimal("0.001"))
+INVERSE = replace(SWAP, quote="USD", settle="BTC", contract_size=Decimal(10), contract_size_unit="quote")
+
+
+@pytest.mark.parametrize(
+    ("instrument", "volume", "quote_volume"),
+    [(PERPETUAL, "0.3", "12000"), (SWAP, "0.3", "12000"), (INVERSE, "0.075", "3000")],
+    ids=["base", "contracts of base", "contracts of quote"],
+)
+def test_candles_of_contracts(instrument: Instrument, volume: str, quote_volume: str) -> None:
+    """Volumes are in base and quote currency whatever the venue counts: 300 lots at 40,000, by hand for each kind of contract."""
+    (candle,) = candles(instrument, [Trade(1, 4_000_000, 300, True, 10**18)], "1m")
+    assert (candle.volume, candle.quote_volume, candle.close) == (Decimal(volume), Decimal(quote_volume), Decimal(40_000))
+    assert instrument.symbol == f"BTC/{instrument.quote}:{instrument.settle}"
+    assert instrument.first_price == 6_500_000
+    assert instrument.amounts(6_500_000, instrument.typical_size)[1] == pytest.approx(Decimal(20_000), rel=Decimal("0.01"))
+
+
 def test_candles_of_two_intervals_agree() -> None:
     """Seconds add up to the minute."""
     truth, _, trades = run(4000, history=10)
-    listed = instrument(BINANCE, "BTC")
-    seconds, whole = candles(listed, trades, "1s"), candles(listed, trades, "1d")
+    seconds, whole = candles(LISTED, trades, "1s"), candles(LISTED, trades, "1d")
     assert len(whole) == 1
     assert sum(candle.trades for candle in seconds) == whole[0].trades == len(trades)
     assert sum((candle.volume for candle in seconds), Decimal(0)) == whole[0].volume
     assert max(candle.high for candle in seconds) == whole[0].high
-    assert len(truth.tapes) == 2
+    assert len(truth.tapes) == len(instruments(all_venues(), ("BTC",)))
 
 
 @pytest.mark.parametrize("interval", ["", "m", "0m", "1w", "-1m", "1.5h"])

@@ -7,23 +7,20 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from simulator.fault_desk import FaultDesk
-from simulator.instruments import BINANCE
 from simulator.market import Listing
-from simulator.truth import Truth
+from simulator.surroundings import Surroundings
 from simulator.venues.binance.frames import MICROSECONDS, Writer, exchange_symbol, stamp
 
 
 class BinanceRest:
     """Serves books, history and reference data."""
 
-    def __init__(self, truth: Truth, desk: FaultDesk) -> None:
-        self._truth = truth
-        self._market = truth.market
-        self._desk = desk
-        self._by_wire = {
-            listing.instrument.wire_symbol: listing for (venue, _), listing in self._market.listings.items() if venue == BINANCE
-        }
+    def __init__(self, venue: str, surroundings: Surroundings) -> None:
+        self._venue = venue
+        self._truth = surroundings.truth
+        self._market = surroundings.truth.market
+        self._desk = surroundings.desk
+        self._by_wire = {listing.instrument.wire_symbol: listing for listing in surroundings.listings(venue).values()}
         self._writers = {each.instrument.symbol: Writer(each.instrument) for each in self._by_wire.values()}
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
@@ -72,7 +69,7 @@ class BinanceRest:
             return asked
         listing, limit = asked
         symbol, book = listing.instrument.symbol, listing.book
-        giant = self._desk.take(BINANCE, "giant", symbol, "snapshot", self._market.time_us)
+        giant = self._desk.take(self._venue, "giant", symbol, "snapshot", self._market.time_us)
         extra = 0 if giant is None else giant.levels
         return body(self._writers[symbol].snapshot(book.update_id, book.bids.top(limit), book.asks.top(limit), extra))
 
@@ -85,7 +82,7 @@ class BinanceRest:
         from_id = request.query.get("fromId") if request.path.endswith("historicalTrades") else None
         if from_id is not None and not from_id.isdigit():
             return failure(-1100, "Illegal characters found in parameter 'fromId'; legal range is '^[0-9]{1,20}$'.")
-        trades = self._truth.tape(BINANCE, symbol).trades(None if from_id is None else int(from_id), limit)
+        trades = self._truth.tape(self._venue, symbol).trades(None if from_id is None else int(from_id), limit)
         writer, unit = self._writers[symbol], wants_microseconds(request)
         return body(f"[{','.join(writer.rest_trade(trade, unit) for trade in trades)}]")
 

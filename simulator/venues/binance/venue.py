@@ -8,18 +8,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from aiohttp import WSCloseCode, web
 
-from simulator.fault_desk import FaultDesk
 from simulator.faults import Fault
-from simulator.instruments import BINANCE
+from simulator.instruments import Instrument
 from simulator.market import Change, Step
-from simulator.truth import Truth
+from simulator.surroundings import Surroundings
 from simulator.venue import Venue
 from simulator.venues.binance.frames import COMBINED, MICROSECONDS, Writer, stamp, wrap
+from simulator.venues.binance.instruments import spot
 from simulator.venues.binance.rest import BinanceRest, failure
 from simulator.wire import Connection, Message
 
@@ -32,12 +32,24 @@ METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GE
 class Binance(Venue):
     """The simulated Binance."""
 
-    name = BINANCE
+    name: ClassVar[str] = "binance"
+    windows_per_second: ClassVar[float] = 1_000_000 / FAST_US
+    """Of `depth@100ms`, the stream of book changes that is counted."""
 
-    def __init__(self, truth: Truth, desk: FaultDesk, clock: Callable[[], float], ping_seconds: float = 20.0) -> None:
-        self._rest = BinanceRest(truth, desk)
-        super().__init__(truth, desk, clock)
-        self._ping_seconds = ping_seconds
+    @classmethod
+    def instruments(cls, base: str) -> Sequence[Instrument]:
+        """Return the spot pair."""
+        return (spot(cls.name, base),)
+
+    @classmethod
+    def frames_at_once(cls, step: Step) -> int:
+        """Count `trade` and `bookTicker`."""
+        return len(step.trades) + step.quote_changed
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._rest = BinanceRest(self.name, surroundings)
+        super().__init__(surroundings)
+        self._ping_seconds = surroundings.ping_seconds
         self._writers = {symbol: Writer(listing.instrument) for symbol, listing in self.listings.items()}
         self._fast: dict[str, list[Change]] = {symbol: [] for symbol in self.listings}
         self._slow: dict[str, list[Change]] = {symbol: [] for symbol in self.listings}
@@ -56,7 +68,7 @@ class Binance(Venue):
         """Trades and the best quote at once; book changes wait for their window."""
         symbol = step.listing.instrument.symbol
         writer = self._writers[symbol]
-        self.made += len(step.trades) + step.quote_changed
+        self.made += self.frames_at_once(step)
         hearers = self.subscribers(f"{writer.lower}@trade") if step.trades else None
         if hearers is not None:
             for trade in step.trades:

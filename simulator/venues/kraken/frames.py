@@ -100,7 +100,7 @@ class Writer:
 
             return render
 
-        return Message(self.symbol, "book", ids[0], ids[1], time_us, with_giant(0), snapshot, with_giant)
+        return Message(self.symbol, "book", ids[0], ids[1], time_us, with_giant(0), snapshot, checked=True, giant=with_giant)
 
     def _levels(self, levels: list[tuple[int, int]]) -> str:
         price, size = self.price, self.size

@@ -6,26 +6,14 @@ size the order had, as the live feed does.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from simulator.market import Listing, Market, Step
+from simulator.truth import OrderChange
 from simulator.venues.kraken.book import ChecksumCache
 from simulator.venues.kraken.frames import Writer, envelope, timestamp
 from simulator.venues.kraken.orders import OrderBook, Sides, Told
 from simulator.wire import Message
 
 CHANNEL = "level3"
-
-
-class OrderChange(NamedTuple):
-    """What happened to an order, its numbers as the wire's text: `size` is what remains of it."""
-
-    order_id: str
-    action: str
-    """add, modify or delete."""
-    price: str
-    size: str
-    time_us: int
 
 
 class Orders:

@@ -10,9 +10,9 @@ import time
 
 from aiohttp import web
 
-from simulator.instruments import KRAKEN, Instrument
+from simulator.instruments import Instrument
 from simulator.market import Trade
-from simulator.truth import Truth
+from simulator.surroundings import Surroundings
 from simulator.venues.kraken.frames import order_type, timestamp
 
 LARGEST_COUNT = 1000
@@ -35,9 +35,10 @@ def pair_name(instrument: Instrument) -> str:
 class KrakenRest:
     """Serves history and reference data."""
 
-    def __init__(self, truth: Truth) -> None:
-        self._truth = truth
-        self._instruments = [listing.instrument for (venue, _), listing in truth.market.listings.items() if venue == KRAKEN]
+    def __init__(self, venue: str, surroundings: Surroundings) -> None:
+        self._venue = venue
+        self._truth = surroundings.truth
+        self._instruments = [listing.instrument for listing in surroundings.listings(venue).values()]
         self._by_name = {
             name: each
             for each in self._instruments
@@ -75,7 +76,7 @@ class KrakenRest:
         since, count = request.query.get("since"), request.query.get("count", str(LARGEST_COUNT))
         if (since is not None and not since.isdigit()) or not count.isdigit() or int(count) == 0:
             return failure("EGeneral:Invalid arguments")
-        tape = self._truth.tape(KRAKEN, instrument.symbol)
+        tape = self._truth.tape(self._venue, instrument.symbol)
         from_id = None if since is None else tape.first_id_after(nanoseconds(int(since)))
         trades = tape.trades(from_id, min(int(count), LARGEST_COUNT))
         rows = ",".join(trade_row(instrument, trade) for trade in trades)

@@ -12,9 +12,8 @@ from random import Random
 
 from aiohttp import web
 
-from simulator.accounts import rest as accounts_rest
 from simulator.accounts.accounts import Accounts, Refusal
-from simulator.instruments import KRAKEN
+from simulator.accounts.exchanges.kraken import Kraken
 from simulator.wire import Connection
 
 PATH = "/0/private/GetWebSocketsToken"
@@ -30,6 +29,7 @@ class Tokens:
 
     def __init__(self, accounts: Accounts, seed: int) -> None:
         self._accounts = accounts
+        self._keys = Kraken()
         self._random = Random(f"{seed}|tokens")
         self._given: dict[str, tuple[str, int]] = {}
         """Token → its key, and the microsecond from which it opens nothing; oldest first."""
@@ -40,10 +40,9 @@ class Tokens:
 
     async def _answer(self, request: web.Request) -> web.Response:
         try:
-            key = await self._accounts.signed(KRAKEN, request)
+            key = await self._keys.signed(self._accounts, request)
         except Refusal as refusal:
-            body, status = accounts_rest.refused(KRAKEN, str(refusal))
-            return web.json_response(body, status=status)
+            return self._keys.refusal(refusal)
         if PERMISSION not in key.permissions:
             return web.json_response({"error": ["EGeneral:Permission denied"]})
         return web.json_response({"error": [], "result": {"token": self.give(key.key), "expires": VALID_SECONDS}})
@@ -64,7 +63,7 @@ class Tokens:
         name, until = self._given.get(token, ("", 0))
         name = connection.keys.get(token) or (name if until > self._accounts.now() else "")
         try:
-            key = self._accounts.found(KRAKEN, name)
+            key = self._accounts.found(self._keys.name, name)
         except Refusal:
             return UNKNOWN
         if PERMISSION not in key.permissions:
@@ -76,7 +75,7 @@ class Tokens:
         """Whether a connection was opened with a key which has ended since."""
         for name in connection.keys.values():
             try:
-                self._accounts.found(KRAKEN, name)
+                self._accounts.found(self._keys.name, name)
             except Refusal:
                 return True
         return False

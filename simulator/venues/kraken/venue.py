@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from aiohttp import WSCloseCode, web
 
-from simulator.accounts.accounts import Accounts
-from simulator.fault_desk import FaultDesk
 from simulator.faults import Fault
-from simulator.instruments import KRAKEN
+from simulator.instruments import Instrument
 from simulator.market import Step
-from simulator.truth import Truth
+from simulator.surroundings import Surroundings
+from simulator.truth import OrderChange
 from simulator.venue import Venue
 from simulator.venues.kraken.book import ChecksumCache, DepthWindow
 from simulator.venues.kraken.frames import Day, Writer, envelope, timestamp
+from simulator.venues.kraken.instruments import QUOTE, spot
 from simulator.venues.kraken.level3 import CHANNEL as LEVEL3
 from simulator.venues.kraken.level3 import Orders
 from simulator.venues.kraken.orders import DEPTHS as ORDER_DEPTHS
@@ -36,7 +36,6 @@ CHANNELS = ("book", "instrument", "ticker", "trade")
 TRIGGERS = ("bbo", "trades")
 PUBLIC, AUTHENTICATED = 0, 1
 """Variants of a connection: by path, each with channels of its own."""
-AUTHENTICATED_PATH = "/l3/v2"
 KEY_SECONDS = 0.1
 """How often connections are looked through for keys that have ended."""
 CONNECTION_ID = 13_834_774_380_200_032_777
@@ -46,31 +45,35 @@ CONNECTION_ID = 13_834_774_380_200_032_777
 class Kraken(Venue):
     """The simulated Kraken."""
 
-    name = KRAKEN
+    name: ClassVar[str] = "kraken"
+    websocket_path: ClassVar[str] = "/v2"
+    authenticated_path: ClassVar[str] = "/l3/v2"
 
-    def __init__(
-        self,
-        truth: Truth,
-        desk: FaultDesk,
-        clock: Callable[[], float],
-        accounts: Accounts,
-        heartbeat_seconds: float = 1.0,
-        keep_orders: bool = False,
-    ) -> None:
-        self._rest = KrakenRest(truth)
-        self._tokens = Tokens(accounts, truth.market.settings.seed)
-        super().__init__(truth, desk, clock)
-        self._heartbeat_seconds = heartbeat_seconds
+    @classmethod
+    def instruments(cls, base: str) -> Sequence[Instrument]:
+        """Return the spot pair."""
+        return (spot(cls.name, base),)
+
+    @classmethod
+    def frames_at_once(cls, step: Step) -> int:
+        """Count `trade`, `book` and `ticker` (bbo); no single orders."""
+        return bool(step.trades) + bool(step.changes) + step.quote_changed
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._rest = KrakenRest(self.name, surroundings)
+        self._tokens = Tokens(surroundings.accounts, surroundings.truth.market.settings.seed)
+        super().__init__(surroundings)
+        self._heartbeat_seconds = surroundings.heartbeat_seconds
         self._writers = {symbol: Writer(listing.instrument) for symbol, listing in self.listings.items()}
         self._windows: dict[str, dict[int, DepthWindow]] = {symbol: {} for symbol in self.listings}
         self._checksums = {symbol: ChecksumCache(listing.book) for symbol, listing in self.listings.items()}
-        self.orders = Orders(self.market, self.listings, self._checksums, keep_orders)
+        self.orders = Orders(self.market, self.listings, self._checksums, surroundings.orders)
         self._days = {symbol: Day(listing.instrument.first_price) for symbol, listing in self.listings.items()}
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Add the websockets' paths and those of the REST host."""
-        router.add_get("/v2", self._open)
-        router.add_get(AUTHENTICATED_PATH, self._open_authenticated)
+        router.add_get(self.websocket_path, self._open)
+        router.add_get(self.authenticated_path, self._open_authenticated)
         self._rest.add_routes(router)
         self._tokens.add_routes(router)
 
@@ -78,7 +81,7 @@ class Kraken(Venue):
         """Trades of one order in one message, then the book, single orders, and the best quote; `made` counts no single orders."""
         symbol = step.listing.instrument.symbol
         writer, book = self._writers[symbol], step.listing.book
-        self.made += bool(step.trades) + bool(step.changes) + step.quote_changed
+        self.made += self.frames_at_once(step)
         if step.trades:
             day = self._days[symbol]
             for trade in step.trades:
@@ -107,6 +110,10 @@ class Kraken(Venue):
 
     def finish(self) -> None:
         """Nothing is kept back."""
+
+    def order_changes(self, symbol: str) -> list[OrderChange]:
+        """Return what was told on `level3`, heard or not."""
+        return self.orders.changes(symbol)
 
     def stranger(self, message: Message) -> Message:
         """Return a message of an undocumented channel."""
@@ -283,7 +290,7 @@ class Kraken(Venue):
         self.deliver(message, [connection])
 
     def _instruments(self) -> str:
-        names = sorted({name for each in self.listings.values() for name in (each.instrument.base, "USD")})
+        names = sorted({name for each in self.listings.values() for name in (each.instrument.base, QUOTE)})
         assets = ",".join(
             f'{{"id":"{name}","status":"enabled","precision":10,"precision_display":5,"borrowable":false,'
             f'"collateral_value":0.00,"margin_rate":0.000000}}'
