@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dialects.catalogue import all_dialects
+from dialects.contract import Stream
 from dialects.symbols import bases, spell
+from simulator.catalogue import all_venues
 from topology.errors import Fatal
 from topology.settings import Settings, Venue
 
 VENUE_NAMES = "venues"
+NOT_SIMULATED = "it is not simulated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +56,39 @@ def live(venues: Mapping[str, Venue], reasons: Mapping[str, str]) -> Market | No
 def simulated(venues: Mapping[str, Venue], addresses: Mapping[str, str], reasons: Mapping[str, str]) -> Market:
     """Return the market the simulator serves at `addresses` (`<venue>_ws`, `<venue>_rest`), each event labelled `simulated`.
 
-    What needs a credential is left out: the simulator knows no exchange's keys, and is shown none.
-    Raises Fatal where it serves none of the venues.
+    What needs a credential is left out: the simulator knows no exchange's keys, and is shown none. So is a venue of which nothing is
+    left then, or which it does not serve. Raises Fatal where no venue is left.
     """
     served: dict[str, Venue] = {}
+    left_out = {name: reason for name, reason in reasons.items() if reason}
     for name, venue in venues.items():
-        if f"{name}_ws" in addresses:
-            spoken = all_dialects()[name]
+        spoken = all_dialects()[name]
+        channels = tuple(one for one in venue.channels if not spoken.is_private([Stream(one, "")]))
+        if f"{name}_ws" not in addresses:
+            left_out[name] = NOT_SIMULATED
+        elif venue.channels and not channels:
+            left_out[name] = f"{', '.join(venue.channels)} can't be simulated without a credential"
+        else:
             changes = {
                 "websocket": addresses[f"{name}_ws"],
                 "rest": addresses[f"{name}_rest"],
                 "origin": "simulated",
                 "credential": "",
-                "channels": tuple(one for one in venue.channels if not spoken.channels[one].private),
+                "channels": channels,
                 "symbols": venue.symbols or spoken.default_symbols,
             }
             served[name] = venue.model_copy(update=changes)
     if not served:
         raise Fatal(f"the simulator serves none of {', '.join(venues)}: name another venue ({VENUE_NAMES})")
-    return Market("simulated", served, {name: reason for name, reason in reasons.items() if reason})
+    return Market("simulated", served, left_out)
+
+
+def simulator_venues(venues: Mapping[str, Venue]) -> tuple[str, ...]:
+    """Return those venues that the simulator has a voice for. Fatal where it has none for any."""
+    found = tuple(name for name in venues if name in all_venues())
+    if not found:
+        raise Fatal(f"the simulator serves none of {', '.join(venues)}, but {', '.join(all_venues())}: name another venue ({VENUE_NAMES})")
+    return found
 
 
 def simulator_bases(venues: Mapping[str, Venue]) -> tuple[str, ...]:

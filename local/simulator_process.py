@@ -12,10 +12,12 @@ from topology.errors import Fatal
 
 
 class SimulatorProcess(StageProcess):
-    """`python -m simulator` for some base currencies; `rate` in frames per second over all venues."""
+    """`python -m simulator` for some base currencies; `rate` in frames per second over the venues: all there are, if none is named."""
 
-    def __init__(self, bases: Sequence[str], rate: float, logs: Path, watchdog: Watchdog) -> None:
+    def __init__(self, bases: Sequence[str], rate: float, logs: Path, watchdog: Watchdog, venues: Sequence[str] = ()) -> None:
         command = [sys.executable, "-m", "simulator", "--symbols", ",".join(bases), "--rate", str(rate)]
+        if venues:
+            command += ["--venues", ",".join(venues)]
         super().__init__("simulator", command, {}, logs, watchdog)
 
     def serve(self, timeout: float) -> dict[str, str]:
@@ -28,8 +30,10 @@ class SimulatorProcess(StageProcess):
                 raise Fatal(f"the simulator did not start ({self.log}): {self.last_line}")
             time.sleep(0.05)
         found: dict[str, str] = json.loads(lines[0])
-        for name, address in found.items():
-            server, _, kind = name.partition("_")
-            if kind in {"", "rest"}:
-                self.command += [f"--{server}-port", address.rpartition(":")[2]]
+        if "--control-port" not in self.command:
+            ports = {name: address.rpartition(":")[2] for name, address in found.items()}
+            self.command += ["--control-port", ports["control"]]
+            for name, port in ports.items():
+                if name.endswith("_rest"):
+                    self.command += ["--port", f"{name.removesuffix('_rest')}={port}"]
         return found

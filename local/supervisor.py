@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import LocalStack
-from local.market import Market, live, simulated, simulator_bases, wanted
+from local.market import Market, live, simulated, simulator_bases, simulator_venues, wanted
 from local.monitor import Monitor, topics_of
 from local.priority import PATIENT
 from local.reachability import unreachable
@@ -183,7 +183,9 @@ class Supervisor:
             self._say(f"{name}: {'unreachable: ' + reason if reason else 'reached'}")
         if found is None:
             self._say("going on with the simulator: every event is labelled `simulated`")
-            self._simulator = SimulatorProcess(simulator_bases(venues), self.options.rate, self.logs, self._watched())
+            self._simulator = SimulatorProcess(
+                simulator_bases(venues), self.options.rate, self.logs, self._watched(), simulator_venues(venues)
+            )
             served = self._simulator.serve(SECONDS_TO_BE_READY)
             self.simulator = served.get("control", "")
             found = simulated(venues, served, reasons)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dialects.catalogue import all_dialects
-from local.market import live, simulated, simulator_bases, wanted
+from local.market import live, simulated, simulator_bases, simulator_venues, wanted
 from local.reachability import unreachable
 from local.simulator_process import SimulatorProcess
 from local.watchdog import Watchdog
@@ -66,7 +66,7 @@ def test_why_a_venue_is_not_reached_is_told(served: dict[str, str]) -> None:
 
 def test_what_is_simulated_is_labelled_so(served: dict[str, str]) -> None:
     """Each venue of a simulated market has the simulator's addresses, its symbols, and an origin nobody takes for a market."""
-    reasons = {"binance": "no answer", "kraken": "no answer"}
+    reasons = dict.fromkeys(all_dialects(), "no answer")
     market = simulated(wanted(Settings()), served, reasons)
     assert market.origin == "simulated"
     assert market.left_out == reasons
@@ -83,6 +83,26 @@ def test_the_simulator_is_shown_no_credential() -> None:
     market = simulated({"kraken": venue}, {"kraken_ws": "ws://x", "kraken_rest": "http://x"}, {})
     assert market.venues["kraken"].credential == ""
     assert market.venues["kraken"].channels == ("trade",)
+
+
+def test_a_venue_of_private_channels_alone_is_not_simulated() -> None:
+    """A venue of which only channels that need a credential are wanted is left out in words, not simulated with all its channels."""
+    wanted_ones = {"kraken": Venue(credential="mainnet", channels=("orders",)), "binance": Venue()}
+    addresses = {f"{venue}_{kind}": "x" for venue in wanted_ones for kind in ("ws", "rest")}
+    market = simulated(wanted_ones, addresses, {"kraken": "no answer"})
+    assert list(market.venues) == ["binance"]
+    assert market.left_out == {"kraken": "orders can't be simulated without a credential"}
+    with pytest.raises(Fatal, match="serves none of kraken"):
+        simulated({"kraken": wanted_ones["kraken"]}, addresses, {})
+
+
+def test_only_what_is_wanted_is_simulated() -> None:
+    """The simulator is asked for the venues of the run that it can speak for; the others are left out, and none at all is fatal."""
+    assert simulator_venues({"kraken": Venue(), "bourse": Venue()}) == ("kraken",)
+    market = simulated({"kraken": Venue(), "binance": Venue()}, {"kraken_ws": "x", "kraken_rest": "x"}, {})
+    assert (list(market.venues), market.left_out) == (["kraken"], {"binance": "it is not simulated"})
+    with pytest.raises(Fatal, match="serves none of bourse, but "):
+        simulator_venues({"bourse": Venue()})
 
 
 def test_a_market_is_live_where_any_venue_is_reached() -> None:
