@@ -65,9 +65,9 @@ chaos: venv ## long runs of joins, leaves and kills under load
 bench: venv ## measure; ONLY=name for one
 	$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
-generate: venv ## write what follows from schemas and stages: schemas/events.py, schemas/history, the picture in README.md
+generate: venv ## write what follows from schemas, dialects and stages: schemas/events.py, schemas/history, parts of README.md and docker-compose.yml
 	$(BIN)/python -m schemas.generate
-	$(BIN)/python -m console.drawing
+	$(BIN)/python -m console.generated
 
 clean: ## take away what was made here; the data of runs stays (`tidewire up --fresh` clears it)
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage coverage.xml

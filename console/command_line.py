@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from console.commands.secrets import app as secrets_app
+from dialects.catalogue import all_dialects
 from topology.errors import TidewireError
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
 
 app.add_typer(secrets_app)
 
+VENUES = ", ".join(all_dialects())
 Json = Annotated[bool, typer.Option("--json", help="Print an object a line.")]
 
 
@@ -57,7 +59,7 @@ def up(
 @app.command()
 def run(
     stage: Annotated[str, typer.Argument(help="Its name: producers, normalise, build_candles, detect_gaps, rebuild_books, clickhouse.")],
-    venue: Annotated[str, typer.Argument(help="The venue, for `producers`: binance, kraken …")] = "",
+    venue: Annotated[str, typer.Argument(help=f"The venue, for `producers`: {VENUES}.")] = "",
 ) -> None:
     """Run one stage as this process, until SIGTERM or Ctrl-C: what compose and Kubernetes start.
 
@@ -166,7 +168,7 @@ def gaps(
 
 @app.command()
 def record(
-    venue: Annotated[str, typer.Argument(help="The venue: binance, kraken …")],
+    venue: Annotated[str, typer.Argument(help=f"The venue: {VENUES}.")],
     out: Annotated[Path, typer.Option(help="The file to write, .jsonl.")],
     seconds: Annotated[float, typer.Option(help="How long.", min=0.1)] = 10,
     direct: Annotated[

@@ -1,13 +1,9 @@
-"""The flow as a picture: `python -m console.drawing` draws it into README.md between two markers (`make generate`)."""
+"""The flow as a picture in README.md."""
 
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 from schemas.catalogue import events
-from topology.flow import Stage, stages
-
-BEGIN, END = "<!-- flow: made by `make generate` -->", "<!-- /flow -->"
+from topology.flow import Stage
 
 
 def mermaid(found: Iterable[Stage]) -> str:
@@ -27,20 +23,3 @@ def mermaid(found: Iterable[Stage]) -> str:
     if refusing:
         lines.append(f"    {' & '.join(refusing)} -.-> topic_dead_letter")
     return "\n".join(lines)
-
-
-def drawn(readme: str) -> str:
-    """Return a README's text with the drawing between its markers replaced; ValueError where a marker is missing."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"README.md must hold the markers {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n```mermaid\n{mermaid(stages().values())}\n```\n{END}{after}"
-
-
-if __name__ == "__main__":
-    readme = Path(__file__).parents[1] / "README.md"
-    text = readme.read_text()
-    if text != drawn(text):
-        readme.write_text(drawn(text))
-        sys.stdout.write("README.md: the flow was drawn anew\n")

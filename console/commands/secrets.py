@@ -6,9 +6,12 @@ echo, or read from standard input as one JSON object with --stdin.
 
 import sys
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Annotated, Literal
 
 import typer
+
+from topology.secrets import exchanges
 
 app = typer.Typer(
     name="secrets",
@@ -19,7 +22,8 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print an object a line.")]
 Stdin = Annotated[bool, typer.Option("--stdin", help="Read one JSON object of the fields from standard input instead of asking.")]
-Exchange = Annotated[str, typer.Argument(help="The exchange: binance, kraken, coinbase, bybit, okx …")]
+EXCHANGES = ", ".join(entry.name for entry in iter_modules(exchanges.__path__))
+Exchange = Annotated[str, typer.Argument(help=f"The exchange: {EXCHANGES}.")]
 Net = Annotated[str, typer.Argument(help="mainnet or testnet.")]
 Permissions = Annotated[
     str, typer.Option(help="What the key is for: read,trade,transfer,withdraw. A key that can withdraw is refused unless this names it.")

@@ -1,7 +1,9 @@
 """`tidewire` with nothing running: it helps, and where it can't go on it says what to do, in one line, and exits with 1 or 2."""
 
+import pkgutil
 import subprocess
 import sys
+from collections.abc import Iterable
 
 import pytest
 import typer.main
@@ -10,6 +12,7 @@ from console.command_line import app
 from dialects.catalogue import all_dialects
 from tests.command_line import Tidewire
 from topology.flow import stages
+from topology.secrets import exchanges
 from topology.topics import all_topics
 
 COMMANDS = {command.callback.__name__: command.callback for command in app.registered_commands if command.callback is not None}
@@ -39,6 +42,21 @@ def test_each_command_helps(tidewire: Tidewire, name: str, flag: str) -> None:
     for parameter in group.commands[name].params:  # type: ignore[attr-defined]  # a group, to those who run it
         shown = parameter.opts[0] if parameter.param_type_name == "option" else parameter.name
         assert shown in said.out
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        (("run",), all_dialects()),
+        (("record",), all_dialects()),
+        (("secrets", "put"), [entry.name for entry in pkgutil.iter_modules(exchanges.__path__)]),
+    ],
+    ids=["run", "record", "secrets put"],
+)
+def test_help_names_what_there_is(tidewire: Tidewire, words: tuple[str, ...], known: Iterable[str]) -> None:
+    """Where a venue or an exchange is to be named, help names all of them."""
+    said = tidewire(*words, "--help")
+    assert ", ".join(known) in " ".join(said.out.replace("│", " ").split())
 
 
 def test_help_costs_no_client() -> None:
@@ -79,7 +97,7 @@ def test_without_a_stack_it_says_how_to_start_one(tidewire: Tidewire, arguments:
         (("run", "producers", "mtgox"), f"tidewire run producers VENUE, of {', '.join(all_dialects())}"),
         (("run", "normalise", "binance"), "leave 'binance' out"),
         (("up", "--stages", "normalize", "--plain"), f"no stage is called normalize; there are {', '.join(stages())}"),
-        (("record", "mtgox", "--out", "x"), "no dialect speaks 'mtgox'; there are binance, kraken"),
+        (("record", "mtgox", "--out", "x"), f"no dialect speaks 'mtgox'; there are {', '.join(all_dialects())}"),
     ],
     ids=lambda one: one if isinstance(one, str) else " ".join(one),
 )
