@@ -30,7 +30,7 @@ def trades(codec: Codec, count: int) -> Iterator[tuple[bytes, bytes]]:
         symbol = number % 4
         price[symbol] += (number * 7_919 >> 3) % 11 - 5
         at = 1_763_725_000_000_000 + number * 1_713
-        record = {
+        record = TRADE.defaults | {
             "venue": "binance",
             "symbol": ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT")[symbol],
             "origin": "live",

@@ -12,7 +12,7 @@ TRADE = event("trade")
 
 def trade(number: int, **changes: Any) -> dict[str, Any]:
     """Return the trade of a number: a millisecond apart, ids in a row."""
-    return {
+    return TRADE.defaults | {
         "venue": "binance",
         "symbol": "BTCUSDT",
         "origin": "live",
