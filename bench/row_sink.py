@@ -15,9 +15,10 @@ from confluent_kafka import TopicPartition
 
 from schemas.catalogue import event
 from schemas.codec import PREFIX
-from sinks.clickhouse.ddl import prepare, table_name
-from sinks.clickhouse.writer import SETTINGS, connect
+from sinks.clickhouse.ddl import prepare
+from sinks.clickhouse.writer import SETTINGS
 from topology import metrics
+from topology.clickhouse import connect
 from topology.health import Health
 from topology.kafka import consumer
 from topology.settings import Settings, load
@@ -30,12 +31,12 @@ def run(settings: Settings, stop: threading.Event) -> None:
     """Write the trades topic into its table until `stop` is set."""
     client = connect(settings.clickhouse)
     prepare(client, settings.clickhouse, [TRADE])
-    table = f"{settings.clickhouse.database}.{table_name(TRADE)}"
+    table = f"{settings.clickhouse.database}.{TRADE.table}"
     names = [field["name"] for field in TRADE.fields]
     schema = fastavro.parse_schema(TRADE.schema)
     reader = consumer(settings.kafka, STAGE)
     reader.subscribe([TRADE.topic.of()])
-    count = metrics.events_out.labels(STAGE, table_name(TRADE))
+    count = metrics.events_out.labels(STAGE, TRADE.table)
     rows: list[list[Any]] = []
     offsets: dict[tuple[str, int], int] = {}
     since = time.monotonic()

@@ -12,8 +12,9 @@ from schemas import decimals
 from schemas.catalogue import event
 from schemas.codec import Codec, container, header
 from sinks.clickhouse.block import FORMAT, Blocks
-from sinks.clickhouse.ddl import prepare, table_name
-from sinks.clickhouse.writer import SETTINGS, connect
+from sinks.clickhouse.ddl import prepare
+from sinks.clickhouse.writer import SETTINGS
+from topology.clickhouse import connect
 
 FIGURES = ("sink_clickhouse", "sink_clickhouse_block", "sink_clickhouse_bytes")
 TRADE = event("trade")
@@ -70,7 +71,7 @@ def block(bench: Bench) -> list[Result]:
     codec = bench.codec("trade")
     client: Client = connect(bench.settings.clickhouse)
     prepare(client, bench.settings.clickhouse, [TRADE])
-    table = f"{bench.settings.clickhouse.database}.{table_name(TRADE)}"
+    table = f"{bench.settings.clickhouse.database}.{TRADE.table}"
     values = [value for _, value in trades(codec, BLOCK)]
     blocks, head = Blocks(TRADE, codec.schema_id, TRADE.schema), header(TRADE.schema)
     client.command(f"SYSTEM STOP MERGES {table}")
@@ -89,7 +90,7 @@ def block(bench: Bench) -> list[Result]:
     client.command(f"OPTIMIZE TABLE {table} FINAL")
     sizes = client.query(
         "SELECT sum(bytes_on_disk) / sum(rows) FROM system.parts WHERE active AND database = {d:String} AND table = {t:String}",
-        parameters={"d": bench.settings.clickhouse.database, "t": table_name(TRADE)},
+        parameters={"d": bench.settings.clickhouse.database, "t": TRADE.table},
     ).result_rows[0][0]
     client.command(f"TRUNCATE TABLE {table}")
     one, other = (min(costs, key=lambda cost: cost.caller + cost.engine) for costs in (ours, theirs))

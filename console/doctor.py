@@ -13,7 +13,7 @@ from local.java import find_java
 from local.reachability import unreachable
 from schemas.catalogue import events
 from topology import addresses
-from topology.clickhouse import Questions, table_of
+from topology.clickhouse import Questions
 from topology.errors import Fatal, Retry
 from topology.flow import stages
 from topology.health import running
@@ -129,7 +129,7 @@ def clickhouse(settings: Settings) -> Iterator[Finding]:
         yield Finding("ClickHouse", "fail", str(error), "start it, or mend clickhouse.url (TIDEWIRE_CLICKHOUSE__URL)")
         return
     yield Finding("ClickHouse", "ok", settings.clickhouse.url)
-    wanted = {table_of(event): event for event in events().values() if event.name not in settings.sink.skip}
+    wanted = {event.table: event for event in events().values() if event.name not in settings.sink.skip}
     lacking = [table for table in wanted if table not in columns]
     if lacking:
         yield Finding("tables", "warn", f"missing: {', '.join(lacking)}", "the sink creates them: `tidewire run clickhouse`")

@@ -46,6 +46,11 @@ class Event:
     identity: tuple[str, ...]
 
     @property
+    def table(self) -> str:
+        """The event's table in ClickHouse: its topic's name, or its own in the plural where each venue has a topic."""
+        return f"{self.name}s" if "{" in self.topic.name else self.topic.name
+
+    @property
     def fields(self) -> list[Schema]:
         """The schema's fields in wire order."""
         fields: list[Schema] = self.schema["fields"]

@@ -9,8 +9,9 @@ from confluent_kafka import Message
 
 from schemas import decimals
 from schemas.catalogue import event
-from sinks.clickhouse.writer import Writer, connect
+from sinks.clickhouse.writer import Writer
 from tests.sinks.market import START, trade
+from topology.clickhouse import connect
 from topology.kafka import Publisher
 from topology.registry import Registry
 from topology.settings import Settings

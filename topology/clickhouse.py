@@ -1,4 +1,4 @@
-"""What people ask of ClickHouse: a read-only client, and the questions the command line and the live view put to it."""
+"""ClickHouse: the one way to connect, a read-only client, and the questions the command line and the live view put to it."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dialects.symbols import plain
-from schemas.catalogue import Event, events
-from topology.errors import Fatal, Retry
+from schemas.catalogue import events
+from topology.errors import Fatal
 from topology.settings import ClickHouse
 
 DATABASE_ERROR_LENGTH = 2_000
@@ -16,32 +16,39 @@ INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h",
 """Lengths of candles (schemas/avro/candle.avsc)."""
 
 
-def table_of(event: Event) -> str:
-    """Return an event's table: its topic's name, or the event's in the plural where each venue has a topic."""
-    return f"{event.name}s" if "{" in event.topic.name else event.topic.name
+def connect(settings: ClickHouse, seconds: float = 60.0) -> Any:
+    """Return a client of the server at clickhouse.url with connections of its own, so that no other client can keep it waiting.
+
+    `seconds` bounds each answer. Raises Retry where no server answers, Refused where it refuses the user, Fatal where it says what
+    nobody has yet met.
+    """
+    import clickhouse_connect
+
+    from topology.clickhouse_reactions import reaction
+
+    address = urlsplit(settings.url)
+    try:
+        return clickhouse_connect.get_client(
+            host=address.hostname or "localhost",
+            port=address.port or (8443 if address.scheme == "https" else 8123),
+            secure=address.scheme == "https",
+            username=settings.user,
+            password=settings.password.get_secret_value(),
+            autogenerate_session_id=False,
+            dedicated_pool=True,
+            connect_timeout=5,
+            send_receive_timeout=seconds,
+        )
+    except Exception as error:
+        raise reaction(error, settings.url) from error
 
 
 class Questions:
     """A read-only client of our database (`readonly=1`: nothing it is asked can change a row or a setting)."""
 
     def __init__(self, clickhouse: ClickHouse, seconds: float = 60.0) -> None:
-        import clickhouse_connect
-
-        parts = urlsplit(clickhouse.url)
         self.database = clickhouse.database
-        try:
-            self._client = clickhouse_connect.get_client(
-                host=parts.hostname or "localhost",
-                port=parts.port or (8443 if parts.scheme == "https" else 8123),
-                secure=parts.scheme == "https",
-                username=clickhouse.user,
-                password=clickhouse.password.get_secret_value(),
-                connect_timeout=5,
-                send_receive_timeout=seconds,
-                autogenerate_session_id=False,
-            )
-        except Exception as error:
-            raise Retry(f"no ClickHouse answers at {clickhouse.url} (clickhouse.url): {error}") from error
+        self._client = connect(clickhouse, seconds)
 
     def ask(self, sql: str, parameters: Mapping[str, Any] | None = None) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
         """Return the names of the columns and the rows; Fatal, in ClickHouse's words, where it refuses."""
@@ -66,7 +73,7 @@ class Questions:
         """Return how many rows each table holds, rows not yet merged away included: cheap, from the tables' metadata."""
         sql = "SELECT name, total_rows FROM system.tables WHERE database = {database:String}"
         found = {name: count for name, count in self._ask_system(sql)}  # noqa: C416 - rows are no pairs to mypy
-        return {table: int(found[table] or 0) for table in map(table_of, events().values()) if table in found}
+        return {event.table: int(found[event.table] or 0) for event in events().values() if event.table in found}
 
     def distinct_rows(self) -> dict[str, int]:
         """Return how many rows each table holds, each identity once."""
@@ -96,7 +103,8 @@ class Questions:
     def candles(self, symbol: str, interval: str, venue: str, limit: int) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
         """Return the newest candles of a market on every venue (or one), oldest first; any spelling of the symbol will do."""
         sql = (
-            "SELECT * FROM (SELECT open_time, venue, symbol, open, high, low, close, volume, trades, vwap, state, completeness, origin "
+            "SELECT * FROM (SELECT open_time, venue, symbol, open, high, low, close, volume, trades, vwap, state, completeness, "
+            "missing_trades, covered_from, covered_to, origin "
             "FROM candles FINAL WHERE replaceRegexpAll(upper(symbol), '[-/_: ]', '') = {symbol:String} AND interval = {interval:String} "
             "AND ({venue:String} = '' OR venue = {venue:String}) ORDER BY open_time DESC, venue LIMIT {limit:UInt32}) "
             "ORDER BY open_time, venue"

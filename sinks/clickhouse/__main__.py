@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from sinks.clickhouse.stage import STAGE, Stage, persist
-from sinks.clickhouse.writer import Writer, connect
+from sinks.clickhouse.writer import Writer
 from topology import clock, log
+from topology.clickhouse import connect
 from topology.collector import collect_rarely
 from topology.dead_letters import DeadLetters
 from topology.errors import Fatal, Retry

@@ -29,11 +29,6 @@ def template(event: str) -> str:
         raise Fatal(f"event {event} has no table: write sinks/clickhouse/tables/{event}.sql, or name it in sink.skip") from None
 
 
-def table_name(event: Event) -> str:
-    """Return the table of an event: its topic's name, or the event's in the plural where each venue has a topic."""
-    return f"{event.name}s" if "{" in event.topic.name else event.topic.name
-
-
 def render(event: Event, settings: ClickHouse) -> tuple[str, ...]:
     """Return the statements that create an event's table: one, or on a cluster the replicated table and the one spread over it.
 
@@ -43,7 +38,7 @@ def render(event: Event, settings: ClickHouse) -> tuple[str, ...]:
     text = template(event.name)
     days = settings.ttl_days.get(event.name, 0)
     text = text if days else _TTL.sub("", text)
-    name = table_name(event)
+    name = event.table
     on_cluster = f" ON CLUSTER `{settings.cluster}`" if settings.cluster else ""
     create = text.format(
         table=f"{settings.database}.{name}{'_local' if settings.cluster else ''}",
@@ -108,7 +103,7 @@ def extend(client: Any, settings: ClickHouse, event: Event, writer: Schema, *, a
 
 
 def _add(client: Any, settings: ClickHouse, event: Event, wanted: Iterable[Column], *, add_columns: bool) -> tuple[str, ...]:
-    name = table_name(event)
+    name = event.table
     on_cluster = f" ON CLUSTER `{settings.cluster}`" if settings.cluster else ""
     statements: list[str] = []
     for table in (f"{name}_local", name) if settings.cluster else (name,):
@@ -132,7 +127,7 @@ def _present(client: Any, database: str, table: str) -> dict[str, str]:
 
 
 def _check_engine(client: Any, settings: ClickHouse, event: Event) -> None:
-    table = f"{table_name(event)}_local" if settings.cluster else table_name(event)
+    table = f"{event.table}_local" if settings.cluster else event.table
     answer = client.query(
         "SELECT engine FROM system.tables WHERE database = {database:String} AND name = {table:String}",
         parameters={"database": settings.database, "table": table},

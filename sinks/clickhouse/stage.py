@@ -18,7 +18,6 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from schemas.catalogue import Event
 from sinks.clickhouse.batch import Batch, Message, Place
-from sinks.clickhouse.ddl import table_name
 from sinks.clickhouse.writer import Writer
 from topology.clock import now
 from topology.dead_letters import DeadLetters
@@ -166,7 +165,7 @@ class Stage:
         self._flushes.append((batch, inserts))
 
     def _insert(self, topic: str, prefix: bytes, messages: list[Message], number: int) -> Refused:
-        table = table_name(self._topics[topic])
+        table = self._topics[topic].table
         refused = persist(lambda: self._writer.insert(topic, prefix, messages, number), table, self._stop, self._say)
         received_at = self._writer.received_at(topic, prefix, messages[-1])
         if received_at is not None:
@@ -193,7 +192,7 @@ class Stage:
             rejects = one.result()
             refused += rejects
             events_in.labels(STAGE, topic).inc(len(messages))
-            events_out.labels(STAGE, table_name(self._topics[topic])).inc(len(messages) - len(rejects))
+            events_out.labels(STAGE, self._topics[topic].table).inc(len(messages) - len(rejects))
         if refused:
             persist(lambda: self._bury(refused), "dead_letters", self._stop, self._say)
         self._dead_letters.watch(batch.rows)

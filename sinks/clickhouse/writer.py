@@ -5,9 +5,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-import clickhouse_connect
 import urllib3.exceptions
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -18,7 +16,7 @@ from sinks.clickhouse.batch import Message
 from sinks.clickhouse.bisect import insert_all
 from sinks.clickhouse.block import FORMAT, Blocks
 from sinks.clickhouse.columns import unfit
-from sinks.clickhouse.reactions import reaction
+from topology.clickhouse_reactions import reaction
 from topology.errors import Reject
 from topology.metrics import insert_seconds
 from topology.registry import Registry
@@ -37,24 +35,6 @@ SETTINGS = {
 T = TypeVar("T")
 LEAST_REFUSED = 1_000
 """So many rows of one insert may be refused whatever its size; see insert_all."""
-
-
-def connect(settings: ClickHouse) -> Any:
-    """Return a client of the server at clickhouse.url; Retry where none answers, Fatal where it refuses the user."""
-    address = urlsplit(settings.url)
-    try:
-        return clickhouse_connect.get_client(
-            host=address.hostname or "localhost",
-            port=address.port or (8443 if address.scheme == "https" else 8123),
-            secure=address.scheme == "https",
-            username=settings.user,
-            password=settings.password.get_secret_value(),
-            autogenerate_session_id=False,
-            connect_timeout=5,
-            send_receive_timeout=60,
-        )
-    except (ClickHouseError, OSError, urllib3.exceptions.HTTPError) as error:
-        raise reaction(error) from error
 
 
 class Writer:
@@ -91,7 +71,7 @@ class Writer:
             blocks = self._of(topic, prefix)
         except Reject as error:
             return [(message, str(error)) for message in messages]
-        table = f"{self._settings.database}.{ddl.table_name(self._topics[topic])}"
+        table = f"{self._settings.database}.{self._topics[topic].table}"
         insert = partial(self._block, table, blocks, f"{self._run}/{flush}/{topic}/{prefix.hex()}")
         try:
             insert(messages)

@@ -10,7 +10,6 @@ import pytest
 
 from console import doctor
 from schemas.catalogue import events
-from topology.clickhouse import table_of
 from topology.health import Health
 from topology.settings import ClickHouse, Kafka, Registry, Settings, Venue
 
@@ -60,7 +59,7 @@ def test_a_table_that_lacks_a_column_fails(filled: Settings) -> None:
         client.command("CREATE DATABASE IF NOT EXISTS older")
         for event in events().values():
             columns = ", ".join(f"`{field['name']}` String" for field in event.fields if field["name"] != "trade_id")
-            client.command(f"CREATE TABLE IF NOT EXISTS older.{table_of(event)} ({columns}) ENGINE = Memory")
+            client.command(f"CREATE TABLE IF NOT EXISTS older.{event.table} ({columns}) ENGINE = Memory")
     failures = [one for one in doctor.clickhouse(settings) if one.how == "fail"]
     assert [(one.what, one.words) for one in failures] == [("table trades", "has no column trade_id")]
     assert failures[0].cure == "restart the sink: it adds what a grown schema brought"

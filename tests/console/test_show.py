@@ -9,7 +9,7 @@ import pytest
 from console.commands.consume import as_json
 from console.commands.show import answer
 from schemas.catalogue import event
-from topology.clickhouse import shown, table_of, words
+from topology.clickhouse import shown, words
 
 COLUMNS = ("name", "price", "at", "raw", "many")
 ROW = ("a", Decimal("1.500000000000000000"), datetime(2026, 1, 2, tzinfo=UTC), b"\xff", [Decimal(2), None])
@@ -76,5 +76,5 @@ def test_clickhouse_is_quoted_without_what_its_client_adds() -> None:
 
 def test_tables_are_named_like_topics() -> None:
     """A table has its topic's name; raw frames of all venues are one table."""
-    assert table_of(event("book_delta")) == "book_deltas"
-    assert table_of(event("frame")) == "frames"
+    assert event("book_delta").table == "book_deltas"
+    assert event("frame").table == "frames"

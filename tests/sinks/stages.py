@@ -15,10 +15,10 @@ from typing import Any
 from confluent_kafka import Consumer, TopicPartition
 
 from schemas.catalogue import Event, event
-from sinks.clickhouse.ddl import table_name
 from sinks.clickhouse.stage import Stage, persist
-from sinks.clickhouse.writer import Writer, connect
+from sinks.clickhouse.writer import Writer
 from topology import clock, settings
+from topology.clickhouse import connect
 from topology.dead_letters import DeadLetters
 from topology.kafka import Publisher, consumer
 from topology.registry import Registry
@@ -110,7 +110,7 @@ def lag(brokers: str, group: str, topic: str, partitions: int) -> int:
 
 def count(client: Any, run: Run, name: str, final: str = "FINAL") -> int:
     """Return how many rows an event's table has."""
-    rows = client.query(f"SELECT count() FROM {run.database}.{table_name(event(name))} {final}").result_rows
+    rows = client.query(f"SELECT count() FROM {run.database}.{event(name).table} {final}").result_rows
     return int(rows[0][0])
 
 

@@ -12,8 +12,8 @@ from confluent_kafka import Message
 from local import Addresses
 from schemas.catalogue import Event
 from schemas.codec import Codec
-from sinks.clickhouse.ddl import table_name
-from sinks.clickhouse.writer import Writer, connect
+from sinks.clickhouse.writer import Writer
+from topology.clickhouse import connect
 from topology.registry import Registry
 from topology.settings import ClickHouse
 from topology.settings import Registry as RegistrySettings
@@ -30,7 +30,7 @@ class Tables:
 
     def topic(self, event: Event) -> str:
         """Return a topic of this run for an event."""
-        return f"{table_name(event)}-{self.run}"
+        return f"{event.table}-{self.run}"
 
     def codec(self, event: Event) -> Codec:
         """Return the codec of an event on its topic of this run."""
@@ -42,7 +42,7 @@ class Tables:
         writer = Writer(self.settings, self.registry, topics, 0.5, client or partial(connect, self.settings))
         writer.prepare()
         for event in events:
-            self.client.command(f"TRUNCATE TABLE {self.settings.database}.{table_name(event)}")
+            self.client.command(f"TRUNCATE TABLE {self.settings.database}.{event.table}")
         return writer
 
     def messages(self, event: Event, values: Iterable[bytes], first: int = 0) -> list[Any]:
@@ -64,7 +64,7 @@ class Tables:
             binary = "bytes" in kinds
             return f"hex(`{field['name']}`)" if binary else f"`{field['name']}`"
 
-        sql = f"SELECT {', '.join(map(column, event.fields))} FROM {self.settings.database}.{table_name(event)} {final}"
+        sql = f"SELECT {', '.join(map(column, event.fields))} FROM {self.settings.database}.{event.table} {final}"
         names = [field["name"] for field in event.fields]
         binaries = {field["name"] for field in event.fields if field["type"] == "bytes" or "bytes" in field["type"]}
         found = [dict(zip(names, row, strict=True)) for row in self.client.query(sql).result_rows]

@@ -25,7 +25,7 @@ def test_partitions_and_retention_are_settings(span: str, function: str) -> None
 def test_a_cluster_is_a_setting(one: Event) -> None:
     """With a cluster named, tables are replicated on it and spread by message key; the name that is queried stays the same."""
     local, spread = ddl.render(one, ClickHouse(cluster="main"))
-    name = ddl.table_name(one)
+    name = one.table
     assert f"tidewire.{name}_local ON CLUSTER `main`\n" in local
     assert "ENGINE = ReplicatedReplacingMergeTree" in local
     assert f"CREATE TABLE IF NOT EXISTS tidewire.{name} ON CLUSTER `main` AS tidewire.{name}_local" in spread

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sinks.clickhouse.batch import Batch
 from sinks.clickhouse.bisect import insert_all
-from sinks.clickhouse.reactions import FATAL, REJECT, RETRY, reaction
+from topology.clickhouse_reactions import FATAL, REJECT, RETRY, reaction
 from topology.errors import Fatal, Reject, Retry
 
 

@@ -13,7 +13,6 @@ from confluent_kafka import Consumer
 from local import Addresses
 from schemas.catalogue import event, events
 from sinks.clickhouse.__main__ import main
-from sinks.clickhouse.ddl import table_name
 from tests.sinks.market import TRADE, encoded, ids
 from tests.sinks.stages import Run, count, eventually, lag, publish, stage
 from tests.sinks.tables import Tables
@@ -247,7 +246,7 @@ def test_the_command_prepares_and_ends(store: Tables, run: Run, monkeypatch: pyt
     monkeypatch.setenv("TIDEWIRE_CLICKHOUSE__DATABASE", run.database)
     assert main(["--prepare"]) == 0
     there = store.client.query("SELECT name FROM system.tables WHERE database = {d:String}", parameters={"d": run.database}).result_rows
-    assert {name for (name,) in there} >= {table_name(one) for one in events().values()}
+    assert {name for (name,) in there} >= {one.table for one in events().values()}
     store.client.command(f"DROP TABLE {run.database}.quotes SYNC")
     store.client.command(f"CREATE TABLE {run.database}.quotes (venue String) ENGINE = MergeTree ORDER BY venue")
     try:

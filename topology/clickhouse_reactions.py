@@ -57,24 +57,32 @@ FATAL = {
     16: "the table lacks a column: run `python -m sinks.clickhouse --prepare`",
     36: "schema and table do not fit each other: run `python -m sinks.clickhouse --prepare`",
     47: "the table lacks a column: run `python -m sinks.clickhouse --prepare`",
-    60: "the table is not there: start the sink again, it creates its tables",
-    81: "the database is not there: start the sink again, it creates it",
+    60: "the table is not there: run `python -m sinks.clickhouse --prepare`",
+    81: "the database is not there: run `python -m sinks.clickhouse --prepare`",
+    497: "the user may not do this to this table (clickhouse.user)",
+}
+REFUSED = {
     115: "the server does not know a setting: it is too old",
     164: "the user may only read (clickhouse.user)",
     192: "no such user (clickhouse.user)",
     193: "wrong password (clickhouse.password)",
     194: "a password is needed (clickhouse.password)",
-    497: "the user may not do this (clickhouse.user)",
     516: "user or password is wrong (clickhouse.user, clickhouse.password)",
 }
+"""What keeps us from every table, not from one."""
 STANDARD_EXCEPTION = 1001
 
 
-def reaction(error: Exception) -> TidewireError:
-    """Return what an error of an insert or a query asks for: Retry, Reject or Fatal, with the server's text.
+class Refused(Fatal):
+    """The server refuses us, whatever the table: nothing can be written until a person acts."""
 
-    An error without a code never reached the server, so it is the network's: Retry. 1001 is any C++ exception; only those of the
-    Avro reader are the data's fault. A code not listed is Fatal: nobody has yet said whether to wait or to give the rows up.
+
+def reaction(error: Exception, url: str = "") -> TidewireError:
+    """Return what an error of an insert or a query asks for: Retry, Reject, Fatal or Refused, with the server's text.
+
+    An error without a code never reached the server, so it is the network's: Retry (`url` is said in it). 1001 is any C++ exception;
+    only those of the Avro reader are the data's fault. A code not listed is Fatal: nobody has yet said whether to wait or to give the
+    rows up.
     """
     text = str(error)[:1_000]
     code = getattr(error, "code", None)
@@ -82,8 +90,10 @@ def reaction(error: Exception) -> TidewireError:
         return Retry(f"ClickHouse: {RETRY[code]}: {text}")
     if code in REJECT or (code == STANDARD_EXCEPTION and "avro::" in text):
         return Reject(f"ClickHouse: {REJECT.get(code, 'not Avro of this schema')}: {text}")
+    if code in REFUSED:
+        return Refused(f"ClickHouse: {REFUSED[code]}: {text}")
     if code in FATAL:
         return Fatal(f"ClickHouse: {FATAL[code]}: {text}")
     if not code and (isinstance(error, OperationalError | OSError) or not isinstance(error, ClickHouseError)):
-        return Retry(f"no ClickHouse answers (clickhouse.url): {text}")
-    return Fatal(f"ClickHouse error {code}, for which sinks/clickhouse/reactions.py has no reaction: {text}")
+        return Retry(f"no ClickHouse answers{f' at {url}' if url else ''} (clickhouse.url): {text}")
+    return Fatal(f"ClickHouse error {code}, for which topology/clickhouse_reactions.py has no reaction: {text}")
