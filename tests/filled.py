@@ -91,7 +91,7 @@ def fill(settings: Settings) -> None:
     writer.prepare()
     for name, records in ROWS.items():
         topic = event(name).topic.of()
-        values = [registry.codec(topic, event(name)).encode(record) for record in records]
+        values = [registry.codec(topic, event(name)).encode(event(name).defaults | record) for record in records]
         messages: list[Any] = [
             Message(topic=topic, partition=0, offset=offset, key=b"", value=value) for offset, value in enumerate(values)
         ]
@@ -110,5 +110,5 @@ class Source:
     def publish(self, records: Sequence[dict[str, Any]]) -> None:
         """Publish records and wait until they are delivered."""
         key, encode = self._event.topic.key_of, self._codec.encode
-        self._publisher.publish_many((self._topic, key(record), encode(record)) for record in records)
+        self._publisher.publish_many((self._topic, key(record), encode(self._event.defaults | record)) for record in records)
         self._publisher.flush()

@@ -44,23 +44,27 @@ def test_varints_are_zigzags(numbers: list[int], head: bytes) -> None:
 
 def row(**changes: Any) -> dict[str, Any]:
     """Return the columns of two trades."""
-    return {
-        "venue": "binance",
-        "symbol": ["BTCUSDT", "ETHUSDT"],
-        "origin": "live",
-        "connection_id": "c",
-        "connection_sequence": [1, 2],
-        "received_at": [1, 2],
-        "frame_index": 0,
-        "frames_lost": 0,
-        "event_time": [1, None],
-        "trade_id": ["1", "2"],
-        "sequence": [1, 2],
-        "price": [b"\1", Decimal("1.5")],
-        "size": [b"\1", b"\2"],
-        "side": ["buy", "sell"],
-        "replayed": False,
-    } | changes
+    return (
+        event("trade").defaults
+        | {
+            "venue": "binance",
+            "symbol": ["BTCUSDT", "ETHUSDT"],
+            "origin": "live",
+            "connection_id": "c",
+            "connection_sequence": [1, 2],
+            "received_at": [1, 2],
+            "frame_index": 0,
+            "frames_lost": 0,
+            "event_time": [1, None],
+            "trade_id": ["1", "2"],
+            "sequence": [1, 2],
+            "price": [b"\1", Decimal("1.5")],
+            "size": [b"\1", b"\2"],
+            "side": ["buy", "sell"],
+            "replayed": False,
+        }
+        | changes
+    )
 
 
 @pytest.mark.parametrize(

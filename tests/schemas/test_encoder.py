@@ -96,7 +96,7 @@ def test_what_cannot_be_held_is_refused(text: str) -> None:
 def test_a_float_never_passes(wrong: Any) -> None:
     """A record whose price is no exact number is refused by the encoder."""
     event = events()["quote"]
-    record: dict[str, Any] = {one["name"]: None for one in event.fields}
+    record: dict[str, Any] = {one["name"]: None for one in event.fields} | event.defaults
     record |= {"venue": "x", "symbol": "y", "origin": "live", "connection_id": "c", "connection_sequence": 1}
     record |= {"received_at": 1, "frame_index": 0, "frames_lost": 0, "bid_price": wrong}
     codec = Codec(event, 1)
