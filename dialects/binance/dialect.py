@@ -15,6 +15,7 @@ from urllib.parse import quote as escape
 import orjson
 
 from dialects.binance.frames import read, shape
+from dialects.binance.instruments import EVERY, polls
 from dialects.contract import (
     Asked,
     Channel,
@@ -25,6 +26,7 @@ from dialects.contract import (
     Limits,
     Made,
     Memory,
+    Poll,
     Request,
     Session,
     Shape,
@@ -57,6 +59,7 @@ class Binance(Dialect):
         "trade": Channel(("trade",), continuity=TRADES_COUNTED, silence=300),
         "book": Channel(("book_delta",), continuity=BINANCE_SPOT_BOOK, silence=30, snapshot="rest"),
         "quote": Channel(("quote",), silence=30),
+        "instrument": Channel(("instrument",), every=EVERY),
     }
     limits: ClassVar[Limits] = Limits(
         streams_per_connection=1024,
@@ -79,6 +82,10 @@ class Binance(Dialect):
     def session(self) -> Session:
         """Return what speaks on a new connection."""
         return BinanceSession()
+
+    def polls(self, streams: Sequence[Stream]) -> list[Poll]:
+        """Return the requests for what the venue lists of the symbols chosen."""
+        return polls(streams)
 
     def snapshot_request(self, stream: Stream) -> Request | None:
         """Return the request for a book's whole state (weight 250)."""

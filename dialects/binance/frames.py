@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import orjson
 
+from dialects.binance.instruments import PATH, instruments
 from dialects.contract import Frame, Made, Memory, Shape, made_of
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
@@ -210,7 +211,13 @@ def _plain(frame: Frame) -> list[Made]:
 
 
 def _reply(frame: Frame) -> list[Made]:
-    path, symbol, limit = _asked_for(frame.request or "")
+    request = frame.request or ""
+    if request.partition(" ")[2].partition("?")[0] == PATH:
+        try:
+            return [Made("instrument", fields) for fields in instruments(frame.payload)]
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise InvalidDatum(f"binance: {PATH}: {_words(frame.payload) or error}") from error
+    path, symbol, limit = _asked_for(request)
     try:
         if path == "/api/v3/depth":
             return [Made("book_delta", _snapshot(_decode_depth(frame.payload), symbol, limit))]

@@ -108,6 +108,41 @@ def test_historical_trades_reply() -> None:
     assert (second["sequence"], second["side"], second["symbol"]) == (28458, "buy", "BTCUSDT")
 
 
+PAIR = {
+    "symbol": "BNBBTC",
+    "status": "HALT",
+    "baseAsset": "BNB",
+    "quoteAsset": "BTC",
+    "filters": [
+        {"filterType": "PRICE_FILTER", "minPrice": "0.00000100", "maxPrice": "1000.0", "tickSize": "0.00000100"},
+        {"filterType": "LOT_SIZE", "minQty": "0.00100000", "maxQty": "100000.00000000", "stepSize": "0.00100000"},
+        {"filterType": "NOTIONAL", "minNotional": "0.00010000", "applyMinToMarket": True},
+        {"filterType": "ICEBERG_PARTS", "limit": 100},
+    ],
+}
+
+
+def test_instruments() -> None:
+    """What is listed has its canonical name, its steps and limits, and the venue's word for its state; what is not said is null."""
+    (poll,) = SPOKEN.polls([Stream("instrument", "BNBBTC"), Stream("instrument", "ETHUSDT")])
+    assert poll.request.text == "GET /api/v3/exchangeInfo?symbols=%5B%22BNBBTC%22%2C%22ETHUSDT%22%5D"
+    bare = PAIR | {"symbol": "ETHUSDT", "baseAsset": "ETH", "quoteAsset": "USDT", "status": "NOVEL", "filters": []}
+    payload = orjson.dumps({"timezone": "UTC", "symbols": [PAIR, bare]})
+    first, second = (fields for _, fields in SPOKEN.read(frame("binance", payload, poll.request.text), Memory()))
+    assert (first["symbol"], first["canonical_name"], first["kind"], first["base"], first["quote"]) == (
+        "BNBBTC",
+        "BNB-BTC",
+        "spot",
+        "BNB",
+        "BTC",
+    )
+    assert (first["tick_size"], first["lot_size"], first["min_notional"]) == (encode("0.000001"), encode("0.001"), encode("0.0001"))
+    assert (first["price_scale"], first["size_scale"], first["status"], first["trading_status"]) == (6, 3, "HALT", "suspended")
+    assert (second["tick_size"], second["price_scale"], second["trading_status"]) == (None, None, "unknown")
+    with pytest.raises(InvalidDatum, match="Invalid symbol"):
+        SPOKEN.read(frame("binance", '{"code":-1121,"msg":"Invalid symbol."}', poll.request.text), Memory())
+
+
 @pytest.mark.parametrize(
     "payload", ['{"result":null,"id":1}', '{"e":"serverShutdown","E":1770123456789}', '{"error":{"code":2,"msg":"x"},"id":1}']
 )
@@ -172,7 +207,7 @@ def test_hears_a_shutdown() -> None:
 
 def test_subscribes_in_parts() -> None:
     """Stream names are lower case and split over messages, each with its own id; the unit of time is in the address."""
-    streams = [Stream(channel, f"S{number}USDT") for number in range(80) for channel in SPOKEN.channels]
+    streams = [Stream(channel, f"S{number}USDT") for number in range(80) for channel in ("trade", "book", "quote")]
     session = SPOKEN.session()
     messages = session.ask(streams)
     assert [len(message.streams) for message in messages] == [STREAMS_PER_MESSAGE, STREAMS_PER_MESSAGE, 40]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from dialects.catalogue import dialect
@@ -23,7 +25,7 @@ def test_defaults_are_the_dialects() -> None:
 
 def test_an_unknown_channel_is_refused_at_start() -> None:
     """A misspelt channel names the setting and what there is."""
-    with pytest.raises(Fatal, match=r"venues\.binance\.channels \(trade, book, quote\)"):
+    with pytest.raises(Fatal, match=r"venues\.binance\.channels \(trade, book, quote, instrument\)"):
         plan.streams(dialect("binance"), Venue(channels=("trades",)))
 
 
@@ -48,3 +50,24 @@ def test_addresses_come_from_settings_first() -> None:
     where = plan.endpoints(dialect("binance"), Venue(websocket="ws://127.0.0.1:1/"))
     assert where.websocket == "ws://127.0.0.1:1"
     assert where.rest == dialect("binance").production.rest
+
+
+def test_polled_streams_are_on_no_connection() -> None:
+    """What is asked for over REST is polled, and subscribed nowhere."""
+    binance = dialect("binance")
+    wanted = plan.streams(binance, Venue(symbols=("BTCUSDT",)))
+    assert Stream("instrument", "BTCUSDT") in wanted
+    assert [stream.channel for together in plan.connections(binance, wanted) for stream in together] == ["trade", "book", "quote"]
+    assert [poll.streams for poll in plan.polled(binance, wanted)] == [(Stream("instrument", "BTCUSDT"),)]
+
+
+def test_more_than_an_address_may_carry_is_refused_at_start() -> None:
+    """Too many connections or streams for one address are refused with what to do."""
+
+    class Modest(type(dialect("binance"))):  # type: ignore[misc] # the venue's class, with limits of its own
+        limits = replace(dialect("binance").limits, connections_per_address=2, streams_per_connection=10)
+
+    wanted = [Stream("trade", f"S{number}USDT") for number in range(21)]
+    assert len(plan.connections(Modest(), wanted[:20])) == 2
+    with pytest.raises(Fatal, match=r"allows 2 connections .* 3 and 21 are wanted: name fewer in venues\.binance\.symbols"):
+        plan.connections(Modest(), wanted)

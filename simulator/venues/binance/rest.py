@@ -5,6 +5,8 @@ Source: binance/binance-spot-api-docs, rest-api.md and errors.md.
 
 from __future__ import annotations
 
+import json
+
 from aiohttp import web
 
 from simulator.market import Listing
@@ -46,6 +48,11 @@ class BinanceRest:
             if found is None:
                 return failure(-1121, "Invalid symbol.")
             listings = [found]
+        elif "symbols" in request.query:
+            try:
+                listings = [self._by_wire[name] for name in json.loads(request.query["symbols"])]
+            except (ValueError, TypeError, KeyError):
+                return failure(-1121, "Invalid symbol.")
         symbols = ",".join(exchange_symbol(listing.instrument) for listing in listings)
         return body(
             f'{{"timezone":"UTC","serverTime":{self._market.time_us // 1000},"rateLimits":[],"exchangeFilters":[],"symbols":[{symbols}]}}'
