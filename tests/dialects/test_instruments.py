@@ -15,7 +15,7 @@ CHRISTMAS = 1_798_185_600_000_000
         ("BTC-USD", canonical_name("spot", "XBT", "usd")),
         ("BTC-USD-PERP", canonical_name("perpetual", "BTC", "USD")),
         ("BTC-USD-20261225", canonical_name("future", "BTC", "USD", expiry_time=CHRISTMAS)),
-        ("BTC-USD-20261225-100000-C", canonical_name("option", "BTC", "USD", expiry_time=CHRISTMAS, strike="100000.00", option_type="call")),
+        ("BTC-USD-20261225-9000-C", canonical_name("option", "BTC", "USD", expiry_time=CHRISTMAS, strike="9000.0", option_type="call")),
         ("XRP-USD-20261225-0.5-P", canonical_name("option", "XRP", "USD", expiry_time=CHRISTMAS, strike="0.50", option_type="put")),
         (None, canonical_name("spot", None, "USDT")),
         (None, canonical_name("future", "BTC", "USD")),
