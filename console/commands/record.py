@@ -1,7 +1,7 @@
 """`tidewire record VENUE`: raw frames into a file, in the form of the recordings that tests read.
 
-The first line says from where and when; each further line is one frame: received_at (microseconds since 1970 UTC), kind,
-request and payload (text; what is not UTF-8 as `payload_base64`).
+The first line says of which venue, from where and when; each further line is one frame: received_at (microseconds since 1970 UTC),
+kind, request and payload (text; what is not UTF-8 as `payload_base64`).
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import aiohttp
 
 from console.commands.consume import Reader
 from dialects.catalogue import all_dialects
-from dialects.contract import Dialect, Stream
+from dialects.contract import Dialect, Session, Stream
 from topology.addresses import located
 from topology.clock import now
 from topology.errors import Fatal, Retry
@@ -44,9 +44,10 @@ def frame_line(received_at: int, kind: str, request: str | None, payload: bytes)
         return line | {"payload_base64": base64.b64encode(payload).decode()}
 
 
-def head(source: str, origin: str) -> Line:
+def head(venue: str, source: str, origin: str) -> Line:
     """Return the first line."""
-    return {"source": source, "recorded": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "origin": origin, "licence": "own recording"}
+    recorded = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    return {"venue": venue, "source": source, "recorded": recorded, "origin": origin, "licence": "own recording"}
 
 
 def write(path: Path, first: Line, lines: Iterator[Line]) -> int:
@@ -71,12 +72,16 @@ def from_kafka(settings: Settings, venue: str, seconds: float) -> Iterator[Line]
 
 
 def from_venue(dialect: Dialect, venue: Venue, seconds: float) -> Iterator[Line]:
-    """Yield the frames of a connection of our own. Retry where it ends early."""
-    yield from asyncio.run(_listen(dialect, venue, seconds))
+    """Yield the frames of a connection of our own. Retry where it ends early, after what it brought."""
+    lines: list[Line] = []
+    try:
+        asyncio.run(listen(dialect, venue, seconds, lines))
+    finally:
+        yield from lines
 
 
-async def _listen(dialect: Dialect, venue: Venue, seconds: float) -> list[Line]:
-    """Return the frames of one connection of our own to the venue: all public channels of its symbols. Retry where it ends early."""
+async def listen(dialect: Dialect, venue: Venue, seconds: float, lines: list[Line]) -> None:
+    """Append the frames of one connection of our own to the venue: all public channels of its symbols. Retry where it ends early."""
     endpoints = dialect.production
     endpoints = endpoints._replace(websocket=venue.websocket or endpoints.websocket, rest=venue.rest or endpoints.rest)
     symbols = venue.symbols or dialect.default_symbols
@@ -87,24 +92,37 @@ async def _listen(dialect: Dialect, venue: Venue, seconds: float) -> list[Line]:
         for symbol in (symbols if channel.scope == "symbol" else ("",))
     ]
     session = dialect.session()
-    lines: list[Line] = []
     try:
         url = dialect.url(endpoints, streams)
         async with asyncio.timeout(seconds), aiohttp.ClientSession() as http, http.ws_connect(url, max_msg_size=0) as socket:
             for subscription in session.ask(streams):
                 await socket.send_str(subscription.message.decode())
-            async for message in socket:
-                received_at = now()
-                payload = message.data.encode() if isinstance(message.data, str) else message.data
-                lines.append(frame_line(received_at, "message", None, payload))
-                heard = session.hear(payload)
-                if heard.answer is not None:
-                    await socket.send_str(heard.answer.decode())
+            pinging = asyncio.create_task(_ping(session, dialect.limits_of(streams).ping_every, socket))
+            try:
+                async for message in socket:
+                    received_at = now()
+                    payload = message.data.encode() if isinstance(message.data, str) else message.data
+                    lines.append(frame_line(received_at, "message", None, payload))
+                    heard = session.hear(payload)
+                    if heard.answer is not None:
+                        await socket.send_str(heard.answer.decode())
+            finally:
+                pinging.cancel()
     except TimeoutError:
-        return lines
+        return
     except aiohttp.ClientError as error:
         raise Retry(f"{dialect.venue} can't be reached: {error}") from error
     raise Retry(f"{dialect.venue} ended the connection after {len(lines)} frames")
+
+
+async def _ping(session: Session, every: float, socket: aiohttp.ClientWebSocketResponse) -> None:
+    """Send the venue's own ping every so many seconds, where it wants one; runs until cancelled or until the connection is gone."""
+    while every:
+        await asyncio.sleep(every)
+        ping = session.ping()
+        if ping is None or socket.closed:
+            return
+        await socket.send_str(ping.decode())
 
 
 def record(settings: Settings, venue: str, out: Path, seconds: float, *, direct: bool) -> int:
@@ -113,9 +131,8 @@ def record(settings: Settings, venue: str, out: Path, seconds: float, *, direct:
     own = settings.venues.get(venue, Venue())
     if direct:
         address = own.websocket or dialect.production.websocket
-        return write(
-            out, head(f"{venue}, {address}: all channels of its symbols on one connection", own.origin), from_venue(dialect, own, seconds)
-        )
+        first = head(venue, f"{venue}, {address}: all channels of its symbols on one connection", own.origin)
+        return write(out, first, from_venue(dialect, own, seconds))
     located_settings = located(settings, "kafka", "registry")
     source = f"{venue}, topic raw.{venue} of {located_settings.kafka.brokers}"
-    return write(out, head(source, "as its frames say"), from_kafka(located_settings, venue, seconds))
+    return write(out, head(venue, source, "as its frames say"), from_kafka(located_settings, venue, seconds))

@@ -1,9 +1,11 @@
-"""Recorded frames: the excerpts in tests/recordings, and the full recordings where they are at hand.
+"""Sample frames in tests/recordings, written for these tests, and real sessions in the folder that TIDEWIRE_RECORDINGS names.
 
-An excerpt's first line says from where and when it is and under which licence; each further line is one frame:
-received_at (microseconds), kind, request, payload, and `refused` (part of the reason) where no event may be made of it.
+A file is in the form of `tidewire record`: its first line says of which venue it is, from where and when; each further line is one
+frame: received_at (microseconds), kind, request, payload (`payload_base64` where it is no text), and in samples `refused` (part of
+the reason) where no event may be made of it.
 """
 
+import base64
 import json
 import os
 import re
@@ -18,8 +20,8 @@ from dialects.contract import Fields, Frame
 from schemas.catalogue import event
 
 EXCERPTS = Path(__file__).parents[1] / "recordings"
-FULL = Path(os.environ.get("TIDEWIRE_RECORDINGS") or Path(__file__).parents[3] / "shared" / "recordings")
-needs_full = pytest.mark.skipif(not FULL.is_dir(), reason="the full recordings are not here: TIDEWIRE_RECORDINGS names their folder")
+FULL = Path(os.environ.get("TIDEWIRE_RECORDINGS", ""))
+needs_full = pytest.mark.skipif(Path() == FULL, reason="no real sessions are at hand: TIDEWIRE_RECORDINGS names their folder")
 
 
 class Recorded(NamedTuple):
@@ -30,19 +32,26 @@ class Recorded(NamedTuple):
 
 
 def excerpts(venue: str) -> list[Path]:
-    """Return the excerpts of a venue."""
-    return sorted(EXCERPTS.glob(f"{venue}*.jsonl"))
+    """Return the samples of a venue, by what their first line says."""
+    return [path for path in sorted(EXCERPTS.glob("*.jsonl")) if venue_of(path) == venue]
+
+
+def venue_of(path: Path) -> str:
+    """Return the venue of a recording."""
+    with path.open() as file:
+        return str(json.loads(file.readline())["venue"])
 
 
 def read_excerpt(path: Path) -> list[Recorded]:
-    """Return the frames of an excerpt, on a connection named after it."""
-    _, *lines = path.read_text().splitlines()
-    venue = path.stem.split("_")[0]
+    """Return the frames of a recording, on a connection named after it."""
+    first, *lines = path.read_text().splitlines()
+    venue = str(json.loads(first)["venue"])
     return [_recorded(venue, path.stem, place, json.loads(line)) for place, line in enumerate(lines, 1)]
 
 
 def _recorded(venue: str, connection_id: str, place: int, line: dict[str, Any]) -> Recorded:
-    payload, kind = line["payload"].encode(), line["kind"]
+    payload = line["payload"].encode() if "payload" in line else base64.b64decode(line["payload_base64"], validate=True)
+    kind = line["kind"]
     origin = "rest" if kind == "reply" else "live"
     frame = Frame(venue, origin, connection_id, place, line["received_at"], kind, line["request"], payload)
     return Recorded(frame, line.get("refused"))

@@ -1,6 +1,7 @@
 """Kraken's checksum, by the venue's own worked example."""
 
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -8,13 +9,15 @@ from dialects.contract import Memory
 from dialects.kraken.checksum import LEVELS, checksum
 from dialects.kraken.dialect import Kraken
 from schemas.decimals import from_bytes, unscaled
-from tests.dialects.recorded import EXCERPTS, read_excerpt
+from tests.dialects.recorded import frame
+
+EXAMPLE = Path(__file__).with_name("kraken_checksum_example.json")
+"""The worked example of https://docs.kraken.com/api/docs/guides/spot-ws-book-v2."""
 
 
 def test_venues_worked_example() -> None:
     """The book of the venue's guide has the checksum which the guide gives: 3310070434."""
-    (frame, _), *_ = read_excerpt(EXCERPTS / "kraken_documented.jsonl")
-    ((_, record),) = Kraken().read(frame, Memory())
+    ((_, record),) = Kraken().read(frame("kraken", EXAMPLE.read_text()), Memory())
     bids, asks = (
         [(from_bytes(price), from_bytes(size)) for price, size in zip(record[f"{side}_prices"], record[f"{side}_sizes"], strict=True)]
         for side in ("bid", "ask")

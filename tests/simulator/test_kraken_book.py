@@ -11,7 +11,7 @@ from simulator.venues.kraken.book import ChecksumCache, DepthWindow
 from simulator.venues.kraken.frames import Writer, checksum
 from tests.simulator.clients import KrakenBook
 
-EXAMPLE = Path(__file__).with_name("kraken_checksum_example.json")
+EXAMPLE = Path(__file__).parents[1] / "dialects" / "kraken_checksum_example.json"
 """The worked example of Kraken's guide on book checksums."""
 
 
