@@ -124,28 +124,6 @@ async def test_market_follows_the_wall_clock_after_a_pause(client: aiohttp.Clien
         assert 0 <= after - 1_700_003_600_000 < 60_000
 
 
-async def test_rate_is_about_what_was_asked(client: aiohttp.ClientSession) -> None:
-    """Over a stretch of market time a client that hears everything gets about the frames asked for."""
-    async with Simulator(SimulatorSettings(rate=2000)) as simulator:
-        bases = ("btc", "eth")
-        streams = [f"{base}usdt@{name}" for base in bases for name in ("trade", "depth@100ms", "bookTicker")]
-        one = await clients.binance(client, simulator, *streams)
-        symbols = ["BTC/USD", "ETH/USD"]
-        other = await clients.kraken(
-            client,
-            simulator,
-            {"channel": "trade", "symbol": symbols},
-            {"channel": "book", "symbol": symbols, "depth": 100},
-            {"channel": "ticker", "symbol": symbols, "event_trigger": "bbo"},
-        )
-        await other.texts()
-        began = simulator.market.time_us
-        await simulator.step(5000)
-        seconds = (simulator.market.time_us - began) / 1_000_000
-        heard = len(await one.texts()) + len(await other.texts())
-        assert 0.9 < heard / seconds / 2000 < 1.1
-
-
 async def test_command_prints_addresses_and_ends_on_sigterm(client: aiohttp.ClientSession) -> None:
     """`python -m simulator` says where it serves on its first line, and ends cleanly when told to."""
     process = await asyncio.create_subprocess_exec(

@@ -1,0 +1,121 @@
+"""A client of any simulated venue that knows no venue: it speaks by the dialect and reads by the dialect."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Self
+
+import aiohttp
+
+from dialects.catalogue import dialect
+from dialects.contract import Endpoints, Frame, Made, Memory, Request, Stream
+from simulator.market import Listing
+from simulator.server import Simulator
+from simulator.venue import Venue
+from simulator.wire import Connection
+from tests.waiting import until
+
+SETTLE_SECONDS = 30.0
+
+
+class Client:
+    """One connection to a simulated venue. `said` holds every frame that came, as bytes, in order; `signals` what each told."""
+
+    def __init__(self, simulator: Simulator, venue: str, http: aiohttp.ClientSession) -> None:
+        self.venue: Venue = simulator.venues[venue]
+        self.dialect = dialect(venue)
+        addresses = simulator.addresses
+        self.endpoints = Endpoints(addresses[f"{venue}_ws"], addresses[f"{venue}_rest"], addresses.get(f"{venue}_authenticated_ws", ""))
+        self.memory = Memory()
+        self.session = self.dialect.session()
+        self.said: list[bytes] = []
+        self.confirmed: set[Stream] = set()
+        self.refused: list[tuple[Stream | None, str]] = []
+        self.heard: set[Stream] = set()
+        self._http = http
+        self._read = 0
+
+    @property
+    def listings(self) -> dict[str, Listing]:
+        """What the venue lists, by the symbols on its wire."""
+        return {listing.instrument.wire_symbol: listing for listing in self.venue.listings.values()}
+
+    def streams(self, channels: Iterable[str] = ()) -> list[Stream]:
+        """Return a stream of each public channel that is pushed (or of some) for each listing, and one where it speaks of all."""
+        return [
+            Stream(name, symbol)
+            for name, channel in self.dialect.channels.items()
+            if not channel.private and not channel.every and (not channels or name in channels)
+            for symbol in (self.listings if channel.scope == "symbol" else ("",))
+        ]
+
+    async def open(self, streams: list[Stream]) -> Self:
+        """Connect and ask for streams; each must be confirmed, or come unasked."""
+        self._socket = await self._http.ws_connect(self.dialect.url(self.endpoints, streams), max_msg_size=0)
+        await until(lambda: self.venue.connections)
+        asked = self.session.ask(streams)
+        for subscription in asked:
+            await self.say(subscription.message)
+        wanted = {stream for subscription in asked for stream in subscription.streams}
+        while not wanted <= self.confirmed:
+            await self._receive()
+            assert not self.refused
+        await self.settle()
+        return self
+
+    @property
+    def connection(self) -> Connection:
+        """Its other end."""
+        return list(self.venue.connections.values())[-1]
+
+    async def say(self, message: bytes) -> None:
+        """Send a message of the session."""
+        await self._socket.send_str(message.decode())
+
+    async def settle(self) -> None:
+        """Receive every frame that has been sent."""
+        while len(self.said) < self.connection.frames:
+            await self._receive()
+
+    async def _receive(self) -> None:
+        received = await self._socket.receive(timeout=SETTLE_SECONDS)
+        assert received.type is aiohttp.WSMsgType.TEXT, received
+        payload = str(received.data).encode()
+        self.said.append(payload)
+        signal = self.session.hear(payload)
+        self.confirmed |= set(signal.confirmed)
+        self.refused += signal.refused
+        if signal.stream is not None:
+            self.heard.add(signal.stream)
+        if signal.answer is not None:
+            await self.say(signal.answer)
+
+    def made(self) -> list[Made]:
+        """Return the events of the frames that came since this was last asked. Raises InvalidDatum as the dialect."""
+        found: list[Made] = []
+        for place, payload in enumerate(self.said[self._read :], self._read + 1):
+            frame = Frame(self.dialect.venue, "simulated", "one", place, self.venue.market.time_us, "message", None, payload)
+            found += self.dialect.read(frame, self.memory)
+        self._read = len(self.said)
+        return found
+
+    async def ask(self, request: Request) -> tuple[int, dict[str, str], bytes]:
+        """Send a request to the venue's REST address; return status, headers and body."""
+        address, headers = self.endpoints.rest + request.path, dict(self.dialect.request_headers)
+        async with self._http.request(request.method, address, data=request.body or None, headers=headers) as response:
+            return response.status, dict(response.headers), await response.read()
+
+    async def reply(self, request: Request) -> list[Made]:
+        """Return the events of a reply, which must be no refusal."""
+        status, headers, body = await self.ask(request)
+        assert self.dialect.refusal(status, headers, body) is None
+        frame = Frame(self.dialect.venue, "simulated", "two", 1, self.venue.market.time_us, "reply", request.text, body)
+        return list(self.dialect.read(frame, self.memory))
+
+
+@asynccontextmanager
+async def client_of(simulator: Simulator, venue: str) -> AsyncIterator[Client]:
+    """Give a client that has not connected yet."""
+    async with aiohttp.ClientSession() as http:
+        yield Client(simulator, venue, http)
