@@ -83,12 +83,11 @@ class Bench:
 
     def load(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> int:
         """Publish (key, value) pairs and return how many they were, all delivered."""
-        publisher = Publisher(self.kafka)
         count = 0
-        for key, value in messages:
-            publisher.publish(topic, key, value)
-            count += 1
-        publisher.flush()
+        with Publisher(self.kafka) as publisher:
+            for key, value in messages:
+                publisher.publish(topic, key, value)
+                count += 1
         return count
 
     def rate(self, module: str, stage: str, expected: int, metric: str = "tidewire_events_in_total", **environment: str) -> Rate:

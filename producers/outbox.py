@@ -160,6 +160,8 @@ class Outbox:
             say("frames stay on disk for the next start", bytes=self._spill.bytes, undelivered=left, lost=lost)
         complete = not left and not self._spill.unread
         self._spill.close()
+        self.failure.cancel()  # what librdkafka gives back now is on disk, or was counted as lost
+        self._publisher.close()
         return complete
 
     def _hand_over(self, key: bytes, value: bytes, segment: Segment | None) -> bool:

@@ -102,7 +102,10 @@ class Stage:
                 self._state = "stopping"
                 await _end(shipping)
                 complete = await outbox.close(FLUSH_SECONDS)
-                await asyncio.to_thread(events.flush, FLUSH_SECONDS)
+                try:
+                    await asyncio.to_thread(events.flush, FLUSH_SECONDS)
+                finally:
+                    events.close()
                 logger().info("stopped", venue=self._dialect.venue, everything_delivered=complete)
 
     async def _produce(

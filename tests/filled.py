@@ -84,9 +84,8 @@ def fill(settings: Settings) -> None:
     create(settings.kafka, topics)
     register(registry, topics)
     Source(settings, "trade").publish(TRADES)
-    publisher = Publisher(settings.kafka)
-    publisher.publish("trades", b"junk", JUNK)
-    publisher.flush()
+    with Publisher(settings.kafka) as publisher:
+        publisher.publish("trades", b"junk", JUNK)
     writer = Writer(settings.clickhouse, registry, topics, 0.5, partial(connect, settings.clickhouse))
     writer.prepare()
     for name, records in ROWS.items():
@@ -105,10 +104,10 @@ class Source:
         self._event = event(name)
         self._topic = self._event.topic.of(venue)
         self._codec = Registry(settings.registry).codec(self._topic, self._event)
-        self._publisher = Publisher(settings.kafka)
+        self._kafka = settings.kafka
 
     def publish(self, records: Sequence[dict[str, Any]]) -> None:
         """Publish records and wait until they are delivered."""
         key, encode = self._event.topic.key_of, self._codec.encode
-        self._publisher.publish_many((self._topic, key(record), encode(self._event.defaults | record)) for record in records)
-        self._publisher.flush()
+        with Publisher(self._kafka) as publisher:
+            publisher.publish_many((self._topic, key(record), encode(self._event.defaults | record)) for record in records)

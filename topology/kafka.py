@@ -1,7 +1,9 @@
 """Kafka through librdkafka: the one place that configures confluent-kafka."""
 
+import warnings
 from collections.abc import Iterable
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import Producer as LibrdkafkaProducer
@@ -38,10 +40,21 @@ class Publisher:
     """Publish messages in order, idempotently, keyed as Java clients key them (murmur2).
 
     A message that can't be delivered is an error at the next `flush`: nothing published is ever forgotten silently.
+    Whoever makes one closes it, or uses it in a `with` block, which flushes first: until then its threads seek the brokers.
     """
 
+    _closed = True
+    """Until there is something to close."""
+
     def __init__(self, kafka: Kafka, **overrides: Any) -> None:
-        self._failed: list[KafkaError] = []
+        failed: list[KafkaError] = []
+
+        def on_failure(error: KafkaError | None, _message: Message) -> None:
+            # Of the list, not of the publisher: a circle would keep one that is forgotten, and its threads, until the collector comes.
+            if error is not None:
+                failed.append(error)
+
+        self._failed = failed
         self._producer = LibrdkafkaProducer(
             connection(kafka)
             | {
@@ -55,17 +68,41 @@ class Publisher:
                 "queue.buffering.max.kbytes": 262_144,
                 "message.max.bytes": kafka.message_max_bytes,
                 "delivery.report.only.error": True,
-                "on_delivery": self._on_failure,
+                "on_delivery": on_failure,
                 "delivery.timeout.ms": 120_000,
                 "reconnect.backoff.max.ms": 1_000,
             }
             | overrides
         )
         self._produce = self._producer.produce
+        self._closed = False
 
-    def _on_failure(self, error: KafkaError, _message: Message) -> None:
-        if error is not None:
-            self._failed.append(error)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if error is None:
+                self.flush()
+        finally:
+            self.close()
+
+    def __del__(self) -> None:
+        if not self._closed:
+            warnings.warn(f"{self!r} was never closed", ResourceWarning, source=self, stacklevel=1)
+
+    def close(self) -> int:
+        """End its threads, at once; return how many messages were not delivered and are given up (`flush` waits for them). Idempotent.
+
+        Their delivery callbacks are called with an error before it returns.
+        """
+        if self._closed:
+            return 0
+        left = len(self._producer)
+        self._producer.purge()
+        self._producer.close()
+        self._closed = True
+        return left
 
     def publish(self, topic: str, key: bytes, value: bytes) -> None:
         """Queue one message; waits while the queue is full (back-pressure), and raises as `check` does.
@@ -99,7 +136,8 @@ class Publisher:
         """Raise Retry (or Fatal) where a delivery has failed since the last check."""
         self._producer.poll(0)
         if self._failed:
-            failed, self._failed = self._failed, []
+            failed = self._failed.copy()
+            self._failed.clear()
             raise Retry(f"{len(failed)} messages were not delivered to Kafka: {failed[0].str()} (kafka.brokers)")
 
     def flush(self, timeout: float = 120.0) -> None:

@@ -65,10 +65,9 @@ def test_what_failed_is_done_again(stack_addresses: Addresses, tmp_path: Path, w
     name, topic = f"failing-{uuid.uuid4().hex[:8]}", f"numbers-{uuid.uuid4().hex[:8]}"
     admin = AdminClient(connection(kafka))
     admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result()
-    publisher = Publisher(kafka)
-    for value in (b"one", b"bad", b"two"):
-        publisher.publish(topic, b"key", value)
-    publisher.flush()
+    with Publisher(kafka) as publisher:
+        for value in (b"one", b"bad", b"two"):
+            publisher.publish(topic, b"key", value)
     environment = {
         **os.environ,
         "TIDEWIRE_STATE_DIR": str(tmp_path),

@@ -61,9 +61,8 @@ class Ledger:
 
     def write(self, *records: dict[str, Any]) -> None:
         """Publish gap events."""
-        publisher = Publisher(self._kafka)
-        publisher.publish_many(("gaps", GAP.topic.key_of(record), self._codec.encode(record)) for record in records)
-        publisher.flush(20)
+        with Publisher(self._kafka) as publisher:
+            publisher.publish_many(("gaps", GAP.topic.key_of(record), self._codec.encode(record)) for record in records)
 
     async def state(self, gap_id: str, state: str) -> dict[str, Any]:
         """Return a gap's event of this state, once it is there."""

@@ -88,10 +88,9 @@ def eventually(condition: Callable[[], bool], what: str, patience: float = PATIE
 
 def publish(brokers: str, topic: str, values: Iterable[bytes]) -> None:
     """Publish values to a topic, spread over its partitions by their number."""
-    publisher = Publisher(settings.Kafka(brokers=brokers))
-    for number, value in enumerate(values):
-        publisher.publish(topic, str(number).encode(), value)
-    publisher.flush()
+    with Publisher(settings.Kafka(brokers=brokers)) as publisher:
+        for number, value in enumerate(values):
+            publisher.publish(topic, str(number).encode(), value)
 
 
 def lag(brokers: str, group: str, topic: str, partitions: int) -> int:

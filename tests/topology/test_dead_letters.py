@@ -60,8 +60,8 @@ class Office:
 def office(stack_addresses: Addresses) -> Iterator[Office]:
     """Return the dead letters of a stage that bears half of what it reads being refused."""
     made = Office(stack_addresses)
-    yield made
-    made.publisher.flush()
+    with made.publisher:
+        yield made
 
 
 def test_a_letter_holds_everything_needed_to_try_again(office: Office) -> None:

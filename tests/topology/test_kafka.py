@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic
 from pydantic import SecretStr
 
 from local import Addresses
+from tests.sinks.stages import eventually
 from topology.errors import Fatal, Reject, Retry
 from topology.kafka import Publisher, connection, consumer, ensure_reachable, failure
 from topology.lag import Offsets
@@ -31,7 +32,25 @@ def topic(kafka: Kafka) -> str:
     name = f"kafka-{uuid.uuid4().hex}"
     admin = AdminClient(connection(kafka))
     admin.create_topics([NewTopic(name, PARTITIONS, 1)])[name].result(PATIENCE)
+    offsets = Offsets(kafka, PATIENCE)
+    eventually(lambda: led(offsets, name), "the broker leads the topic's partitions, a moment after it lists them")
+    offsets.close()
     return name
+
+
+def led(offsets: Offsets, topic: str) -> bool:
+    """Whether the broker answers for every partition of a topic."""
+    try:
+        return len(offsets.ends([(topic, number) for number in range(PARTITIONS)])) == PARTITIONS
+    except Retry:
+        return False
+
+
+@pytest.fixture
+def publisher(kafka: Kafka) -> Iterator[Publisher]:
+    """Return a publisher, closed at the end."""
+    with Publisher(kafka) as made:
+        yield made
 
 
 @pytest.fixture
@@ -54,9 +73,8 @@ def read(reader: Any, count: int) -> list[Any]:
     return found
 
 
-def test_messages_arrive_in_order_of_their_key(kafka: Kafka, topic: str, reader: Consumer) -> None:
+def test_messages_arrive_in_order_of_their_key(publisher: Publisher, topic: str, reader: Consumer) -> None:
     """What is published under one key is in one partition in the order of publishing, one by one or many at once."""
-    publisher = Publisher(kafka)
     for number in range(50):
         publisher.publish(topic, b"one" if number % 2 else b"other", b"%d" % number)
     publisher.publish_many((topic, b"one" if number % 2 else b"other", b"%d" % number) for number in range(50, 100))
@@ -74,18 +92,16 @@ JAVA = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -
 
 
 @pytest.mark.parametrize("key", JAVA)
-def test_keys_go_where_java_clients_look(kafka: Kafka, topic: str, reader: Consumer, key: bytes) -> None:
+def test_keys_go_where_java_clients_look(publisher: Publisher, topic: str, reader: Consumer, key: bytes) -> None:
     """The partitioner is murmur2, so that a Java client's join by key meets ours."""
-    publisher = Publisher(kafka)
     publisher.publish(topic, key, b"")
     publisher.flush()
     (message,) = read(reader, 1)
     assert message.partition() == (JAVA[key] & 0x7FFFFFFF) % PARTITIONS
 
 
-def test_what_is_too_large_is_rejected_and_the_rest_flows(kafka: Kafka, topic: str, reader: Consumer) -> None:
+def test_what_is_too_large_is_rejected_and_the_rest_flows(kafka: Kafka, publisher: Publisher, topic: str, reader: Consumer) -> None:
     """A message above message_max_bytes can never be sent: Reject, with nothing queued after or before it lost."""
-    publisher = Publisher(kafka)
     publisher.publish(topic, b"key", b"before")
     with pytest.raises(Reject, match="Kafka cannot take it"):
         publisher.publish(topic, b"key", b"x" * (kafka.message_max_bytes + 1))
@@ -98,21 +114,54 @@ def test_what_is_too_large_is_rejected_and_the_rest_flows(kafka: Kafka, topic: s
 
 def test_a_full_queue_makes_the_writer_wait(kafka: Kafka, topic: str, reader: Consumer) -> None:
     """Back-pressure: more messages than the queue holds are all delivered, in order."""
-    publisher = Publisher(kafka, **{"queue.buffering.max.messages": 10, "linger.ms": 0})
-    publisher.publish_many((topic, b"key", b"%d" % number) for number in range(200))
-    publisher.flush()
+    with Publisher(kafka, **{"queue.buffering.max.messages": 10, "linger.ms": 0}) as publisher:
+        publisher.publish_many((topic, b"key", b"%d" % number) for number in range(200))
     assert [int(message.value()) for message in read(reader, 200)] == list(range(200))
 
 
 def test_what_was_not_delivered_is_told_once() -> None:
     """Where the broker is away, the failure of a delivery is a Retry at the next check or flush, and then it is told."""
-    publisher = Publisher(Kafka(brokers="127.0.0.1:1"), **{"delivery.timeout.ms": 1_000, "log_level": 0})
-    publisher.publish("topic", b"key", b"value")
-    with pytest.raises(Retry, match=r"1 messages still wait for Kafka after 0 s \(kafka.brokers\)"):
-        publisher.flush(0.01)
-    with pytest.raises(Retry, match=r"1 messages were not delivered to Kafka: .*\(kafka.brokers\)"):
+    with Publisher(Kafka(brokers="127.0.0.1:1"), **{"delivery.timeout.ms": 1_000, "log_level": 0}) as publisher:
+        publisher.publish("topic", b"key", b"value")
+        with pytest.raises(Retry, match=r"1 messages still wait for Kafka after 0 s \(kafka.brokers\)"):
+            publisher.flush(0.01)
+        with pytest.raises(Retry, match=r"1 messages were not delivered to Kafka: .*\(kafka.brokers\)"):
+            publisher.flush(PATIENCE)
         publisher.flush(PATIENCE)
-    publisher.flush(PATIENCE)
+
+
+def test_closing_gives_up_what_was_not_delivered_and_says_how_much() -> None:
+    """A publisher ends at once, with its threads, whatever waits: who wanted it delivered has flushed. Closed twice is closed."""
+    errors: list[KafkaError] = []
+    overrides = {"log_level": 0, "delivery.timeout.ms": 0, "on_delivery": lambda error, _message: errors.append(error)}
+    publisher = Publisher(Kafka(brokers="127.0.0.1:1"), **overrides)
+    publisher.publish_many(("topic", b"key", b"value") for _ in range(3))
+    assert publisher.close() == 3
+    assert [error.code() for error in errors] == [KafkaError._PURGE_QUEUE] * 3
+    assert publisher.close() == 0
+
+
+def test_a_block_that_ends_well_has_delivered_and_one_that_fails_gives_up() -> None:
+    """Leaving a `with` block waits for delivery and tells what failed; an error inside goes on as it is, and is not waited for."""
+    away = Kafka(brokers="127.0.0.1:1")
+
+    def leave(error: type[Exception] | None = None) -> None:
+        with Publisher(away, **{"delivery.timeout.ms": 500, "log_level": 0}) as publisher:
+            publisher.publish("topic", b"key", b"value")
+            if error is not None:
+                raise error
+
+    with pytest.raises(Retry, match="1 messages were not delivered"):
+        leave()
+    with pytest.raises(ZeroDivisionError):
+        leave(ZeroDivisionError)
+
+
+def test_a_publisher_that_nobody_closed_is_told() -> None:
+    """One that is forgotten goes at once, for nothing of it holds itself, and warns: so every test that leaves one open fails."""
+    publisher = Publisher(Kafka(brokers="127.0.0.1:1"), log_level=0)
+    with pytest.warns(ResourceWarning, match="was never closed"):
+        del publisher
 
 
 def test_a_broker_that_is_nowhere_is_fatal_at_start(kafka: Kafka) -> None:
@@ -122,9 +171,8 @@ def test_a_broker_that_is_nowhere_is_fatal_at_start(kafka: Kafka) -> None:
         ensure_reachable(Kafka(brokers="127.0.0.1:1"), 1.0)
 
 
-def test_offsets_are_committed_by_hand(kafka: Kafka, topic: str, reader: Consumer) -> None:
+def test_offsets_are_committed_by_hand(kafka: Kafka, publisher: Publisher, topic: str, reader: Consumer) -> None:
     """What is read is not acknowledged by reading it; lag is what is left, also for a group that never was."""
-    publisher = Publisher(kafka)
     publisher.publish_many((topic, b"%d" % number, b"") for number in range(40))
     publisher.flush()
     offsets = Offsets(kafka, PATIENCE)

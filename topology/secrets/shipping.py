@@ -37,8 +37,8 @@ def ship(settings: Settings) -> int:
         return 0
     kind = event("credential_audit")
     codec = Registry(found.registry).codec(kind.topic.of(), kind)
-    publisher = Publisher(found.kafka, **{"delivery.timeout.ms": int(DELIVERY_SECONDS * 1_000)})
-    return queue.ship(publisher, codec.encode, DELIVERY_SECONDS + 1)
+    with Publisher(found.kafka, **{"delivery.timeout.ms": int(DELIVERY_SECONDS * 1_000)}) as publisher:
+        return queue.ship(publisher, codec.encode, DELIVERY_SECONDS + 1)
 
 
 @contextmanager

@@ -119,7 +119,8 @@ def test_events_reach_kafka(queue: Queue, stack_addresses: Addresses) -> None:
     codec = registry.codec(kind.topic.of(), kind)
     numbered(queue).say("credentials/kraken/mainnet", "refuse", 4, "the exchange knows no such key")
     [written] = queue.waiting()
-    assert queue.ship(Publisher(kafka), codec.encode) == 1
+    with Publisher(kafka) as publisher:
+        assert queue.ship(publisher, codec.encode) == 1
     consumer = Consumer({"bootstrap.servers": kafka.brokers, "group.id": "test-audit", "auto.offset.reset": "earliest"})
     consumer.subscribe([kind.topic.of()])
     while (message := consumer.poll(30)) is not None:
