@@ -30,7 +30,7 @@ TRADE = event("trade")
 def run(settings: Settings, stop: threading.Event) -> None:
     """Write the trades topic into its table until `stop` is set."""
     client = connect(settings.clickhouse)
-    prepare(client, settings.clickhouse, [TRADE])
+    prepare(client, settings.clickhouse, TRADE)
     table = f"{settings.clickhouse.database}.{TRADE.table}"
     names = [field["name"] for field in TRADE.fields]
     schema = fastavro.parse_schema(TRADE.schema)

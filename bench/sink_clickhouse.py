@@ -70,7 +70,7 @@ def block(bench: Bench) -> list[Result]:
     """Insert the same blocks as Arrow and as Avro, in turns; both from message bytes, CPU of both processes."""
     codec = bench.codec("trade")
     client: Client = connect(bench.settings.clickhouse)
-    prepare(client, bench.settings.clickhouse, [TRADE])
+    prepare(client, bench.settings.clickhouse, TRADE)
     table = f"{bench.settings.clickhouse.database}.{TRADE.table}"
     values = [value for _, value in trades(codec, BLOCK)]
     blocks, head = Blocks(TRADE, codec.schema_id, TRADE.schema), header(TRADE.schema)

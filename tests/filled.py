@@ -87,7 +87,7 @@ def fill(settings: Settings) -> None:
     with Publisher(settings.kafka) as publisher:
         publisher.publish("trades", b"junk", JUNK)
     writer = Writer(settings.clickhouse, registry, topics, 0.5, partial(connect, settings.clickhouse))
-    writer.prepare()
+    assert writer.prepare_all()[1] == {}
     for name, records in ROWS.items():
         topic = event(name).topic.of()
         values = [registry.codec(topic, event(name)).encode(event(name).defaults | record) for record in records]

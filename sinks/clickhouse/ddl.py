@@ -1,22 +1,51 @@
 """The tables: rendered from tables/<event>.sql, created where they are missing, and checked before a row is written.
 
-A table file says what an Avro schema cannot: engine, sorting, partition, how long rows are kept. Its columns come from the schema.
+A table file says what an Avro schema cannot: engine, sorting, partition, how long rows are kept, and columns that are made of others
+(MATERIALIZED, ALIAS). All other columns come from the schema.
 """
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from schemas.catalogue import Event, Schema
-from sinks.clickhouse.columns import Column, columns
+from sinks.clickhouse.columns import columns
 from topology.errors import Fatal
 from topology.settings import ClickHouse
 
 TABLES = Path(__file__).parent / "tables"
 SPANS = {"month": "toYYYYMM", "week": "toMonday", "day": "toYYYYMMDD"}
 _TTL = re.compile(r"^TTL .*\n", re.MULTILINE)
+_BODY = re.compile(r"^\{columns\},?\n(.*)^\)\nENGINE", re.MULTILINE | re.DOTALL)
+_MADE = re.compile(r"`(\w+)` (.*?) (?:MATERIALIZED|ALIAS) ", re.DOTALL)
+
+
+class Wanted(Protocol):
+    """A column that a table must have: of the schema (columns.Column), or of the table file."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def type(self) -> str:
+        """Its type, as system.columns spells it."""
+
+    @property
+    def definition(self) -> str:
+        """The column as ALTER TABLE ADD COLUMN takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeColumn:
+    """A column that a table file makes of others."""
+
+    name: str
+    type: str
+    definition: str
 
 
 @cache
@@ -27,6 +56,30 @@ def template(event: str) -> str:
         return path.read_text()
     except FileNotFoundError:
         raise Fatal(f"event {event} has no table: write sinks/clickhouse/tables/{event}.sql, or name it in sink.skip") from None
+
+
+def made_columns(event: str) -> tuple[MadeColumn, ...]:
+    """Return the columns that an event's table file has beside those of the schema."""
+    body = _BODY.search(template(event))
+    found = []
+    for part in _parts(body[1]) if body else ():
+        if made := _MADE.match(part):
+            found.append(MadeColumn(made[1], made[2], part))
+    return tuple(found)
+
+
+def _parts(sql: str) -> Iterable[str]:
+    """Split at the commas outside brackets and quotes."""
+    depth, quoted, begin = 0, False, 0
+    for place, character in enumerate(sql):
+        if character == "'" and sql[place - 1] != "\\":
+            quoted = not quoted
+        elif not quoted:
+            depth += (character == "(") - (character == ")")
+            if character == "," and depth == 0:
+                yield sql[begin:place].strip()
+                begin = place + 1
+    yield sql[begin:].strip()
 
 
 def render(event: Event, settings: ClickHouse) -> tuple[str, ...]:
@@ -57,7 +110,7 @@ def render(event: Event, settings: ClickHouse) -> tuple[str, ...]:
     return create, spread
 
 
-def compare(table: str, wanted: Iterable[Column], present: Mapping[str, str], on_cluster: str = "") -> dict[str, str]:
+def compare(table: str, wanted: Iterable[Wanted], present: Mapping[str, str], on_cluster: str = "") -> dict[str, str]:
     """Return the ALTERs that add the columns a table lacks, by column; Fatal where a column has another type, naming both.
 
     `present` is the table's columns: type by name, as system.columns spells it.
@@ -75,21 +128,25 @@ def compare(table: str, wanted: Iterable[Column], present: Mapping[str, str], on
     return alterations
 
 
-def prepare(client: Any, settings: ClickHouse, events: Iterable[Event], *, add_columns: bool = True) -> tuple[str, ...]:
-    """Create database and tables where they are missing, add what a grown schema brought; return the statements that changed a table.
-
-    Fatal where a column has the wrong type, where one is missing and `add_columns` is off or the column is part of the sorting key
-    (it names table, column and statement), and where a table of that name does not replace rows of equal identity.
-    """
+def create_database(client: Any, settings: ClickHouse) -> None:
+    """Create the database where it is missing."""
     on_cluster = f" ON CLUSTER `{settings.cluster}`" if settings.cluster else ""
     client.command(f"CREATE DATABASE IF NOT EXISTS {settings.database}{on_cluster}")
-    changed: list[str] = []
-    for event in events:
-        for statement in render(event, settings):
-            client.command(statement)
-        _check_engine(client, settings, event)
-        changed += _add(client, settings, event, columns(event.schema), add_columns=add_columns)
-    return tuple(changed)
+
+
+def prepare(client: Any, settings: ClickHouse, event: Event, *, add_columns: bool = True) -> tuple[str, ...]:
+    """Create an event's table (and the database) where it is missing, and add to an older one what schema and table file have grown.
+
+    Return the statements that changed a table that was there. Fatal where a column has the wrong type, where one is missing and
+    `add_columns` is off or the column is part of the sorting key (it names table, column and statement), and where a table of that name
+    does not replace rows of equal identity.
+    """
+    create_database(client, settings)
+    for statement in render(event, settings):
+        client.command(statement)
+    _check_engine(client, settings, event)
+    wanted = (*columns(event.schema), *made_columns(event.name))
+    return _add(client, settings, event, wanted, add_columns=add_columns)
 
 
 def extend(client: Any, settings: ClickHouse, event: Event, writer: Schema, *, add_columns: bool = True) -> tuple[str, ...]:
@@ -102,7 +159,7 @@ def extend(client: Any, settings: ClickHouse, event: Event, writer: Schema, *, a
     return _add(client, settings, event, newer, add_columns=add_columns) if newer else ()
 
 
-def _add(client: Any, settings: ClickHouse, event: Event, wanted: Iterable[Column], *, add_columns: bool) -> tuple[str, ...]:
+def _add(client: Any, settings: ClickHouse, event: Event, wanted: Iterable[Wanted], *, add_columns: bool) -> tuple[str, ...]:
     name = event.table
     on_cluster = f" ON CLUSTER `{settings.cluster}`" if settings.cluster else ""
     statements: list[str] = []

@@ -16,7 +16,7 @@ from sinks.clickhouse.batch import Message
 from sinks.clickhouse.bisect import insert_all
 from sinks.clickhouse.block import FORMAT, Blocks
 from sinks.clickhouse.columns import unfit
-from topology.clickhouse_reactions import reaction
+from topology.clickhouse_reactions import Refused, reaction
 from topology.errors import Reject
 from topology.metrics import insert_seconds
 from topology.registry import Registry
@@ -57,9 +57,32 @@ class Writer:
         self._threads = threading.local()
         self._blocks: dict[tuple[str, bytes], Blocks] = {}
 
-    def prepare(self) -> tuple[str, ...]:
-        """Create and check the tables of all topics; return the statements that changed one. Raises Retry and Fatal."""
-        return self._asked(partial(ddl.prepare, self._client(), self._settings, self._events()))
+    def prepare_all(self) -> tuple[list[str], dict[str, Exception]]:
+        """Create and check the tables of all topics; return the statements that changed one, and by event what could not be prepared.
+
+        Raises only what concerns every table: Retry where ClickHouse is away, Refused where it refuses us.
+        """
+        client = self._client()
+        self._asked(partial(ddl.create_database, client, self._settings))
+        statements: list[str] = []
+        failed: dict[str, Exception] = {}
+        for event in {event.name: event for event in self._topics.values()}.values():
+            try:
+                statements += self.prepare(event)
+            except Refused:
+                raise
+            except Exception as error:  # one table's trouble, of whatever type, is not the others'
+                failed[event.name] = error
+        return statements, failed
+
+    def prepare(self, event: Event) -> tuple[str, ...]:
+        """Create and check the table of one event; return the statements that changed it. Raises Retry and Fatal."""
+        return self._asked(partial(ddl.prepare, self._client(), self._settings, event))
+
+    def forget(self, topic: str) -> None:
+        """Forget what is known of a topic's schemas: after a fault all of it is found out again."""
+        for key in [key for key in self._blocks if key[0] == topic]:
+            del self._blocks[key]
 
     def insert(self, topic: str, prefix: bytes, messages: Sequence[Message], flush: int) -> list[tuple[Message, str]]:
         """Insert messages of one topic and schema; return the refused with the reason, all others are in.
@@ -109,9 +132,6 @@ class Writer:
         if not hasattr(self._threads, "client"):
             self._threads.client = self._connect()
         return self._threads.client
-
-    def _events(self) -> list[Event]:
-        return list({event.name: event for event in self._topics.values()}.values())
 
     def _asked(self, call: Callable[[], T]) -> T:
         try:

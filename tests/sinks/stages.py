@@ -71,7 +71,7 @@ def stage(run: Run, stop: threading.Event) -> Stage:
     topics: Mapping[str, Event] = {topic: event(name) for topic, name in run.topics.items()}
     limits = settings.Sink(flush_rows=run.flush_rows, flush_seconds=0.05)
     writer = Writer(clickhouse, registry, topics, limits.reject_share, partial(connect, clickhouse))
-    persist(writer.prepare, "tables", stop)
+    persist(writer.prepare_all, "tables", stop)
     publisher = Publisher(kafka)
     dead_letters = DeadLetters(publisher, registry, run.group, clock.now, limits.reject_share)
     reader = consumer(kafka, run.group)

@@ -40,7 +40,7 @@ class Tables:
         """Return a writer into the tables of some events, which are created and emptied."""
         topics = {self.topic(event): event for event in events}
         writer = Writer(self.settings, self.registry, topics, 0.5, client or partial(connect, self.settings))
-        writer.prepare()
+        assert writer.prepare_all()[1] == {}
         for event in events:
             self.client.command(f"TRUNCATE TABLE {self.settings.database}.{event.table}")
         return writer
