@@ -34,7 +34,7 @@ CREDIBLE = 86_400_000_000
 SKIPPED = 1_000
 """A new count may have lost so many of its first ids and still be seen to go on."""
 GONE_AFTER = 10_000_000
-"""A book's connection that has been quiet for so long while another speaks has ended (microseconds); at rotation they overlap by a second."""
+"""A book's connection that has been quiet for so long while another speaks has ended (microseconds); a rotation overlaps by a second."""
 
 Sent = Literal["live", "history", "reply"]
 """As it happened, as history that the venue sends again at subscription, or in answer to a request."""
@@ -64,7 +64,7 @@ class Rule(msgspec.Struct, frozen=True):
 
     kind: Kind
     source: str = ""
-    snapshot: Literal["pushed", "requested"] = "pushed"
+    snapshot: Literal["pushed", "rest"] = "pushed"
     """Of a book: sent on the socket, where it replaces what was; or asked for over REST, where it must join the deltas (`joins`)."""
     drops_equal: bool = True
     """A delta that ends exactly at a requested snapshot's id is covered by it (Binance spot: u <= lastUpdateId); False: it is the first
@@ -76,6 +76,10 @@ class Rule(msgspec.Struct, frozen=True):
     later: int = LATER
     """How much later a step at or below the last must be to begin a new count. Where the time is the event's own, the same on every
     connection, a millisecond is enough; where it is the time of sending, connections differ."""
+
+
+NONE = Rule(Kind.NONE)
+"""Ids prove nothing: opaque, hashed, or none."""
 
 
 class Step(msgspec.Struct, array_like=True, gc=False):
@@ -128,7 +132,7 @@ class Finding(IntEnum):
     SUSPECT = 3
     """It may begin a new count, or be a stray: the next says. Until then it changes nothing."""
     RESET = 4
-    """The count began again with the suspect (`Verdict.began`) and this goes on from it; `first`, `last`: what is missing between the two."""
+    """The count began again with the suspect (`Verdict.began`) and this goes on from it; `first`, `last`: missing between the two."""
     RETURN = 5
     """The id behind the last hole was a stray: the suspect and this go on from before it, and there was no hole."""
 
@@ -179,16 +183,13 @@ def judge(rule: Rule, place: Place | None, step: Step) -> Verdict:
 
 def joins(rule: Rule, snapshot_last: int, delta: Step) -> Join:
     """Say what a delta is to a snapshot that ends at an id."""
-    if (
-        delta.last is None
-        or delta.last < snapshot_last
-        or (delta.last == snapshot_last and (rule.drops_equal or rule.snapshot == "pushed"))
-    ):
+    drops_equal = rule.drops_equal or rule.snapshot == "pushed"
+    if delta.last is None or delta.last < snapshot_last + drops_equal:
         return Join.COVERED
     first = delta.last if delta.first is None else delta.first
     if rule.kind is not Kind.LINKED:
         return Join.JOINS if first <= snapshot_last + 1 else Join.TOO_OLD
-    linked = delta.previous == snapshot_last or (rule.snapshot == "requested" and first <= snapshot_last)
+    linked = delta.previous == snapshot_last or (rule.snapshot == "rest" and first <= snapshot_last)
     return Join.JOINS if linked else Join.TOO_OLD
 
 
@@ -214,7 +215,7 @@ def covered(rule: Rule, step: Step) -> tuple[int, int]:
 def begin(rule: Rule, step: Step) -> Place:
     """Return the place of a stream that stands at a step, whatever came before."""
     time = _credible(step)
-    joined = not (step.is_snapshot and rule.snapshot == "requested")
+    joined = not (step.is_snapshot and rule.snapshot == "rest")
     return Place(step.last, step.connection_id, step.received_at, step.event_time, time, step.frames_lost, step.venue_lost, joined)
 
 
@@ -261,7 +262,7 @@ def _snapshot(rule: Rule, place: Place, step: Step) -> Verdict:
     end, last, suspect = place.last, step.last, place.suspect
     assert end is not None
     assert last is not None
-    if rule.snapshot == "requested":
+    if rule.snapshot == "rest":
         if last >= end:
             return Verdict(Finding.NEXT, begin(rule, step))
         if suspect is not None and last + 1 >= covered(rule, suspect)[0]:

@@ -8,9 +8,6 @@ from dialects.continuity import Kind, Rule
 EVENT_TIME = 1_000
 """Trades carry their own time, the same on every connection; REST rounds it to milliseconds. Microseconds."""
 
-NOTHING = Rule(Kind.NONE)
-"""Ids prove nothing: opaque, hashed (Bybit's `i`, Hyperliquid's `tid`), or none."""
-
 TRADES_COUNTED = Rule(
     Kind.COUNTED,
     "https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams#trade-streams; "
@@ -29,7 +26,7 @@ FRAMES = Rule(Kind.COUNTED)
 BINANCE_SPOT_BOOK = Rule(
     Kind.RANGES,
     "https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams#how-to-manage-a-local-order-book-correctly",
-    snapshot="requested",
+    snapshot="rest",
 )
 """`U`..`u`: the next begins at most one after the last; `u` <= lastUpdateId is within the snapshot, a snapshot that ends before `U` - 1 is
 asked for again. Ids are the venue's, but two connections may cut the same updates differently, so they overlap."""
@@ -37,17 +34,17 @@ asked for again. Ids are the venue's, but two connections may cut the same updat
 BINANCE_FUTURES_BOOK = Rule(
     Kind.LINKED,
     "https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/How-to-manage-a-local-order-book-correctly",
-    snapshot="requested",
+    snapshot="rest",
     drops_equal=False,
 )
-"""`pu` is the `u` before; dropped is only `u` < lastUpdateId, the first has `U` <= lastUpdateId <= `u` (or, seen live, `pu` == lastUpdateId).
-COIN-M and options alike."""
+"""`pu` is the `u` before; dropped is only `u` < lastUpdateId, the first has `U` <= lastUpdateId <= `u` or,
+seen live, `pu` == lastUpdateId. COIN-M and options alike."""
 
 KRAKEN_BOOK = Rule(Kind.CHECKSUM, "https://docs.kraken.com/exchange/guides/websockets/book-checksum-v2.md")
 """No ids: a book goes on from its connection's snapshot. The checksum covers ten levels of each side, so what was lost on the
 connection breaks a book even where its checksum is right."""
 
-COINBASE_FULL = Rule(Kind.RANGES, "https://docs.cdp.coinbase.com/exchange/websocket-feed/overview.md", snapshot="requested")
+COINBASE_FULL = Rule(Kind.RANGES, "https://docs.cdp.coinbase.com/exchange/websocket-feed/overview.md", snapshot="rest")
 """Coinbase Exchange `full`: `sequence` by one per product; queued messages above the REST book's sequence are replayed on it."""
 
 COINBASE_ADVANCED = Rule(Kind.CONNECTION, "https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket/websocket-overview")
@@ -59,7 +56,7 @@ BYBIT_BOOK = Rule(Kind.RANGES, "https://bybit-exchange.github.io/docs/v5/websock
 BYBIT_BOOK_LEVEL_1 = Rule(Kind.WHOLE, "https://bybit-exchange.github.io/docs/v5/websocket/public/orderbook")
 """Level 1 is snapshots alone, pushed again with the same `u` after three seconds without change."""
 
-BYBIT_FULL_BOOK = Rule(Kind.RANGES, "https://bybit-exchange.github.io/docs/v5/websocket/public/full-ob", snapshot="requested", restart_id=1)
+BYBIT_FULL_BOOK = Rule(Kind.RANGES, "https://bybit-exchange.github.io/docs/v5/websocket/public/full-ob", snapshot="rest", restart_id=1)
 """`orderbook.full`: deltas alone, `u` by one; the snapshot is asked for over REST."""
 
 OKX_BOOK = Rule(
@@ -67,8 +64,8 @@ OKX_BOOK = Rule(
     "https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-order-book-channel",
     snapshot_previous=-1,
 )
-"""`prevSeqId` is the `seqId` before. A snapshot's is -1; an empty message with prevSeqId == seqId comes after a minute without change; after
-maintenance one message has seqId < prevSeqId, and the chain goes on from there. All of these are linked."""
+"""`prevSeqId` is the `seqId` before. A snapshot's is -1; an empty message with prevSeqId == seqId comes after a minute without change;
+after maintenance one message has seqId < prevSeqId, and the chain goes on from there. All of these are linked."""
 
 OKX_BOOK_5 = Rule(Kind.WHOLE, "https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-order-book-channel")
 """`books5` and `bbo-tbt`: each message is the whole."""
