@@ -7,6 +7,7 @@ from functools import cache
 from types import MappingProxyType
 
 import dialects
+from dialects.continuity import NONE, Rule
 from dialects.contract import Dialect
 
 
@@ -29,3 +30,10 @@ def dialect(venue: str) -> Dialect:
         return all_dialects()[venue]
     except KeyError:
         raise KeyError(f"no dialect for {venue!r}; there are {', '.join(all_dialects())}") from None
+
+
+def rule_of(venue: str, channel: str) -> Rule:
+    """Return what proves that nothing of a venue's channel was missed; a rule that proves nothing where there is no such channel."""
+    known = all_dialects().get(venue)
+    found = known.channels.get(channel) if known is not None else None
+    return NONE if found is None else found.continuity

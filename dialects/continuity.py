@@ -17,7 +17,8 @@ Or the venue says so itself: a snapshot with its restart id (Bybit's u = 1), a p
 requested snapshot that agrees with the suspect, or (in a linked chain) a step whose predecessor is the last and whose id is lower: that
 one is linked, and NEXT. After a reset, what is of a time before it belongs to the old count and proves nothing: REPEAT.
 
-An id far ahead is a HOLE. Where the next two go on from before it and are later than it, that id was stray: RETURN, the hole is no hole.
+An id far ahead is a HOLE. Where nothing goes on from it, and the next two are in order between the ids before and behind the hole and are
+later than what stands behind it, that one was stray: RETURN, and the hole is no hole.
 """
 
 from enum import IntEnum, StrEnum
@@ -77,6 +78,11 @@ class Rule(msgspec.Struct, frozen=True):
     """How much later a step at or below the last must be to begin a new count. Where the time is the event's own, the same on every
     connection, a millisecond is enough; where it is the time of sending, connections differ."""
 
+    @property
+    def shows_losses(self) -> bool:
+        """Whether the ids of the channel's own events show what was missed, over connections too."""
+        return self.kind in {Kind.COUNTED, Kind.LINKED, Kind.RANGES}
+
 
 NONE = Rule(Kind.NONE)
 """Ids prove nothing: opaque, hashed, or none."""
@@ -98,7 +104,7 @@ class Step(msgspec.Struct, array_like=True, gc=False):
 
 
 class Place(msgspec.Struct, array_like=True, gc=False):
-    """Where a stream stands. Never changed: the judge makes the next one."""
+    """Where a stream stands. The judge makes the next one; only `moved_on` changes one in place."""
 
     last: int | None
     """The highest id of the count (of a linked chain: the id of the last)."""
@@ -134,7 +140,8 @@ class Finding(IntEnum):
     RESET = 4
     """The count began again with the suspect (`Verdict.began`) and this goes on from it; `first`, `last`: missing between the two."""
     RETURN = 5
-    """The id behind the last hole was a stray: the suspect and this go on from before it, and there was no hole."""
+    """The id behind the last hole was a stray: the suspect and this are of the old count. `first`, `last`: what is missing before the
+    suspect, instead of that hole."""
 
 
 class Verdict(msgspec.Struct, array_like=True, gc=False):
@@ -179,6 +186,40 @@ def judge(rule: Rule, place: Place | None, step: Step) -> Verdict:
     if kind is Kind.LINKED:
         return _linked(rule, place, step, place.last, step.last)
     return _counted(rule, place, step, place.last, step.last)
+
+
+def moved_on(
+    rule: Rule,
+    place: Place,
+    first: int,
+    last: int,
+    connection_id: str,
+    received_at: int,
+    event_time: int | None,
+    frames_lost: int,
+    venue_lost: int,
+) -> bool:
+    """Move a place to the commonest step of all: the very next ids, live, on the same connection, later than what came before.
+
+    The same as `judge` finds NEXT, without making a step, a verdict and a place. False where that must look: nothing is changed then.
+    """
+    if (
+        first - 1 != place.last
+        or last < first
+        or connection_id != place.connection_id
+        or received_at < place.received_at
+        or place.suspect is not None
+        or not place.joined
+        or (rule.kind is not Kind.COUNTED and rule.kind is not Kind.RANGES)
+    ):
+        return False
+    if event_time is not None:
+        if event_time > received_at + CREDIBLE or (place.newest is not None and event_time < place.newest):
+            return False
+        place.newest = event_time
+    place.last, place.received_at, place.time = last, received_at, event_time
+    place.frames_lost, place.venue_lost, place.before = frames_lost, venue_lost, None
+    return True
 
 
 def joins(rule: Rule, snapshot_last: int, delta: Step) -> Join:
@@ -295,14 +336,19 @@ def _behind(rule: Rule, place: Place, step: Step) -> Verdict:
         return Verdict(Finding.REPEAT, place)
     if suspect is None or suspect.last is None:
         return Verdict(Finding.SUSPECT, msgspec.structs.replace(place, suspect=step))
+    begins = covered(rule, suspect)[0]
+    stray = place.before is not None and begins > place.before
     if _goes_on(rule, suspect.last, step):
-        if place.before is not None and not suspect.is_snapshot and _goes_on(rule, place.before, suspect):
-            return Verdict(Finding.RETURN, msgspec.structs.replace(_anew(rule, place, step), ended=place.ended))
-        return Verdict(Finding.RESET, _anew(rule, place, step), began=suspect)
+        if place.before is None or not stray:
+            return Verdict(Finding.RESET, _anew(rule, place, step), began=suspect)
+        after = msgspec.structs.replace(begin(rule, step), ended=place.ended)
+        if begins == place.before + 1:
+            return Verdict(Finding.RETURN, after)
+        return Verdict(Finding.RETURN, after, place.before + 1, begins - 1)
     first, last = covered(rule, step)
-    if rule.kind is not Kind.LINKED and suspect.last + 1 < first <= suspect.last + SKIPPED:
+    if not stray and rule.kind is not Kind.LINKED and suspect.last + 1 < first <= suspect.last + SKIPPED:
         return Verdict(Finding.RESET, _anew(rule, place, step), suspect.last + 1, first - 1, suspect)
-    if covered(rule, suspect)[0] <= first and last <= suspect.last:
+    if begins <= first and last <= suspect.last:
         return Verdict(Finding.SUSPECT, place)  # the same once more, over another connection
     return Verdict(Finding.SUSPECT, msgspec.structs.replace(place, suspect=step))
 

@@ -18,7 +18,9 @@ class Notice(TypedDict):
     connected: the socket is open; `previous` names the connection it replaces, if any; `since`: no connection carried some of
     its streams since then. confirmed: the venue acknowledged subscriptions; `since` as above, for each of its streams.
     refused: it refused some (`reason` in its words).
-    silent, resumed: a stream said nothing for longer than its limit (`since`: its last word), or speaks again.
+    silent: a stream said nothing for longer than its limit (`since`: its last word, if it ever spoke). resumed: such a stream speaks
+    again, on whichever connection: `since` as the silence's gap has it, `detected_at` when it was told (both microseconds),
+    `previous` the connection that told it; with a `reason` it will not speak again, and the silence is over all the same.
     closed: the connection ended; nothing follows on it. dropped: frames given up at the spill bound (`count`).
     """
 
@@ -28,6 +30,7 @@ class Notice(TypedDict):
     previous: str | None
     since: int | None
     count: int
+    detected_at: int | None
 
 
 def encode(
@@ -38,9 +41,20 @@ def encode(
     previous: str | None = None,
     since: int | None = None,
     count: int = 0,
+    detected_at: int | None = None,
 ) -> bytes:
     """Return a notice as the payload of a frame. `streams` are (channel, symbol); `since` is in microseconds since 1970 UTC."""
-    return orjson.dumps(Notice(notice=kind, streams=streams or [], reason=reason, previous=previous, since=since, count=count))
+    return orjson.dumps(
+        Notice(
+            notice=kind,
+            streams=streams or [],
+            reason=reason,
+            previous=previous,
+            since=since,
+            count=count,
+            detected_at=detected_at,
+        )
+    )
 
 
 def decode(payload: bytes) -> Notice:
@@ -54,6 +68,7 @@ def decode(payload: bytes) -> Notice:
             previous=document["previous"],
             since=document["since"],
             count=document["count"],
+            detected_at=document.get("detected_at"),
         )
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidDatum(f"not a notice: {error}") from error

@@ -1,43 +1,51 @@
-"""Holes in one counted stream: found, held for a while in case what is missing comes late, announced, and closed again. Pure.
+"""The holes of one stream: held for a while in case what is missing comes late, announced, and ended. Pure.
 
-A hole is announced `reorder` microseconds after it was seen, by the receipt time of what follows or by the clock. What comes
-late but before that was only out of order, and nothing is announced. After that the gap is in the ledger, and what comes
-closes it when the last of it is there.
+A hole waits `reorder` microseconds after it was seen, by the receipt time of what follows or by the clock. What comes late but before
+that was only out of order, and nothing is announced. After that the gap is in the ledger and ends in one of these ways:
+
+- filled: the last of what was missing has come, or a snapshot made up for it;
+- unfillable, closed: the backfill said so on the topic of gaps (`forget`), or the venue's count began again, or the hole turned out to be
+  none;
+- closed by age or number: nobody said anything for MOST_AGE, or more than MOST_OPEN holes of one stream are open. This word is weak: its
+  version is below any that the backfill gives by its clock, so that theirs stays the truth.
+
+What ended is forgotten: a trade that fills it later changes nothing, and the ledger keeps the last word.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
 
-Cause = Literal["ours", "wire", "venue_reset", "reconnect"]
+Cause = Literal["ours", "wire", "venue_reset", "reconnect", "silence", "unknown", "fault", "snapshot"]
+State = Literal["open", "filled", "unfillable", "closed"]
 
-
-class Seen(msgspec.Struct, array_like=True):
-    """One event of a counted stream, as much of it as matters here. Times in microseconds."""
-
-    first: int
-    last: int
-    connection_id: str
-    frames_lost: int
-    received_at: int
-    time: int | None = None
-    """The venue's time of the event."""
-    live: bool = True
-    """False for what the venue sends again or was asked for: its old numbers are no new count."""
+MOST_AGE = 86_400_000_000
+"""A hole open for longer is given up (microseconds)."""
+MOST_OPEN = 256
+"""Holes of one stream that are waited for; of more, the oldest is given up."""
+MOST_PARTS = 256
+"""Stretches in which one hole may be missing; what would part it further is not noted, and the hole ends otherwise."""
 
 
 class Hole(msgspec.Struct, array_like=True):
-    """Sequences missing, both ends inclusive. `missing` is what has not come yet, `first` and `last` what was missing at first."""
+    """Sequences missing, both ends inclusive; None where the venue's ids do not say which. Times in microseconds since 1970 UTC.
 
-    first: int
-    last: int
+    `missing` is what has not come yet, `first` and `last` what was missing when it was announced.
+    """
+
+    first: int | None
+    last: int | None
     cause: Cause
     from_time: int | None
     to_time: int | None
     connection_id: str
     detected_at: int
-    announced: bool = False
+    count_began: int | None = None
+    """When the count of the stream began, where it has begun again: ids before and after are not the same."""
+    repair: str = ""
+    """What has made up for it already, though it must still be told."""
     missing: list[tuple[int, int]] = []
 
     def close(self, first: int, last: int) -> bool:
@@ -51,108 +59,121 @@ class Hole(msgspec.Struct, array_like=True):
                 left.append((begin, first - 1))
             if end > last:
                 left.append((last + 1, end))
-        touched = left != self.missing
+        if left == self.missing or len(left) > MOST_PARTS:
+            return False
         self.missing = left
-        return touched
+        return True
 
 
-class Change(msgspec.Struct, array_like=True):
-    """What is to be told of a hole: its state and when (microseconds), and by what it was closed."""
+class HoleState(msgspec.Struct, array_like=True):
+    """A state of a hole that is to be told; `version` as in schemas/avro/gap.avsc, `reason` how it ended."""
 
     hole: Hole
-    state: Literal["open", "filled", "unfillable"]
-    at: int
-    repair: str | None = None
+    state: State
+    version: int
+    reason: str | None = None
+
+
+def weakly(hole: Hole) -> int:
+    """Return the version of an end that any other word outranks: above `open` and the backfill's `filling`, below all by the clock."""
+    return hole.detected_at + 2
 
 
 @dataclass(slots=True)
-class Counted:
-    """One stream whose events the venue counts by one."""
+class Holes:
+    """The holes of one stream, each list in the order in which they were found."""
 
-    last: Seen | None = None
-    holes: list[Hole] = field(default_factory=list)
-    base: int = 0
-    """The first sequence ever seen: what came before it was never ours to miss."""
+    waiting: list[Hole] = field(default_factory=list)
+    """Seen, not yet announced."""
+    open: list[Hole] = field(default_factory=list)
+    """Announced, not yet ended."""
 
-    def see(self, one: Seen, reorder: int) -> list[Change]:
-        """Take one event, in the order of arrival; return what is to be told."""
-        changes = self.ripen(one.received_at, reorder)
-        last = self.last
-        if last is None:
-            self.last, self.base = one, one.first
-        elif one.first > last.last + 1:
-            self._open(last, one)
-            self.last = one
-        elif one.last > last.last and one.first <= last.last + 1:
-            self.last = one
-        elif one.last <= last.last:
-            changes += self._late(one, last)
-        return changes
+    def __bool__(self) -> bool:
+        return bool(self.waiting or self.open)
 
-    def covered(self, last: int, at: int, repair: str) -> list[Change]:
-        """Close every hole up to a sequence at once: a snapshot makes up for what was missing before it."""
-        changes: list[Change] = []
-        for hole in [hole for hole in self.holes if hole.last <= last]:
-            if not hole.announced:
-                changes.append(Change(hole, "open", hole.detected_at))
-            hole.missing = []
-            self.holes.remove(hole)
-            changes.append(Change(hole, "filled", max(at, hole.detected_at + 1), repair))
-        return changes
+    def add(self, hole: Hole) -> list[HoleState]:
+        """Take a hole just seen; where too many wait, the oldest is announced at once."""
+        if hole.first is not None and hole.last is not None:
+            hole.missing = [(hole.first, hole.last)]
+        self.waiting.append(hole)
+        return self._announce(self.waiting.pop(0)) if len(self.waiting) > MOST_OPEN else []
 
-    def ripen(self, at: int, reorder: int) -> list[Change]:
-        """Announce the holes that nothing has closed for long enough."""
-        changes: list[Change] = []
-        for hole in self.holes:
-            if not hole.announced and at >= hole.detected_at + reorder:
-                hole.announced = True
-                changes += [Change(part, "open", part.detected_at) for part in self._parted(hole)]
-        return changes
+    def fill(self, first: int, last: int, at: int, connection_id: str) -> list[HoleState]:
+        """Take sequences that have come late."""
+        told: list[HoleState] = []
+        for hole in [hole for hole in self.waiting if hole.close(first, last) and not hole.missing]:
+            self.waiting.remove(hole)
+        for hole in [hole for hole in self.open if hole.close(first, last) and not hole.missing]:
+            self.open.remove(hole)
+            told.append(HoleState(hole, "filled", max(at, hole.detected_at + 1), f"filled from {connection_id}"))
+        return told
 
-    def _parted(self, hole: Hole) -> list[Hole]:
-        """Cut a hole, some of which came late, into what is really missing: one gap for each stretch."""
-        stretches = hole.missing
-        hole.first, hole.last = stretches[0]
-        hole.missing = [stretches[0]]
-        parts = [hole]
-        for first, last in stretches[1:]:
-            part = msgspec.structs.replace(hole, first=first, last=last, missing=[(first, last)])
-            self.holes.append(part)
-            parts.append(part)
-        return parts
+    def cover(self, last: int, at: int, repair: str) -> list[HoleState]:
+        """End every hole up to a sequence, and those of unknown range: a snapshot makes up for what was missing before it."""
+        told: list[HoleState] = []
+        for hole in [hole for hole in self.waiting if hole.last is None or hole.last <= last]:
+            if not hole.repair:
+                self.waiting.remove(hole)
+                told += [HoleState(hole, "open", hole.detected_at), HoleState(hole, "filled", max(at, hole.detected_at + 1), repair)]
+        for hole in [hole for hole in self.open if hole.last is None or hole.last <= last]:
+            self.open.remove(hole)
+            told.append(HoleState(hole, "filled", max(at, hole.detected_at + 1), repair))
+        return told
 
-    def _open(self, last: Seen, one: Seen) -> None:
-        first, end = last.last + 1, one.first - 1
-        if one.connection_id != last.connection_id:
-            cause: Cause = "reconnect"
-        else:
-            cause = "ours" if one.frames_lost > last.frames_lost else "wire"
-        hole = Hole(first, end, cause, last.time, one.time, one.connection_id, one.received_at, missing=[(first, end)])
-        self.holes.append(hole)
+    def ripen(self, at: int, reorder: int) -> list[HoleState]:
+        """Announce the holes that nothing has filled for long enough."""
+        told: list[HoleState] = []
+        while self.waiting and at >= self.waiting[0].detected_at + reorder:
+            told += self._announce(self.waiting.pop(0))
+        return told
 
-    def _late(self, one: Seen, last: Seen) -> list[Change]:
-        changes: list[Change] = []
-        touched = False
-        for hole in list(self.holes):
-            if hole.close(one.first, one.last):
-                touched = True
-                if not hole.missing:
-                    self.holes.remove(hole)
-                    if hole.announced:
-                        repair = f"filled from {one.connection_id}"
-                        changes.append(Change(hole, "filled", max(one.received_at, hole.detected_at + 1), repair))
-        if not touched and one.live and _begun_again(one, last):
-            hole = Hole(one.first, one.first, "venue_reset", last.time, one.time, one.connection_id, one.received_at, announced=True)
-            changes += [Change(hole, "open", one.received_at)]
-            changes += [Change(hole, "unfillable", one.received_at + 1, "the venue began its numbers again")]
-            self.last, self.base, self.holes = one, one.first, []
-        return changes
+    def expire(self, at: int) -> list[HoleState]:
+        """Give up the holes that have been open for too long."""
+        told: list[HoleState] = []
+        while self.open and at >= self.open[0].detected_at + MOST_AGE:
+            hole = self.open.pop(0)
+            told.append(HoleState(hole, "closed", weakly(hole), f"not seen filled within {MOST_AGE // 3_600_000_000} hours"))
+        return told
+
+    def withdraw(self, above: int, at: int, reason: str) -> list[HoleState]:
+        """Take back the holes that reach above a sequence; those that were announced are closed."""
+        return self._end(lambda hole: hole.last is not None and hole.last > above, at, reason, announce=False)
+
+    def end_all(self, at: int, reason: str) -> list[HoleState]:
+        """Announce what waits and close everything: what comes now has other numbers."""
+        return self._end(lambda _: True, at, reason, announce=True)
+
+    def forget(self, ended: Iterable[Hole]) -> None:
+        """Forget holes whose end somebody else has told."""
+        gone = {id(hole) for hole in ended}
+        self.open = [hole for hole in self.open if id(hole) not in gone]
+
+    def _end(self, which: Callable[[Hole], bool], at: int, reason: str, *, announce: bool) -> list[HoleState]:
+        told: list[HoleState] = []
+        for hole in filter(which, self.waiting):
+            if announce:
+                told += [HoleState(hole, "open", hole.detected_at), HoleState(hole, "closed", max(at, hole.detected_at + 1), reason)]
+        told += [HoleState(hole, "closed", max(at, hole.detected_at + 1), reason) for hole in filter(which, self.open)]
+        self.waiting = [hole for hole in self.waiting if not which(hole)]
+        self.open = [hole for hole in self.open if not which(hole)]
+        return told
+
+    def _announce(self, hole: Hole) -> list[HoleState]:
+        """Say that a hole is open: one gap for each stretch of what is really missing, where some came late."""
+        told: list[HoleState] = []
+        for part in _parts(hole):
+            told.append(HoleState(part, "open", part.detected_at))
+            if part.repair:
+                told.append(HoleState(part, "filled", part.detected_at + 1, part.repair))
+            else:
+                self.open.append(part)
+        while len(self.open) > MOST_OPEN:
+            oldest = self.open.pop(0)
+            told.append(HoleState(oldest, "closed", weakly(oldest), f"more than {MOST_OPEN} holes of this stream are open"))
+        return told
 
 
-RESET_AFTER = 1_000_000
-"""A number seen before is a new event only where its time is later than all by more than this (microseconds)."""
-
-
-def _begun_again(one: Seen, last: Seen) -> bool:
-    """Whether a number not above the last is a new count: a duplicate's time has passed already."""
-    return one.time is not None and last.time is not None and one.time > last.time + RESET_AFTER and one.connection_id != last.connection_id
+def _parts(hole: Hole) -> list[Hole]:
+    if not hole.missing:
+        return [hole]
+    return [msgspec.structs.replace(hole, first=first, last=last, missing=[(first, last)]) for first, last in hole.missing]

@@ -160,7 +160,7 @@ def test_topics_are_listed_without_a_broker(tidewire: Tidewire) -> None:
     assert said.code == 0
     for name in all_topics():
         assert name in said.out
-    assert "detect_gaps rebuild_books clickhouse" in said.out
+    assert "rebuild_books detect_gaps clickhouse" in said.out
 
 
 def test_a_wrong_setting_is_one_line(tidewire: Tidewire) -> None:

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects import rules
-from dialects.continuity import NONE, Finding, Join, Kind, Place, Rule, Step, begin, covered, is_past, joins, judge
+from dialects.continuity import NONE, Finding, Join, Kind, Place, Rule, Step, begin, covered, is_past, joins, judge, moved_on
 
 NEXT, REPEAT, HOLE, SUSPECT, RESET, RETURN = Finding
 SECOND = 1_000_000
@@ -170,6 +171,12 @@ TABLE: list[tuple[str, Rule, list[Step], list[tuple[Any, ...]]]] = [
         rules.TRADES_COUNTED,
         counted(500, 10**15, 501, 502, 503),
         [(NEXT,), (HOLE, 501, 10**15 - 1), (SUSPECT,), (RETURN,), (NEXT,)],
+    ),
+    (
+        "one absurd id, and the one after it is lost",
+        rules.TRADES_COUNTED,
+        counted(500, 10**15, 502, 503, 504),
+        [(NEXT,), (HOLE, 501, 10**15 - 1), (SUSPECT,), (RETURN, 501, 501), (NEXT,)],
     ),
     (
         "the REST reply of old trades is no reset",
@@ -382,6 +389,27 @@ def test_nothing_that_comes_breaks_the_judge(rule: Rule, steps: list[Step]) -> N
         if place is not None and place.last is not None and step.last is not None:
             joins(rule, place.last, step)
             assert is_past(place, step) in {True, False}
+
+
+@given(st.sampled_from([one for one in vars(rules).values() if isinstance(one, Rule)]), st.lists(steps_of_anything, max_size=4), st.data())
+@settings(max_examples=500, deadline=None)
+def test_the_short_way_is_the_judges(rule: Rule, steps: list[Step], data: st.DataObject) -> None:
+    """Where a place is moved on without the judge, the judge would have found the same place; else nothing has changed."""
+    place: Place | None = None
+    for step in steps:
+        place = judge(rule, place, step).place
+    if place is None or place.last is None:
+        return
+    first, time = place.last + 1, data.draw(numbers)
+    last = first + data.draw(st.integers(0, 2))
+    connection, at = data.draw(st.sampled_from([place.connection_id, "b"])), place.received_at + data.draw(st.integers(-1, 5))
+    step = Step(first, last, connection, at, time, 3, 4)
+    before, verdict = msgspec.structs.replace(place), judge(rule, place, step)
+
+    if moved_on(rule, place, first, last, connection, at, time, 3, 4):
+        assert (verdict.finding, verdict.place) == (NEXT, place)
+    else:
+        assert place == before
 
 
 def test_a_place_begun_by_request_waits_to_be_joined() -> None:

@@ -1,0 +1,310 @@
+"""What partitions and connections tell together: silences, time away, a venue's own counter, ends that others tell, bugs."""
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from dialects import notices
+from dialects.catalogue import dialect as dialect_of
+from processors.detect_gaps.connections import Counters, away
+from processors.detect_gaps.ledger import MOST_ENDED, Ended
+from processors.detect_gaps.readers import BookDeltas, Ends, Frames, Shared, Trades
+from processors.detect_gaps.silences import ORPHANED
+from processors.detect_gaps.work import DetectGaps
+from processors.engine.messages import Messages
+from processors.engine.transport import Batch
+from schemas.catalogue import event
+from schemas.codec import Codec
+from schemas.events import Gap
+from tests.processors.detect_gaps.feeding import HOUR, SECOND, ledger, shared, told
+from topology import metrics
+
+STREAMS = [("quote", "S")]
+
+
+class Partition:
+    """One raw partition, fed with notices and frames in order."""
+
+    def __init__(self, common: Shared, entries: dict[str, bytes] | None = None) -> None:
+        self.reader = Frames(common, entries or {})
+        self.counts: dict[str, int] = {}
+
+    def take(self, kind: str, payload: bytes, connection: str, at: int, venue: str = "kraken", skip: int = 0) -> list[Gap]:
+        """Take the next frame of a connection, `skip` frames of our own having been lost before it."""
+        count = self.counts[connection] = self.counts.get(connection, 0) + 1 + skip
+        return self.reader.take((venue, "live", connection, count, at, kind, payload))[1]
+
+    def notice(self, kind: notices.Kind, connection: str, at: int, venue: str = "kraken", **more: Any) -> list[Gap]:
+        """Take a notice."""
+        return self.take("notice", notices.encode(kind, **more), connection, at, venue)
+
+
+def test_a_silence_is_a_gap_until_the_stream_speaks() -> None:
+    """A stream that was acknowledged and says nothing is one open gap, over restarts, closed when it speaks again on any connection."""
+    one = Partition(shared())
+    opened = one.notice("silent", "a", 50, streams=STREAMS, since=5)
+    assert one.notice("silent", "a", 60, streams=STREAMS, since=5) == []
+    two = Partition(shared(), {name: data for name, data in one.reader.dump().items() if data is not None})
+    closed = two.notice("resumed", "b", 90, streams=STREAMS)
+
+    assert [(gap["cause"], gap["state"], gap["from_time"], gap["to_time"]) for gap in opened] == [("silence", "open", 5, None)]
+    assert [(gap["gap_id"], gap["state"], gap["to_time"]) for gap in closed] == [(opened[0]["gap_id"], "filled", 90)]
+    assert list(two.reader.open()) == []
+
+
+def resumed(reason: str = "") -> bytes:
+    """Return a notice that carries all that closes a silence told at 50 on connection a, which began at 5."""
+    return notices.encode("resumed", streams=STREAMS, since=5, detected_at=50, previous="a", reason=reason)
+
+
+def test_a_silence_healed_on_another_partition_is_over() -> None:
+    """The connection that replaces a silent one is on another partition: its `resumed` closes the gap, the first one lets it go."""
+    common = shared()
+    first, second, ends = Partition(common), Partition(common), Ends(common)
+    made = first.notice("silent", "a", 50, streams=STREAMS, since=5)
+    made += second.notice("confirmed", "b", 60, streams=STREAMS)
+    made += first.notice("closed", "a", 70)
+    made += second.take("notice", resumed(), "b", 90)
+    assert list(first.reader.open()) == [("kraken", "quote")]
+    for gap in made:
+        ends.take((gap["gap_id"], gap["state"]))
+
+    assert first.reader.tick(100) == []
+    assert list(first.reader.open()) == []
+    assert [(gap["state"], gap["to_time"], gap["cause"]) for gap in ledger(made).values()] == [("filled", 90, "silence")]
+
+
+def test_a_silence_that_is_given_up_is_closed_with_the_reason() -> None:
+    """Where the producer no longer follows a stream, its silence is over, and the gap says why."""
+    (gap,) = Partition(shared()).take("notice", resumed("no longer followed"), "b", 90)
+    assert (gap["state"], gap["repair"]) == ("closed", "no longer followed")
+
+
+@pytest.mark.parametrize("says_closed", [True, False])
+def test_a_silence_whose_connection_has_gone_does_not_stay_open_for_ever(says_closed: bool) -> None:
+    """Closed or killed: when nothing more is said of it for an hour, the silence is closed, by a word that any other outranks."""
+    one = Partition(shared())
+    (opened,) = one.notice("silent", "a", 50, streams=STREAMS, since=5)
+    if says_closed:
+        one.notice("closed", "a", 60)
+    assert one.reader.tick(ORPHANED) == []
+    (closed,) = [gap for gap in one.reader.tick(ORPHANED + 61) if gap["cause"] == "silence"]
+
+    assert (closed["gap_id"], closed["state"]) == (opened["gap_id"], "closed")
+    assert closed["version"] == opened["version"] + 2
+    assert list(one.reader.open()) == []
+
+
+def test_each_connections_silence_ends_by_itself() -> None:
+    """The next connection may be silent as well: the end of the first does not end its silence."""
+    one = Partition(shared())
+    made = one.notice("silent", "a", 50, streams=STREAMS, since=5)
+    made += one.notice("closed", "a", 60)
+    made += one.notice("silent", "b", 95, streams=STREAMS, since=65)
+    one.notice("connected", "b", ORPHANED)
+    made += one.reader.tick(ORPHANED + 61)
+
+    assert sorted((gap["from_time"], gap["state"]) for gap in ledger(made).values()) == [(5, "closed"), (65, "open")]
+
+
+def test_time_without_a_connection_is_a_gap_where_nothing_counts() -> None:
+    """After a reconnect, streams without a sequence have a gap for the time away; those with one tell by it."""
+    streams = [("trade", "S"), ("quote", "S"), ("book", "S"), ("instrument", "")]
+    one = Partition(shared())
+    assert one.notice("connected", "b", 29, streams=streams, previous="a", since=7) == []
+    assert one.notice("confirmed", "b", 30, streams=[("quote", "NEW")]) == []
+    made = one.notice("confirmed", "b", 30, streams=streams, since=7)
+
+    assert [(gap["channel"], gap["state"], gap["from_time"], gap["to_time"]) for gap in made] == [
+        ("quote", "open", 7, 30),
+        ("quote", "unfillable", 7, 30),
+        ("book", "open", 7, 30),
+        ("book", "filled", 7, 30),
+    ]
+
+
+def test_a_venues_counter_of_the_connection_is_a_gap_of_each_of_its_streams() -> None:
+    """What is lost on a connection may have been of any stream: each without ids of its own has a gap, over at once; but books."""
+    counters = Counters(lambda _venue, channel: channel != "trade", {})
+    counters.notice(
+        "a", notices.decode(notices.encode("confirmed", streams=[("trade", "S"), ("quote", "S"), ("quote", "T"), ("book", "S")]))
+    )
+    for number, at in ((0, 1), (1, 2), (1, 3)):
+        assert counters.see("v", "live", "a", number, at, ours=False) == []
+    entries = {name: data for name, data in counters.dump().items() if data is not None}
+    counters = Counters(lambda _venue, channel: channel != "trade", entries)
+    made = counters.see("v", "live", "a", 4, 9, ours=False)
+
+    assert [(gap["channel"], gap["symbol"], gap["cause"], gap["state"], gap["from_time"], gap["to_time"]) for gap in made] == [
+        ("quote", symbol, "wire", state, 2, 9) for symbol in ("S", "T") for state in ("open", "unfillable")
+    ]
+    assert counters.see("v", "live", "b", 0, 10, ours=False) == []
+    assert {gap["cause"] for gap in counters.see("v", "live", "a", 7, 11, ours=True)} == {"ours"}
+    counters.notice("a", notices.decode(notices.encode("closed")))
+    assert sorted(name for name, data in counters.dump().items() if data is None) == ["carried|a", "counter|a"]
+
+
+def test_a_counted_connection_is_watched_frame_by_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a venue that counts its messages, every frame's number is compared; where our own frames were lost before it, the loss is ours."""
+    dialect = dialect_of("kraken")
+    monkeypatch.setattr(type(dialect), "counts_connection", True)
+    monkeypatch.setattr(type(dialect), "connection_sequence", lambda _self, payload: int(payload))
+    one = Partition(shared())
+    one.notice("confirmed", "a", 1, streams=STREAMS)
+    made = [gap for at, number in enumerate([b"0", b"1", b"3"], 2) for gap in one.take("message", number, "a", at)]
+    made += one.take("message", b"6", "a", 9, skip=2)
+
+    assert [(gap["cause"], gap["state"]) for gap in made if gap["channel"] == "quote"] == [
+        ("wire", "open"),
+        ("wire", "unfillable"),
+        ("ours", "open"),
+        ("ours", "unfillable"),
+    ]
+
+
+def test_ends_are_remembered_until_the_gap_is_opened_again() -> None:
+    """The newest ends are known, a bounded number; `filling` is none."""
+    ended = Ended()
+    for number in range(MOST_ENDED + 5):
+        ended.note(str(number), "unfillable")
+    assert "4" not in ended
+    assert "5" in ended
+    ended.note("5", "open")
+    ended.note("6", "filling")
+    assert "5" not in ended
+    assert "6" not in ended
+
+
+def trade(number: int, at: int, connection: str = "a", venue: str = "binance", symbol: str = "S") -> tuple[Any, ...]:
+    """Return a trade as the reader of trades has it."""
+    return venue, symbol, "live", connection, at, at, 0, 0, number, False
+
+
+def shown(venue: str, channel: str) -> float:
+    """Return the metric of open gaps."""
+    return float(metrics.open_gaps.labels(venue, channel)._value.get())
+
+
+class Desk:
+    """Where a work's gaps go in these tests: publish, refuse and fault of `Output`."""
+
+    def __init__(self) -> None:
+        self.gaps: list[Gap] = []
+        self.faults: list[tuple[int, str, str]] = []
+
+    def publish(self, _name: str, gap: Gap) -> None:
+        """Keep a gap."""
+        self.gaps.append(gap)
+
+    def fault(self, _batch: Batch, offset: int, _error: BaseException, *, venue: str, event: str) -> None:
+        """Keep a fault."""
+        self.faults.append((offset, venue, event))
+
+
+def test_open_gaps_are_summed_over_partitions_and_fall_back_to_nothing() -> None:
+    """The metric is what all partitions hold open together; an end tells it, and so does giving a partition up."""
+    common, desk = shared(0), Desk()
+    works: list[DetectGaps] = []
+    for _ in range(2):
+        reader = Trades(common, {})
+        work = DetectGaps(None, reader, common, {})  # type: ignore[arg-type]
+        for number, at in ((1, 0), (5, 10), (6, 20)):
+            reader.take(trade(number, at, venue="binance", symbol=str(len(works))))
+        work.tick(30, desk)  # type: ignore[arg-type]
+        works.append(work)
+    assert shown("binance", "trade") == 2
+
+    Ends(common).take(("binance|0|trade|2", "unfillable"))
+    works[0].tick(40, desk)  # type: ignore[arg-type]
+    assert shown("binance", "trade") == 1
+
+    works.clear()
+    del work, reader
+    assert shown("binance", "trade") == 0
+
+
+class Fetched(NamedTuple):
+    """As much of a fetched record as is looked at."""
+
+    offset: int
+    value: bytes
+    key: bytes | None = None
+    timestamp: int = 0
+    timestamp_type: int = 0
+
+
+class KnownSchemas:
+    """A registry that knows one schema."""
+
+    def writer_schema(self, _number: int) -> Any:
+        """Return it."""
+        return event("trade").schema
+
+
+def test_a_bug_on_one_symbol_is_a_fault_and_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that breaks our code is told as a fault with its offset; its stream begins anew, and all else is looked at."""
+    common, desk = shared(0), Desk()
+    reader = Trades(common, {})
+    take = reader.take
+
+    def breaking(row: tuple[Any, ...]) -> tuple[int | None, list[Gap]]:
+        if row[1] == "BAD":
+            raise ZeroDivisionError
+        return take(row)
+
+    monkeypatch.setattr(reader, "take", breaking)
+    codec = Codec(event("trade"), 1, event("trade").schema, bytes)
+    rows = [("GOOD", 1), ("BAD", 1), ("GOOD", 4), ("BAD", 2), ("GOOD", 5)]
+    records = [_record(symbol, number, at * SECOND) for at, (symbol, number) in enumerate(rows)]
+    messages = [Fetched(offset, codec.encode(record)) for offset, record in enumerate(records, 7)]
+    batch = Batch(messages, topic="trades", partition=0, first=7, end=12, generation=1)  # type: ignore[arg-type]
+    work = DetectGaps(Messages(event("trade"), KnownSchemas(), bytes), reader, common, {})  # type: ignore[arg-type]
+
+    assert work.apply(batch, desk) == 4 * SECOND  # type: ignore[arg-type]
+    work.tick(HOUR, desk)  # type: ignore[arg-type]
+
+    assert desk.faults == [(8, "binance", "trade"), (10, "binance", "trade")]
+    assert told(desk.gaps) == [(2, 3, "wire", "open")]
+
+
+def _record(symbol: str, number: int, at: int) -> dict[str, Any]:
+    return {
+        "venue": "binance",
+        "symbol": symbol,
+        "origin": "live",
+        "connection_id": "a",
+        "connection_sequence": number,
+        "received_at": at,
+        "frame_index": 0,
+        "frames_lost": 0,
+        "venue_lost": 0,
+        "event_time": at,
+        "trade_id": str(number),
+        "sequence": number,
+        "price": b"\x01",
+        "size": b"\x01",
+        "side": "buy",
+        "replayed": False,
+        "size_unit": "base",
+        "size_base": None,
+        "size_quote": None,
+        "trade_kind": "normal",
+        "block_id": None,
+        "mark_price": None,
+        "index_price": None,
+        "implied_volatility": None,
+    }
+
+
+def test_a_book_without_ids_is_left_to_its_rebuilder() -> None:
+    """Kraken's updates carry no ids: nothing is kept of them here."""
+    reader = BookDeltas(shared(), {})
+    row = ("kraken", "S", "live", "a", 1, 1, 0, 0, None, False, None, None)
+    assert reader.take(row) == (1, [])
+    assert reader.dump() == {}
+
+
+def test_away_needs_a_time() -> None:
+    """A confirmation without `since` followed no time away."""
+    notice = notices.decode(notices.encode("confirmed", streams=STREAMS))
+    assert away("v", "live", "a", 1, notice, lambda _venue, _channel: True) == []
