@@ -1,0 +1,137 @@
+"""What Bybit answers to requests: `{"retCode":0,"retMsg":"OK","result":{…},"time":1790000000000}`, and how it refuses.
+
+Sources: https://bybit-exchange.github.io/docs/v5/intro ("Common response"), https://bybit-exchange.github.io/docs/v5/market/recent-trade,
+https://bybit-exchange.github.io/docs/v5/error, https://bybit-exchange.github.io/docs/v5/rate-limit.
+
+Klines (`/v5/market/kline`) are not read: there is no event for a venue's own candle, and ours are made of trades.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qs, quote, urlsplit
+
+import msgspec
+
+from dialects.bybit.instruments import InstrumentList, instrument
+from dialects.bybit.market import Market
+from dialects.bybit.statuses import StatusList, read_statuses
+from dialects.bybit.times import Millis, microseconds
+from dialects.bybit.trades import columns_of, decode_trades
+from dialects.contract import LIMITED_SECONDS, Frame, Made, Memory, Refusal, Request, Shape, made_of, said
+from schemas.errors import InvalidDatum
+
+INSTRUMENTS = "/v5/market/instruments-info"
+STATUS = "/v5/system/status"
+TRADES = "/v5/market/recent-trade"
+TOO_MANY = {10006, 10018}
+"""Too many visits of this endpoint, or of this address, with status 200."""
+BANNED = {10009}
+"""This address is banned."""
+BANNED_SECONDS = 600.0
+"""After 403, "access too frequent", wait ten minutes (…/docs/v5/rate-limit, "IP Limits")."""
+AGAIN = {10000: 0.0, 10002: 0.0, 10016: 0.0, 10429: 1.0}
+"""The venue timed out, its clock and ours part, an error of its own, or it protects itself: seconds after which to ask again."""
+_RESET = "x-bapi-limit-reset-timestamp"
+
+
+class _Reply(msgspec.Struct, rename="camel"):
+    ret_code: int
+    result: msgspec.Raw
+    time: Millis
+    ret_msg: str = ""
+
+
+class _Outcome(msgspec.Struct, rename="camel"):
+    """As much of a reply as tells whether it is one."""
+
+    ret_code: int
+    ret_msg: str = ""
+    time: int = 0
+
+
+_decode = msgspec.json.Decoder(_Reply).decode
+_decode_outcome = msgspec.json.Decoder(_Outcome).decode
+_decode_instruments = msgspec.json.Decoder(InstrumentList).decode
+_decode_statuses = msgspec.json.Decoder(StatusList).decode
+
+
+def instruments_request(market: Market) -> Request:
+    """Return the request for what trades in a market: in pages of up to 1000, but for spot, which has none."""
+    return Request("GET", f"{INSTRUMENTS}?category={market.category}" + ("" if market.category == "spot" else "&limit=1000"))
+
+
+def trades_request(market: Market, symbol: str) -> Request:
+    """Return the request for the last trades of a symbol: as many as the venue gives (60 of spot, else 1000)."""
+    return Request("GET", f"{TRADES}?category={market.category}&symbol={quote(symbol)}&limit={60 if market.category == 'spot' else 1000}")
+
+
+def next_page(request: Request, body: bytes) -> Request | None:
+    """Return the request for the page after a page of instruments; None after the last. A cursor is written as it came, which is escaped.
+
+    A cursor may follow a last page too: then the next one is empty.
+    """
+    try:
+        if _asked(request.path)[0] != INSTRUMENTS:
+            return None
+        found = _decode_instruments(_decode(body).result)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    cursor = quote(found.next_page_cursor, safe="%")
+    if not found.list or not cursor or request.path.endswith(f"&cursor={cursor}"):
+        return None
+    return request._replace(path=f"{request.path.partition('&cursor=')[0]}&cursor={cursor}")
+
+
+def read_reply(frame: Frame, memory: Memory, market: Market) -> list[Made]:
+    """Return the events in a reply; InvalidDatum and msgspec's errors where there is something else in it."""
+    path, query = _asked((frame.request or "").partition(" ")[2])
+    if path not in {INSTRUMENTS, STATUS, TRADES}:
+        raise InvalidDatum(f"a reply to {frame.request!r}, which nobody knows how to read")
+    if path != STATUS and query.get("category") != market.category:
+        raise InvalidDatum(f"a reply to {frame.request!r}, which is not of {market.category}")
+    outcome = _decode_outcome(frame.payload)
+    if outcome.ret_code:
+        raise InvalidDatum(f"{path}: {outcome.ret_msg} (retCode {outcome.ret_code})")
+    reply = _decode(frame.payload)
+    if path == STATUS:
+        return read_statuses(_decode_statuses(reply.result).list, reply.time, memory, whole=True)
+    if path == TRADES:
+        rows = decode_trades(reply.result)
+        return made_of(Shape("trade", lambda _payload, _memory: rows, columns_of(market)), rows)
+    found = _decode_instruments(reply.result)
+    is_full = not found.next_page_cursor and not query.keys() - {"category", "limit"}
+    time = microseconds(reply.time)
+    return [Made("instrument", {"event_time": time} | instrument(one, market, is_full_listing=is_full)) for one in found.list]
+
+
+def _asked(text: str) -> tuple[str, dict[str, str]]:
+    """Return path and query of a request; ValueError where it is none."""
+    parts = urlsplit(text)
+    return parts.path, {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+
+
+def refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:
+    """Return why a reply with status 200 or 403 is no answer, in the venue's words; None where it is one, or has another status."""
+    if status == 403:
+        return Refusal(f"access too frequent, or not from here (status 403): {said(body)}", BANNED_SECONDS, limited=True)
+    if status != 200:
+        return None
+    try:
+        outcome = _decode_outcome(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    code, words = outcome.ret_code, f"{outcome.ret_msg} (retCode {outcome.ret_code})"
+    if code in TOO_MANY:
+        return Refusal(words, _seconds_to_reset(headers, outcome.time), limited=True)
+    if code in BANNED:
+        return Refusal(words, BANNED_SECONDS, limited=True)
+    return Refusal(words, AGAIN.get(code)) if code else None
+
+
+def _seconds_to_reset(headers: Mapping[str, str], now: int) -> float:
+    """Return the seconds from the reply's own time until the venue says that it takes requests again; a minute where it does not say."""
+    for name in headers:
+        if name.lower() == _RESET and headers[name].isascii() and headers[name].isdigit() and len(headers[name]) < 20:
+            seconds = (int(headers[name]) - now) / 1000
+            if 0 < seconds <= BANNED_SECONDS:
+                return seconds
+    return LIMITED_SECONDS
