@@ -15,8 +15,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 
-from dialects.continuity import Rule
-from dialects.rules import NOTHING
+from dialects.continuity import NONE, Rule
 from schemas.errors import InvalidDatum
 
 Fields = dict[str, Any]
@@ -46,7 +45,7 @@ class Channel:
     events: tuple[str, ...]
     """Names of the events its frames become."""
     scope: Scope = "symbol"
-    continuity: Rule = NOTHING
+    continuity: Rule = NONE
     """What proves that nothing of it was missed (dialects.rules)."""
     silence: float | None = None
     """Longest quiet time in seconds before the watchdog calls a stream silent; None: it may be quiet for ever."""
