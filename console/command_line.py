@@ -24,6 +24,7 @@ app = typer.Typer(
 app.add_typer(secrets_app)
 
 VENUES = ", ".join(all_dialects())
+BY_DEFAULT = tuple(name for name, dialect in all_dialects().items() if dialect.by_default)
 Json = Annotated[bool, typer.Option("--json", help="Print an object a line.")]
 
 
@@ -39,6 +40,9 @@ def up(
     plain: Annotated[bool, typer.Option("--plain", help="Print lines instead of the live page (as without a terminal).")] = False,
     duration: Annotated[float, typer.Option(help="End by itself after so many seconds and print one JSON summary.", min=0)] = 0,
     stages: Annotated[str, typer.Option(help="Only these stages, by name: producers,normalise,clickhouse …")] = "",
+    venues: Annotated[
+        str, typer.Option(help=f"Only these venues, of {VENUES}. Else those of the settings, or {', '.join(BY_DEFAULT)}.")
+    ] = "",
     symbols: Annotated[str, typer.Option(help="Only these markets, in any spelling: BTC/USDT,ETH-USD,SOL …")] = "",
     rate: Annotated[float, typer.Option(help="Frames per second of the simulator, over all venues.", min=1)] = 300,
 ) -> None:
@@ -52,7 +56,7 @@ def up(
     from local.supervisor import Options
     from topology.settings import settings
 
-    options = Options(simulated=simulated, fresh=fresh, stages=_list(stages), symbols=_list(symbols), rate=rate)
+    options = Options(simulated=simulated, fresh=fresh, stages=_list(stages), venues=_list(venues), symbols=_list(symbols), rate=rate)
     raise typer.Exit(run_up(settings(), options, plain=plain, duration=duration))
 
 

@@ -287,6 +287,8 @@ class Dialect(ABC):
     """Limits of the connections that carry private channels; None where they are those of the others."""
     production: ClassVar[Endpoints]
     default_symbols: ClassVar[tuple[str, ...]] = ()
+    by_default: ClassVar[bool] = False
+    """Whether a run whose settings name no venue carries this one: few do, so that a first run fits a small machine."""
     request_headers: ClassVar[Mapping[str, str]] = {}
     """To be sent with every REST request."""
     resumable_trades: ClassVar[bool] = False

@@ -24,17 +24,18 @@ class Market:
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
-def wanted(settings: Settings, symbols: Sequence[str] = ()) -> dict[str, Venue]:
-    """Return the venues of the settings (every dialect, where they name none) with `symbols` in each venue's spelling.
+def wanted(settings: Settings, symbols: Sequence[str] = (), venues: Sequence[str] = ()) -> dict[str, Venue]:
+    """Return the venues named, with `symbols` in each venue's spelling: by `venues`, else by the settings, else those that say `by_default`.
 
-    Raises Fatal where the settings name a venue that has no dialect.
+    Raises Fatal where a name is that of no dialect.
     """
     known = all_dialects()
-    unknown = [name for name in settings.venues if name not in known]
+    names = list(venues or settings.venues) or [name for name, dialect in known.items() if dialect.by_default]
+    unknown = [name for name in (*settings.venues, *venues) if name not in known]
     if unknown:
         raise Fatal(f"no dialect speaks {', '.join(unknown)} ({VENUE_NAMES}); there are {', '.join(known)}")
     found: dict[str, Venue] = {}
-    for name in settings.venues or known:
+    for name in names:
         venue, like = settings.venues.get(name, Venue()), known[name].default_symbols
         if symbols and like:
             venue = venue.model_copy(update={"symbols": tuple(dict.fromkeys(spell(symbol, like[0]) for symbol in symbols))})

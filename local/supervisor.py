@@ -43,6 +43,7 @@ class Options:
     simulated: bool = False
     fresh: bool = False
     stages: tuple[str, ...] = ()
+    venues: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
     rate: float = 300.0
     """Frames per second of the simulator, over all venues."""
@@ -172,7 +173,7 @@ class Supervisor:
             self._say(f"{len(topics)} topics, {len(changed)} changes: {'; '.join(changed[:3])}{' …' if len(changed) > 3 else ''}")
 
     def _choose_market(self) -> None:
-        venues = wanted(self.settings, self.options.symbols)
+        venues = wanted(self.settings, self.options.symbols, self.options.venues)
         reasons: dict[str, str] = {}
         found: Market | None = None
         if not self.options.simulated:

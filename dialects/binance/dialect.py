@@ -68,6 +68,7 @@ class Binance(Dialect):
         requests_per_minute=6000,
     )
     production: ClassVar[Endpoints] = Endpoints("wss://stream.binance.com:9443", "https://api.binance.com")
+    by_default: ClassVar[bool] = True
     default_symbols: ClassVar[tuple[str, ...]] = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
     resumable_trades: ClassVar[bool] = True
     request_headers: ClassVar[Mapping[str, str]] = {"X-MBX-TIME-UNIT": "MICROSECOND"}

@@ -76,6 +76,7 @@ class Kraken(Dialect):
     limits: ClassVar[Limits] = Limits(streams_per_connection=300, messages_per_second=5, ping_every=30, requests_per_minute=60)
     private_limits: ClassVar[Limits] = replace(limits, streams_per_connection=200, messages_per_second=2)
     production: ClassVar[Endpoints] = Endpoints("wss://ws.kraken.com/v2", "https://api.kraken.com", "wss://ws-l3.kraken.com/v2")
+    by_default: ClassVar[bool] = True
     default_symbols: ClassVar[tuple[str, ...]] = ("BTC/USD", "ETH/USD", "SOL/USD")
     resumable_trades: ClassVar[bool] = True
     book_depth: ClassVar[int] = 100

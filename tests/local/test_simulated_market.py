@@ -164,3 +164,16 @@ def test_one_that_cannot_start_is_fatal(tmp_path: Path) -> None:
     finally:
         process.stop(10)
         watchdog.close()
+
+
+def test_a_run_carries_the_venues_it_is_told_of() -> None:
+    """Those named on the command line, else those of the settings, else the few that say so themselves; a wrong name is refused."""
+    by_default = [name for name, dialect in all_dialects().items() if dialect.by_default]
+    assert 0 < len(by_default) < len(all_dialects())
+    assert list(wanted(Settings())) == by_default
+    settings = Settings(venues={"kraken": Venue(symbols=("ETH/USD",))})
+    assert list(wanted(settings)) == ["kraken"]
+    assert list(wanted(settings, venues=("bybit_linear", "kraken"))) == ["bybit_linear", "kraken"]
+    assert wanted(settings, venues=("kraken",))["kraken"].symbols == ("ETH/USD",)
+    with pytest.raises(Fatal, match="no dialect speaks mtgox"):
+        wanted(settings, venues=("mtgox",))
