@@ -25,7 +25,7 @@ class Market:
 
 
 def wanted(settings: Settings, symbols: Sequence[str] = (), venues: Sequence[str] = ()) -> dict[str, Venue]:
-    """Return the venues named, with `symbols` in each venue's spelling: by `venues`, else by the settings, else those that say `by_default`.
+    """Return the venues named by `venues`, else by the settings, else those that say `by_default`; `symbols` in each venue's spelling.
 
     Raises Fatal where a name is that of no dialect.
     """
