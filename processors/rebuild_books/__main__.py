@@ -5,6 +5,8 @@ from typing import cast
 
 import msgspec
 
+from dialects.catalogue import all_dialects, rule_of
+from dialects.continuity import Kind, Rule
 from processors.engine.messages import Messages
 from processors.engine.output import Output
 from processors.engine.stage import Begin, main
@@ -13,9 +15,15 @@ from processors.rebuild_books import STAGE
 from processors.rebuild_books.core import Book
 from processors.rebuild_books.core import Settings as BookSettings
 from schemas.catalogue import event
+from schemas.errors import InvalidDatum
 from schemas.events import BookDelta
+from topology.faults import reason_of
 from topology.registry import Registry
 from topology.settings import Settings
+
+OFFSET = "applied"
+QUIET = 86_400_000_000
+"""A book that nobody has spoken of for so long is forgotten: delisted, or no longer followed (microseconds)."""
 
 
 class RebuildBooks:
@@ -24,12 +32,12 @@ class RebuildBooks:
     def __init__(self, messages: Messages, settings: BookSettings, entries: Mapping[str, bytes]) -> None:
         self._messages = messages
         self._settings = settings
-        self._applied: int = msgspec.msgpack.decode(entries["applied"]) if "applied" in entries else -1
-        self._books = {name: Book.load(data, settings) for name, data in entries.items() if name != "applied"}
+        self._applied: int = msgspec.msgpack.decode(entries[OFFSET]) if OFFSET in entries else -1
+        self._books = {name: Book.load(data, settings, _rule(name.partition("|")[0])) for name, data in entries.items() if name != OFFSET}
         self._changed: set[str] = set()
 
     def apply(self, batch: Batch, output: Output) -> int | None:
-        """Apply a batch of deltas and publish what follows."""
+        """Apply a batch of deltas and publish what follows. A book whose code fails on a delta is broken; all others go on."""
         last: int | None = None
         for message, record in zip(batch, self._messages.records([message.value for message in batch]), strict=True):
             if message.offset <= self._applied:
@@ -43,20 +51,38 @@ class RebuildBooks:
             name = f"{delta['venue']}|{delta['symbol']}"
             book = self._books.get(name)
             if book is None:
-                book = self._books[name] = Book(self._settings)
+                book = self._books[name] = Book(self._settings, _rule(delta["venue"]))
             self._changed.add(name)
-            for made in book.apply(delta):
-                output.publish(*made)
+            try:
+                for made in book.apply(delta):
+                    output.publish(*made)
+            except InvalidDatum as error:
+                output.refuse(batch, message.offset, str(error))
+            except Exception as error:  # noqa: BLE001 - `fault` raises what is no message's affair
+                output.fault(
+                    batch, message.offset, error, venue=delta["venue"] if delta["venue"] in all_dialects() else "", event="book_delta"
+                )
+                for gap in book.give_up(delta, reason_of(error)):
+                    output.publish("gap", gap)
         return last
 
     def tick(self, now: int, output: Output) -> None:
-        """Nothing here waits for time: a book is published by the time of its deltas."""
+        """Forget the books that nobody speaks of any more; one is published by the time of its deltas."""
+        for name in [name for name, book in self._books.items() if now > book.heard_at + QUIET]:
+            for gap in self._books.pop(name).end(now):
+                output.publish("gap", gap)
+            self._changed.add(name)
 
     def dump(self) -> Mapping[str, bytes | None]:
         """Return the books that changed, and the offset up to which all have."""
-        entries: dict[str, bytes | None] = {name: self._books[name].dump() for name in self._changed}
+        entries: dict[str, bytes | None] = {name: self._books[name].dump() if name in self._books else None for name in self._changed}
         self._changed.clear()
-        return entries | {"applied": msgspec.msgpack.encode(self._applied)}
+        return entries | {OFFSET: msgspec.msgpack.encode(self._applied)}
+
+
+def _rule(venue: str) -> Rule | None:
+    rule = rule_of(venue, "book")
+    return None if rule.kind is Kind.NONE else rule
 
 
 def topics_of(_settings: Settings) -> tuple[str, ...]:

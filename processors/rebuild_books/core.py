@@ -1,44 +1,33 @@
-"""One order book rebuilt from its deltas, by the rule the delta itself brings.
+"""One order book rebuilt from its deltas, by its venue's rule of continuity (dialects/rules.py). Pure.
 
-Update ids (Binance): https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams#how-to-manage-a-local-order-book-correctly
-Deltas wait for a snapshot; those it covers are dropped; the next must begin at most one after it; each next one after that
-too, or updates were missed: the book is broken and waits for a new snapshot. Ids are the venue's, so deltas of any connection count.
+    waiting ──snapshot──▶ live ──hole, reset, wrong checksum, fault──▶ broken ──snapshot, or what was late──▶ live
 
-Checksum (Kraken): https://docs.kraken.com/api/docs/guides/spot-ws-book-v2
-A book belongs to the connection whose snapshot began it. All changes of a message are applied, the sides cut to the depth
-subscribed, then the checksum compared; a mismatch breaks the book until the next snapshot.
+Deltas with ids wait for a snapshot; those it covers are dropped, the rest must go on from it. A snapshot that was asked for must reach
+the deltas that wait (`joins`), else it is asked for again by a gap; one that the venue pushes always replaces what was there, unless it
+was received before the one that began the book: it is then of a connection that has been replaced. Deltas without ids belong to the
+connection whose snapshot began the book.
+
+What `verified` claims: `checksum`, that the last message's checksum is that of the book; `sequence`, that an unbroken count leads here
+from a snapshot; `unverified`, that the venue sends nothing that would show an error, or has not yet, or that the book is crossed.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 
-from dialects.kraken.checksum import checksum
-from processors.rebuild_books.sides import Side
-from schemas.decimals import from_bytes, to_bytes
-from schemas.events import BookDelta, BookSnapshot, Gap
+from dialects import rules
+from dialects.continuity import Finding, Join, Kind, Place, Rule, Step, Verdict, begin, is_past, is_snapshot, joins, judge
+from processors.rebuild_books.contents import Contents
+from processors.rebuild_books.gaps import BookGaps
+from processors.rebuild_books.pending import Pending, applied_in_order, step_of
+from processors.rebuild_books.records import PLAIN, Saved, State, Verified, book_snapshot
+from schemas.errors import InvalidDatum
+from schemas.events import BookDelta, Gap
 
-State = Literal["waiting", "live", "broken"]
-Verified = Literal["checksum", "sequence", "unverified"]
-MOST_PENDING = 10_000
-"""Deltas kept while a snapshot is on its way: 1,000 seconds of a 100 ms stream; then the oldest go, and the snapshot must be newer."""
-
-
-class Saved(msgspec.Struct, array_like=True):
-    """A book between two checkpoints."""
-
-    state: State
-    connection_id: str
-    place: tuple[int, int]
-    last_sequence: int | None
-    depth: int
-    slot: int
-    last_time: int | None
-    bids: list[tuple[bytes, bytes]]
-    asks: list[tuple[bytes, bytes]]
-    pending: list[dict[str, Any]]
-    gap: dict[str, Any] | None
+PATIENCE = 300_000_000
+"""A book that hears deltas for so long without a snapshot asks for one, again and again (microseconds)."""
+PROOF: dict[Kind, Verified] = {Kind.COUNTED: "sequence", Kind.LINKED: "sequence", Kind.RANGES: "sequence", Kind.CONNECTION: "sequence"}
 
 
 @dataclass(slots=True)
@@ -51,209 +40,266 @@ class Settings:
 
 @dataclass(slots=True)
 class Book:
-    """The book of one venue and symbol."""
+    """The book of one venue and symbol. Times in microseconds since 1970 UTC."""
 
     settings: Settings
+    rule: Rule | None = None
+    """None: by what the first delta carries."""
     state: State = "waiting"
-    connection_id: str = ""
-    place: tuple[int, int] = (-1, -1)
+    verified: Verified = "unverified"
+    feed: Place | None = None
+    """Where the deltas stand that have come, applied or not."""
     last_sequence: int | None = None
+    """The id that the contents have reached; None where there are none, or no ids."""
+    joined: bool = True
+    """False until a delta has gone on from a snapshot that was asked for."""
+    connection_id: str = ""
+    frame: tuple[int, int] = (-1, -1)
+    """The newest frame of that connection that was taken, and the place in it."""
+    began_at: int = -1
+    heard_at: int = -1
+    waiting_since: int | None = None
     depth: int = 0
     slot: int = -1
     last_time: int | None = None
-    verified: Verified = "unverified"
-    bids: Side = field(default_factory=lambda: Side(highest_first=True))
-    asks: Side = field(default_factory=lambda: Side(highest_first=False))
-    pending: list[dict[str, Any]] = field(default_factory=list)
-    gap: Gap | None = None
+    """The time of the last delta after which the book was right."""
+    contents: Contents = field(default_factory=Contents)
+    pending: Pending = field(default_factory=Pending)
+    gaps: BookGaps = field(default_factory=BookGaps)
 
     def apply(self, delta: BookDelta) -> list[tuple[str, Any]]:
-        """Apply one delta (decimals as bytes); return the events it gives, as (name, record): book_snapshot, gap."""
-        made: list[tuple[str, Any]] = []
-        if delta["is_snapshot"]:
-            self._begin(delta, made)
-        elif delta["first_sequence"] is not None:
-            self._by_sequence(delta, made)
+        """Apply one delta (decimals as bytes); return the events it gives, as (name, record): book_snapshot, gap.
+
+        InvalidDatum where a venue that numbers its updates sends one without ids.
+        """
+        step, told = step_of(delta), list[Gap]()
+        rule = self.rule = self.rule or rule_of_fields(delta)
+        self.heard_at = max(self.heard_at, step.received_at)
+        if is_snapshot(rule, step) or rule.kind is Kind.WHOLE:
+            (self._pushed if rule.snapshot == "pushed" else self._requested)(rule, delta, step, told)
+        elif rule.shows_losses:
+            self._update(rule, delta, step, told)
         else:
-            self._by_connection(delta, made)
+            self._update_of_connection(rule, delta, step, told)
+        made: list[tuple[str, Any]] = []
         if self.state == "live":
-            slot = delta["received_at"] // self.settings.every
-            if slot > self.slot:
-                self.slot = slot
-                made.append(("book_snapshot", self._snapshot(delta)))
-        return made
+            self.waiting_since = None
+            if step.received_at // self.settings.every > self.slot:
+                self.slot = step.received_at // self.settings.every
+                made.append(("book_snapshot", book_snapshot(delta, self.contents, self.settings.depth, self.last_sequence, self.verified)))
+        else:
+            self._wait(delta, told)
+        return [*(("gap", gap) for gap in told), *made]
 
-    def _begin(self, delta: BookDelta, made: list[tuple[str, Any]]) -> None:
-        sequence = delta["last_sequence"]
-        if sequence is None and self._seen(delta):
+    def give_up(self, delta: BookDelta, why: str) -> list[Gap]:
+        """Take that our own code failed on a delta: nothing here is right any more, and only a snapshot makes it so."""
+        self._clear()
+        self.state, self.pending = "broken", Pending()
+        return [] if self.gaps.has("fault") else self.gaps.tell(delta, "fault", self.last_time, why)
+
+    def end(self, at: int) -> list[Gap]:
+        """End what is open of a book that is forgotten."""
+        return self.gaps.end(at, "closed", "nothing more was heard of this book")
+
+    def _pushed(self, rule: Rule, delta: BookDelta, step: Step, told: list[Gap]) -> None:
+        if self._is_repeated(delta) or step.received_at < self.began_at:
             return
-        if sequence is not None and self.state == "live" and self.last_sequence is not None and sequence <= self.last_sequence:
+        if rule.shows_losses and self.feed is not None and self.state != "waiting":
+            verdict = judge(rule, self.feed, step)
+            if verdict.finding is Finding.RESET:
+                self._reset(verdict, delta, told)
+        self._begin(rule, delta, step, told)
+
+    def _requested(self, rule: Rule, delta: BookDelta, step: Step, told: list[Gap]) -> None:
+        if step.last is None:
+            raise InvalidDatum("a snapshot without an id, by a venue that numbers its updates")
+        verdict = judge(rule, self.feed, step)
+        if verdict.finding is Finding.RESET:
+            self._reset(verdict, delta, told)
+        elif self.state == "live" and self.last_sequence is not None and step.last <= self.last_sequence:
+            self._hold(verdict, delta)
             return
+        elif self.state != "live" and not self._reaches(rule, step.last):
+            self._hold(verdict, delta)
+            if verdict.finding is not Finding.SUSPECT:
+                self.state = "broken"
+                told += self.gaps.tell_again(
+                    delta, "snapshot", self.last_time, f"it ends at {step.last}, before the deltas that wait for it"
+                )
+            return
+        self._begin(rule, delta, step, told)
+
+    def _hold(self, verdict: Verdict, delta: BookDelta) -> None:
+        """Keep what may begin a new count until the next says so."""
+        if verdict.finding is Finding.SUSPECT:
+            self.feed = verdict.place
+            self.pending.add(delta)
+
+    def _reaches(self, rule: Rule, last: int) -> bool:
+        """Whether a snapshot that ends at an id joins the deltas that wait."""
+        found = [joins(rule, last, step_of(delta)) for delta in self.pending if not delta["is_snapshot"]]
+        return Join.JOINS in found or Join.TOO_OLD not in found
+
+    def _begin(self, rule: Rule, delta: BookDelta, step: Step, told: list[Gap]) -> None:
         since = self.last_time
-        self.bids = Side(highest_first=True, levels=_levels(delta["bid_prices"], delta["bid_sizes"]))
-        self.asks = Side(highest_first=False, levels=_levels(delta["ask_prices"], delta["ask_sizes"]))
-        self.state, self.connection_id, self.place = "live", delta["connection_id"], _place(delta)
-        self.last_sequence, self.depth, self.last_time = sequence, delta["depth"], delta["event_time"] or delta["received_at"]
-        self.verified = "sequence" if sequence is not None else "unverified"
-        if not self._verify(delta):
-            self._break(delta, since, "the snapshot's own checksum differs", made)
+        self.contents, self.state = Contents.of(delta), "live"
+        self.last_sequence, self.joined = step.last if rule.shows_losses else None, rule.snapshot == "pushed"
+        self.connection_id, self.frame, self.began_at = delta["connection_id"], _frame(delta), step.received_at
+        self.depth, self.last_time = delta["depth"], delta["event_time"] or delta["received_at"]
+        ahead = self.feed is not None and self.feed.last is not None and step.last is not None and self.feed.last > step.last
+        if not ahead or rule.snapshot == "pushed":
+            ended = self.feed.ended if self.feed is not None else None
+            self.feed = msgspec.structs.replace(begin(rule, step), ended=ended)
+        if not self._prove(rule, delta):
+            self._break(delta, "wire", since, "the snapshot's own checksum differs", told)
             return
-        self._go_on(made)
-        if self.gap is not None and self._is_live():
-            made.append(("gap", {**self.gap, "state": "filled", "repair": "snapshot", "version": delta["received_at"]}))
-            self.gap = None
+        self._catch_up(rule)
+        if self.state == "live":
+            told += self.gaps.end(step.received_at, "filled", "snapshot")
 
-    def _is_live(self) -> bool:
-        return self.state == "live"
+    def _update(self, rule: Rule, delta: BookDelta, step: Step, told: list[Gap]) -> None:
+        if step.last is None:
+            raise InvalidDatum("an update without an id, by a venue that numbers them")
+        verdict = judge(rule, self.feed, step)
+        before, self.feed = self.feed, verdict.place
+        if verdict.finding is Finding.SUSPECT:
+            self.pending.add(delta)
+        elif verdict.finding is Finding.RESET:
+            self._reset(verdict, delta, told)
+            self.pending.add(delta)
+            for one in [one for one in self.pending if one["is_snapshot"]][-1:]:
+                self._begin(rule, one, step_of(one), told)
+        elif verdict.finding is Finding.RETURN:
+            self.pending.keep(lambda one: (one["last_sequence"] or 0) <= (step.last or 0))
+            self._take(rule, delta, step, told)
+        elif not is_past(before, step):
+            self._take(rule, delta, step, told)
 
-    def _by_sequence(self, delta: BookDelta, made: list[tuple[str, Any]]) -> None:
-        first, last = delta["first_sequence"], delta["last_sequence"]
-        assert first is not None
-        assert last is not None
-        if self.last_sequence is not None and last <= self.last_sequence:
-            return
-        fits = self.last_sequence is not None and first <= self.last_sequence + 1
-        if self.state == "waiting" or not fits:
+    def _take(self, rule: Rule, delta: BookDelta, step: Step, told: list[Gap]) -> None:
+        """Apply an update where the contents can take it; else it waits."""
+        if self._fits(rule, step):
+            self._change(rule, delta, step)
+            if len(self.pending):
+                self._catch_up(rule)
+            elif self.state != "live":
+                self.state = "live"
+            if self.gaps and self.state == "live":
+                told += self.gaps.end(step.received_at, "filled", "what was missing came late")
+        elif not self._is_within(step):
+            self.pending.add(delta)
             if self.state == "live":
-                self.state = "broken"  # the jump itself is detect_gaps' to tell, with its cause; a snapshot follows from that
-            self.pending.append(dict(delta))
-            if len(self.pending) > MOST_PENDING:
-                del self.pending[0]
-            return
-        self._change(delta)
-        self.last_sequence = last
-        if self.state == "broken":  # it was only out of order: what waited goes on from here
-            self.state = "live"
-            self._go_on(made)
+                self.state = "broken"  # the jump is detect_gaps' to tell, with its cause; a snapshot follows from that
 
-    def _go_on(self, made: list[tuple[str, Any]]) -> None:
-        """Apply what waited, in order."""
-        pending, self.pending = self.pending, []
-        for one in sorted(pending, key=lambda waiting: waiting["first_sequence"]):
-            self._by_sequence(cast("BookDelta", one), made)
+    def _fits(self, rule: Rule, step: Step) -> bool:
+        last = self.last_sequence
+        if last is None or step.last is None:
+            return False
+        if not self.joined:
+            return joins(rule, last, step) is Join.JOINS
+        if rule.kind is Kind.LINKED and step.previous is not None:
+            return step.previous == last
+        return (step.last if step.first is None else step.first) <= last + 1 and step.last > last
 
-    def _by_connection(self, delta: BookDelta, made: list[tuple[str, Any]]) -> None:
-        if self.state != "live" or delta["connection_id"] != self.connection_id or self._seen(delta):
-            return
-        self.place = _place(delta)
-        since = self.last_time
-        self._change(delta)
-        if not self._verify(delta):
-            self._break(delta, since, "the venue's checksum differs", made)
+    def _is_within(self, step: Step) -> bool:
+        """Whether the contents hold a step already."""
+        return self.last_sequence is not None and step.last is not None and step.last <= self.last_sequence
 
-    def _change(self, delta: BookDelta) -> None:
-        put = self.bids.put
-        for price, size in zip(delta["bid_prices"], delta["bid_sizes"], strict=True):
-            put(_count(price), _count(size))
-        put = self.asks.put
-        for price, size in zip(delta["ask_prices"], delta["ask_sizes"], strict=True):
-            put(_count(price), _count(size))
-        if self.depth and delta["first_sequence"] is None:
-            self.bids.truncate(self.depth)
-            self.asks.truncate(self.depth)
+    def _catch_up(self, rule: Rule) -> None:
+        """Apply what has waited, in order; what still does not fit leaves the book broken."""
+        waiting = [(step_of(delta), delta) for delta in self.pending if not delta["is_snapshot"]]
+
+        def take(step: Step, delta: BookDelta) -> bool:
+            if self._fits(rule, step):
+                self._change(rule, delta, step)
+                return True
+            return self._is_within(step) or is_past(self.feed, step)
+
+        left = applied_in_order(rule, waiting, take)
+        self.pending = Pending([dict(delta) for delta in left])
+        self.state = "broken" if left else "live"
+
+    def _change(self, rule: Rule, delta: BookDelta, step: Step) -> None:
+        self.contents.change(delta, self.depth if rule.kind is Kind.CHECKSUM else 0)
+        self.last_sequence, self.joined = step.last, True
         self.last_time = delta["event_time"] or delta["received_at"]
 
-    def _verify(self, delta: BookDelta) -> bool:
-        expected, price_scale, size_scale = delta["checksum"], delta["price_scale"], delta["size_scale"]
-        if expected is None or price_scale is None or size_scale is None:
-            return True
-        self.verified = "checksum"
-        return checksum(self.bids.best(10), self.asks.best(10), price_scale, size_scale) == expected
+    def _update_of_connection(self, rule: Rule, delta: BookDelta, step: Step, told: list[Gap]) -> None:
+        if self.state != "live" or self._is_repeated(delta):
+            return
+        verdict = judge(rule, self.feed, step)
+        before, since = self.feed, self.last_time
+        if verdict.finding is Finding.REPEAT:
+            return
+        self.feed, self.frame = verdict.place, _frame(delta)
+        if verdict.finding is Finding.HOLE and before is not None:
+            if step.connection_id != before.connection_id:
+                self._break(delta, "reconnect", since, "its connection has gone, and the next one's snapshot has not come", told)
+            elif step.frames_lost > before.frames_lost:
+                self._break(delta, "ours", since, "frames of its connection were lost, and any may have been of this book", told)
+            else:
+                self._break(delta, "wire", since, "messages of its connection were lost, and any may have been of this book", told)
+            return
+        self._change(rule, delta, step)
+        if not self._prove(rule, delta):
+            self._break(delta, "wire", since, "the venue's checksum differs", told)
 
-    def _seen(self, delta: BookDelta) -> bool:
-        return delta["connection_id"] == self.connection_id and _place(delta) <= self.place
+    def _prove(self, rule: Rule, delta: BookDelta) -> bool:
+        """Set what proves the book after a delta; False where its checksum disproves it."""
+        right = self.contents.is_right(delta)
+        self.verified = "checksum" if right else PROOF.get(rule.kind, "unverified")
+        return right is not False
 
-    def _break(self, delta: BookDelta, since: int | None, why: str, made: list[tuple[str, Any]]) -> None:
+    def _is_repeated(self, delta: BookDelta) -> bool:
+        return delta["connection_id"] == self.connection_id and _frame(delta) <= self.frame
+
+    def _reset(self, verdict: Verdict, delta: BookDelta, told: list[Gap]) -> None:
+        """Tell that the count began again; what came before proves nothing."""
+        began, since = verdict.began, self.last_time
+        self._clear()
+        self.state, self.feed = "broken", verdict.place
+        if began is not None:
+            self.pending.keep(lambda one: one["received_at"] >= began.received_at)
+            told += self.gaps.tell(delta, "venue_reset", since, "the venue began its update ids again", began.first)
+
+    def _break(self, delta: BookDelta, cause: Literal["wire", "ours", "reconnect"], since: int | None, why: str, told: list[Gap]) -> None:
         """Begin to wait for a snapshot; `since` is the time of the last delta after which the book was right."""
+        self._clear()
         self.state = "broken"
-        self.bids, self.asks = Side(highest_first=True), Side(highest_first=False)
-        self.gap = Gap(
-            venue=delta["venue"],
-            symbol=delta["symbol"],
-            origin=delta["origin"],
-            gap_id=f"{delta['venue']}|{delta['symbol']}|book|{delta['connection_id']}|{delta['connection_sequence']}",
-            channel="book",
-            from_sequence=None,
-            to_sequence=None,
-            from_time=since,
-            to_time=delta["event_time"] or delta["received_at"],
-            cause="wire",
-            detected_at=delta["received_at"],
-            state="open",
-            repair=why,
-            connection_id=delta["connection_id"],
-            version=delta["received_at"],
-        )
-        made.append(("gap", self.gap))
+        told += self.gaps.tell(delta, cause, since, why)
 
-    def _snapshot(self, delta: BookDelta) -> BookSnapshot:
-        bids, asks = self.bids.best(self.settings.depth), self.asks.best(self.settings.depth)
-        crossed = bool(bids and asks and bids[0][0] >= asks[0][0])
-        return BookSnapshot(
-            venue=delta["venue"],
-            symbol=delta["symbol"],
-            origin=delta["origin"],
-            connection_id=delta["connection_id"],
-            connection_sequence=delta["connection_sequence"],
-            received_at=delta["received_at"],
-            frame_index=delta["frame_index"],
-            frames_lost=delta["frames_lost"],
-            venue_lost=delta["venue_lost"],
-            event_time=delta["event_time"],
-            bid_prices=[to_bytes(price) for price, _ in bids],
-            bid_sizes=[to_bytes(size) for _, size in bids],
-            ask_prices=[to_bytes(price) for price, _ in asks],
-            ask_sizes=[to_bytes(size) for _, size in asks],
-            depth=self.settings.depth,
-            last_sequence=self.last_sequence,
-            verified="unverified" if crossed else self.verified,
-        )
+    def _clear(self) -> None:
+        self.contents, self.last_sequence, self.verified = Contents(), None, "unverified"
+
+    def _wait(self, delta: BookDelta, told: list[Gap]) -> None:
+        """Ask again where no snapshot has come for too long, and keep only what a fresh one may need."""
+        if self.waiting_since is None:
+            self.waiting_since = delta["received_at"]
+        elif delta["received_at"] > self.waiting_since + PATIENCE:
+            self.waiting_since = delta["received_at"]
+            self.pending.keep(lambda one: one["received_at"] >= delta["received_at"] - PATIENCE)
+            told += self.gaps.tell_again(delta, "snapshot", self.last_time, f"no snapshot has made it right for {PATIENCE // 1_000_000} s")
 
     def dump(self) -> bytes:
         """Return the book as bytes."""
-        saved = Saved(
-            self.state,
-            self.connection_id,
-            self.place,
-            self.last_sequence,
-            self.depth,
-            self.slot,
-            self.last_time,
-            [(to_bytes(price), to_bytes(size)) for price, size in self.bids.sizes.items()],
-            [(to_bytes(price), to_bytes(size)) for price, size in self.asks.sizes.items()],
-            self.pending,
-            dict(self.gap) if self.gap is not None else None,
-        )
-        return msgspec.msgpack.encode((self.verified, saved))
+        plain: dict[str, Any] = {name: getattr(self, name) for name in PLAIN}
+        bids, asks = self.contents.dump()
+        return msgspec.msgpack.encode(Saved(**plain, bids=bids, asks=asks, pending=self.pending.dump(), gaps=self.gaps.dump()))
 
     @classmethod
-    def load(cls, data: bytes, settings: Settings) -> "Book":
+    def load(cls, data: bytes, settings: Settings, rule: Rule | None = None) -> "Book":
         """Return a book from its dump."""
-        verified, saved = msgspec.msgpack.decode(data, type=tuple[Verified, Saved])
-        return cls(
-            settings,
-            saved.state,
-            saved.connection_id,
-            saved.place,
-            saved.last_sequence,
-            saved.depth,
-            saved.slot,
-            saved.last_time,
-            verified,
-            Side(highest_first=True, levels=[(from_bytes(price), from_bytes(size)) for price, size in saved.bids]),
-            Side(highest_first=False, levels=[(from_bytes(price), from_bytes(size)) for price, size in saved.asks]),
-            saved.pending,
-            cast("Gap | None", saved.gap),
-        )
+        saved = msgspec.msgpack.decode(data, type=Saved)
+        plain: dict[str, Any] = {name: getattr(saved, name) for name in PLAIN}
+        contents, pending, gaps = Contents.load(saved.bids, saved.asks), Pending(saved.pending), BookGaps(saved.gaps)
+        return cls(settings, rule, **plain, contents=contents, pending=pending, gaps=gaps)
 
 
-def _count(number: Any) -> int:
-    return int.from_bytes(number, "big", signed=True)
+def rule_of_fields(delta: BookDelta) -> Rule:
+    """Return the rule that a delta's own fields speak of, for a venue that names none: links, ranges, or its connection alone."""
+    if delta["previous_sequence"] is not None:
+        return rules.DERIBIT_BOOK
+    return rules.BINANCE_SPOT_BOOK if delta["last_sequence"] is not None else rules.KRAKEN_BOOK
 
 
-def _levels(prices: list[Any], sizes: list[Any]) -> list[tuple[int, int]]:
-    return [(_count(price), _count(size)) for price, size in zip(prices, sizes, strict=True)]
-
-
-def _place(delta: BookDelta) -> tuple[int, int]:
+def _frame(delta: BookDelta) -> tuple[int, int]:
     return delta["connection_sequence"], delta["frame_index"]

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.kraken.checksum import checksum
+from dialects import rules
 from processors.rebuild_books.core import Book, Settings
 from processors.rebuild_books.sides import Side
 from schemas.decimals import encode, from_bytes, to_bytes
@@ -57,8 +58,8 @@ def delta(
 
 def best(book: Book) -> tuple[Levels, Levels]:
     """Return the book in whole numbers."""
-    bids = [(price // UNIT, size // UNIT) for price, size in book.bids.best(100)]
-    return bids, [(price // UNIT, size // UNIT) for price, size in book.asks.best(100)]
+    bids = [(price // UNIT, size // UNIT) for price, size in book.contents.bids.best(100)]
+    return bids, [(price // UNIT, size // UNIT) for price, size in book.contents.asks.best(100)]
 
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 5)), max_size=120), st.booleans(), st.integers(1, 30))

@@ -1,0 +1,78 @@
+"""What is in a book: its two sides, changed and checked by what a venue sends. Counts of 10⁻¹⁸ throughout (schemas.decimals)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dialects.kraken.checksum import checksum
+from processors.rebuild_books.sides import Side
+from schemas.decimals import from_bytes, to_bytes
+from schemas.events import BookDelta
+
+CHECKED = 10
+"""Levels of each side that a checksum covers (https://docs.kraken.com/exchange/guides/websockets/book-checksum-v2.md)."""
+Levels = list[tuple[bytes, bytes]]
+
+
+class Contents:
+    """The levels of one book."""
+
+    __slots__ = ("asks", "bids")
+
+    def __init__(self, bids: Sequence[tuple[int, int]] = (), asks: Sequence[tuple[int, int]] = ()) -> None:
+        self.bids = Side(highest_first=True, levels=bids)
+        self.asks = Side(highest_first=False, levels=asks)
+
+    @classmethod
+    def of(cls, delta: BookDelta) -> "Contents":
+        """Return the levels of a snapshot."""
+        return cls(_levels(delta["bid_prices"], delta["bid_sizes"]), _levels(delta["ask_prices"], delta["ask_sizes"]))
+
+    def change(self, delta: BookDelta, depth: int = 0) -> None:
+        """Apply all changes of a message, then cut the sides to `depth`, where the venue does not say which levels fall out of it."""
+        put = self.bids.put
+        for price, size in zip(delta["bid_prices"], delta["bid_sizes"], strict=True):
+            put(_count(price), _count(size))
+        put = self.asks.put
+        for price, size in zip(delta["ask_prices"], delta["ask_sizes"], strict=True):
+            put(_count(price), _count(size))
+        if depth:
+            self.bids.truncate(depth)
+            self.asks.truncate(depth)
+
+    def is_right(self, delta: BookDelta) -> bool | None:
+        """Whether the levels are those of a message's checksum; None where it has none, or its scales are not known yet."""
+        expected, price_scale, size_scale = delta["checksum"], delta["price_scale"], delta["size_scale"]
+        if expected is None or price_scale is None or size_scale is None:
+            return None
+        return checksum(self.bids.best(CHECKED), self.asks.best(CHECKED), price_scale, size_scale) == expected
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the best bid is not below the best ask."""
+        bids, asks = self.bids.best(1), self.asks.best(1)
+        return bool(bids and asks and bids[0][0] >= asks[0][0])
+
+    def dump(self) -> tuple[Levels, Levels]:
+        """Return the levels as bytes."""
+        return _bytes(self.bids), _bytes(self.asks)
+
+    @classmethod
+    def load(cls, bids: Levels, asks: Levels) -> "Contents":
+        """Return what `dump` gave."""
+        return cls(_numbers(bids), _numbers(asks))
+
+
+def _count(number: Any) -> int:
+    return int.from_bytes(number, "big", signed=True)
+
+
+def _levels(prices: list[Any], sizes: list[Any]) -> list[tuple[int, int]]:
+    return [(_count(price), _count(size)) for price, size in zip(prices, sizes, strict=True)]
+
+
+def _bytes(side: Side) -> Levels:
+    return [(to_bytes(price), to_bytes(size)) for price, size in side.sizes.items()]
+
+
+def _numbers(levels: Levels) -> list[tuple[int, int]]:
+    return [(from_bytes(price), from_bytes(size)) for price, size in levels]
