@@ -307,7 +307,7 @@ def _snapshot(rule: Rule, place: Place, step: Step) -> Verdict:
         if last >= end:
             return Verdict(Finding.NEXT, begin(rule, step))
         if suspect is not None and last + 1 >= covered(rule, suspect)[0]:
-            after = _anew(rule, place, step)
+            after = _anew(rule, place, step, suspect)
             if suspect.last is not None and suspect.last > last:
                 after = msgspec.structs.replace(after, last=suspect.last, joined=True)
             return Verdict(Finding.RESET, after, began=suspect)
@@ -323,7 +323,7 @@ def _snapshot(rule: Rule, place: Place, step: Step) -> Verdict:
         step.connection_id == place.connection_id and (time is None or place.newest is None or time >= place.newest)
     )
     if said or _is_later(rule, place, step):
-        return Verdict(Finding.RESET, _anew(rule, place, step), began=step)
+        return Verdict(Finding.RESET, _anew(rule, place, step, step), began=step)
     return Verdict(Finding.REPEAT, place)
 
 
@@ -340,16 +340,16 @@ def _behind(rule: Rule, place: Place, step: Step) -> Verdict:
     stray = place.before is not None and begins > place.before
     if _goes_on(rule, suspect.last, step):
         if place.before is None or not stray:
-            return Verdict(Finding.RESET, _anew(rule, place, step), began=suspect)
+            return Verdict(Finding.RESET, _anew(rule, place, step, suspect), began=suspect)
         after = msgspec.structs.replace(begin(rule, step), ended=place.ended)
         if begins == place.before + 1:
             return Verdict(Finding.RETURN, after)
         return Verdict(Finding.RETURN, after, place.before + 1, begins - 1)
     first, last = covered(rule, step)
     if not stray and rule.kind is not Kind.LINKED and suspect.last + 1 < first <= suspect.last + SKIPPED:
-        return Verdict(Finding.RESET, _anew(rule, place, step), suspect.last + 1, first - 1, suspect)
-    if begins <= first and last <= suspect.last:
-        return Verdict(Finding.SUSPECT, place)  # the same once more, over another connection
+        return Verdict(Finding.RESET, _anew(rule, place, step, suspect), suspect.last + 1, first - 1, suspect)
+    if last <= suspect.last and (begins <= first or suspect.is_snapshot):
+        return Verdict(Finding.SUSPECT, place)  # the same once more, over another connection, or within the snapshot
     return Verdict(Finding.SUSPECT, msgspec.structs.replace(place, suspect=step))
 
 
@@ -406,6 +406,9 @@ def _advance(place: Place, step: Step, before: int | None = None) -> Place:
     return Place(step.last, step.connection_id, received_at, time, newest, lost, venue_lost, True, before, place.ended)
 
 
-def _anew(rule: Rule, place: Place, step: Step) -> Place:
-    """Return the place of a new count; `ended` parts it from the old one."""
-    return msgspec.structs.replace(begin(rule, step), ended=place.newest)
+def _anew(rule: Rule, place: Place, step: Step, began: Step) -> Place:
+    """Return the place of a new count, which began with a step; what is of a time before that belongs to the old one."""
+    time = _credible(began)
+    if time is None:
+        time = _credible(step)
+    return msgspec.structs.replace(begin(rule, step), ended=place.newest if time is None else time - 1)

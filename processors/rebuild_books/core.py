@@ -171,7 +171,8 @@ class Book:
                 self._begin(rule, one, step_of(one), told)
         elif verdict.finding is Finding.RETURN:
             self.pending.keep(lambda one: (one["last_sequence"] or 0) <= (step.last or 0))
-            self._take(rule, delta, step, told)
+            self.pending.add(delta)
+            self._catch_up(rule)
         elif not is_past(before, step):
             self._take(rule, delta, step, told)
 
@@ -206,6 +207,8 @@ class Book:
 
     def _catch_up(self, rule: Rule) -> None:
         """Apply what has waited, in order; what still does not fit leaves the book broken."""
+        if self.last_sequence is None:
+            return
         waiting = [(step_of(delta), delta) for delta in self.pending if not delta["is_snapshot"]]
 
         def take(step: Step, delta: BookDelta) -> bool:

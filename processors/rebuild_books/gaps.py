@@ -45,7 +45,7 @@ class BookGaps:
             version=delta["received_at"],
         )
         self._open[gap["gap_id"]] = gap
-        told = [gap]
+        told = [gap.copy()]
         while len(self._open) > MOST_OPEN:
             told.append(_ended(self._open.pop(next(iter(self._open))), delta["received_at"], "closed", "newer gaps tell of the same book"))
         return told

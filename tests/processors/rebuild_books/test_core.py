@@ -7,59 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.kraken.checksum import checksum
-from dialects import rules
 from processors.rebuild_books.core import Book, Settings
 from processors.rebuild_books.sides import Side
-from schemas.decimals import encode, from_bytes, to_bytes
+from schemas.decimals import encode, from_bytes
 from schemas.events import BookDelta
-
-UNIT = 10**18
-Levels = list[tuple[int, int]]
-
-
-def delta(
-    place: int,
-    bids: Levels,
-    asks: Levels,
-    *,
-    sequence: tuple[int, int] | None = None,
-    snapshot: bool = False,
-    connection: str = "a",
-    received_at: int = 0,
-    check: int | None = None,
-    depth: int = 0,
-) -> BookDelta:
-    """Return a delta with whole-number prices and sizes."""
-    return BookDelta(
-        venue="v",
-        symbol="S",
-        origin="live",
-        connection_id=connection,
-        connection_sequence=place,
-        received_at=received_at,
-        frame_index=0,
-        frames_lost=0,
-        venue_lost=0,
-        event_time=None,
-        bid_prices=[to_bytes(price * UNIT) for price, _ in bids],
-        bid_sizes=[to_bytes(size * UNIT) for _, size in bids],
-        ask_prices=[to_bytes(price * UNIT) for price, _ in asks],
-        ask_sizes=[to_bytes(size * UNIT) for _, size in asks],
-        is_snapshot=snapshot,
-        depth=depth,
-        first_sequence=sequence[0] if sequence else None,
-        last_sequence=sequence[1] if sequence else None,
-        previous_sequence=None,
-        checksum=check,
-        price_scale=None if check is None else 0,
-        size_scale=None if check is None else 0,
-    )
-
-
-def best(book: Book) -> tuple[Levels, Levels]:
-    """Return the book in whole numbers."""
-    bids = [(price // UNIT, size // UNIT) for price, size in book.contents.bids.best(100)]
-    return bids, [(price // UNIT, size // UNIT) for price, size in book.contents.asks.best(100)]
+from tests.processors.rebuild_books.building import UNIT, Levels, best, delta, state_of
 
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 5)), max_size=120), st.booleans(), st.integers(1, 30))
@@ -146,11 +98,6 @@ def test_old_and_repeated_updates_change_nothing() -> None:
     book.apply(delta(8, [(1, 1)], [], sequence=(11, 11), snapshot=True, connection="b"))
 
     assert before == best(book)
-
-
-def state_of(book: Book) -> str:
-    """Return the state as plain text: mypy would hold on to the literal it saw last."""
-    return book.state
 
 
 def checked(place: int, book: tuple[Levels, Levels], bids: Levels, asks: Levels, **more: Any) -> BookDelta:
