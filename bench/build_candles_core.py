@@ -9,7 +9,7 @@ import time
 
 from processors.build_candles.builder import Builder
 from processors.build_candles.settings import Settings
-from processors.engine.blocks import Block
+from schemas.block_reader import Block
 from schemas import decimals
 from schemas.catalogue import Schema, event
 from schemas.codec import Codec
@@ -34,7 +34,8 @@ def tape(count: int, symbols: int) -> list[bytes]:
         at = START + number * 1_000_000 // RATE
         made.append(
             codec.encode(
-                {
+                event("trade").defaults
+                | {
                     "venue": "binance", "symbol": symbol, "origin": "live", "connection_id": "binance-1760000000-5f3a9c21",
                     "connection_sequence": number + 1, "received_at": at + 40_000, "frame_index": 0, "frames_lost": 0, "event_time": at,
                     "trade_id": str(sequences[symbol]), "sequence": sequences[symbol],

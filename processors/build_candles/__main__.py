@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from processors.build_candles import STAGE
 from processors.build_candles.builder import Builder
 from processors.build_candles.settings import Settings as CandleSettings
-from processors.engine.blocks import Block
+from schemas.block_reader import Block
 from processors.engine.messages import Messages
 from processors.engine.output import Output
 from processors.engine.stage import Begin, main

@@ -24,7 +24,7 @@ from processors.build_candles.intervals import NAMES, PLACES
 from processors.build_candles.settings import Settings
 from processors.build_candles.sift import FIELDS, Sifted
 from processors.build_candles.symbol import Symbol
-from processors.engine.blocks import Block, Reader, Record, Rejected
+from schemas.block_reader import Block, Reader, Record, Rejected
 from processors.engine.seen import Seen
 from schemas.catalogue import Schema, event
 

@@ -7,7 +7,7 @@ from functools import partial
 from processors.build_candles.bar import Bar, one_trade
 from processors.build_candles.intervals import SECOND
 from processors.build_candles.sift import SeenOf, Sifted, Trade
-from processors.engine.blocks import Record
+from schemas.block_reader import Record
 from processors.engine.seen import Verdict
 
 

@@ -9,7 +9,7 @@ from processors.build_candles.bar import Bar, one_trade
 from processors.build_candles.history import History
 from processors.build_candles.intervals import MINUTE, NAMES, SECOND, spans
 from processors.build_candles.sift import Trade
-from processors.engine.blocks import Record
+from schemas.block_reader import Record
 from processors.engine.seen import Seen
 
 _NEVER = 2**62

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from processors.engine.blocks import Reader
+from schemas.block_reader import Reader
 from schemas.catalogue import Event, Schema
 from schemas.codec import Codec, schema_id
 from schemas.errors import InvalidDatum

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from processors.build_candles.intervals import span
-from processors.engine.blocks import Block
+from schemas.block_reader import Block
 from schemas import decimals
 from schemas.catalogue import Schema, event
 from schemas.codec import Codec
@@ -49,7 +49,8 @@ class Print:
         """Return it as a message of the trades topic."""
         received_at = START + (self.after if self.after is not None else (self.at or 0) + 1_000)
         return CODEC.encode(
-            {
+            event("trade").defaults
+            | {
                 "venue": self.venue, "symbol": self.symbol, "origin": self.origin, "connection_id": "c", "connection_sequence": 1,
                 "received_at": received_at, "frame_index": 0, "frames_lost": 0,
                 "event_time": None if self.at is None else START + self.at, "trade_id": str(self.number),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from processors.build_candles.builder import Builder, Built
 from processors.build_candles.settings import Settings
-from processors.engine.blocks import Block
+from schemas.block_reader import Block
 from schemas.catalogue import event
 from schemas.codec import Codec
 from tests.processors.build_candles.tape import SECOND, START, Print, block, blocks, expected, newest, read, tapes, writer_of

@@ -1,23 +1,22 @@
-"""Blocks of messages of one event, read as columns or as rows, from the bytes as Kafka gave them.
+"""Blocks of messages of one event, read as columns or one by one, from the bytes as Kafka gave them: the one way to read many datums.
 
-A block's message values are joined as they are, wire prefix and all: the schema they are read with begins with five fixed
-bytes for it. That saves a cut per message, and the prefix marks where each datum begins: if one datum is malformed, the
-next prefix is not where it must be, so a block is never read askew without anybody noticing.
+A block's message values are joined as they are, wire prefix and all: the schema they are read with begins with five fixed bytes for
+it. That saves a cut per message, and the prefix marks where each datum begins. A last datum of ours, behind five bytes that nobody
+could know before, must come out last. So a malformed datum, bytes too many behind one, or two datums in one message never shift
+what comes after without being noticed: the block is refused as columns, and each message is read alone.
 """
 
-import json
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import fastavro
 import polars as pl
 
 from schemas.catalogue import Event, Schema
-from schemas.codec import PREFIX, header, schema_id
+from schemas.codec import PREFIX, Codec, header, schema_id
 from schemas.encoder import zigzag
 from schemas.errors import InvalidDatum
 
@@ -50,14 +49,44 @@ class Rejected(NamedTuple):
     reason: str
 
 
+def block_head(writer: Schema, *, bare: bool = False) -> bytes:
+    """Return the head that `read_block` needs for one writer's datums.
+
+    `bare`: times come as integers (microseconds) and enums as their place, which is cheaper than datetimes and categories.
+    """
+    fields = [{"name": field["name"], "type": _bare(field["type"]) if bare else field["type"]} for field in writer["fields"]]
+    return header({**writer, "fields": [_FIXED, *fields]})
+
+
+def read_block(head: bytes, values: Sequence[bytes], columns: Sequence[str] | None = None) -> pl.DataFrame | None:
+    """Return message values of one schema id as columns, a row each in order; all columns, or those named.
+
+    None where there is no value, or one of them is not exactly one datum of the schema `head` was made for: then each must be read alone.
+    """
+    if not values:
+        return None
+    prefix, marker = values[0][:PREFIX], os.urandom(16)
+    last = marker[:PREFIX]
+    body = b"".join((*values, last, values[0][PREFIX:]))
+    file = b"".join((head, marker, zigzag(len(values) + 1), zigzag(len(body)), body, marker))
+    try:
+        frame = pl.read_avro(BytesIO(file), columns=None if columns is None else [WIRE, *columns])
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OverflowError):
+        return None
+    count = len(values)
+    marks = frame[WIRE]
+    if len(frame) != count + 1 or marks[count] != last or marks[0] != prefix or marks[:count].n_unique() != 1:
+        return None
+    return frame[:count].drop(WIRE)
+
+
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """How one writer's datums are read: as columns (None where that is not possible), and one by one."""
+    """How one writer's datums are read: as columns (head None where that is not possible), and one by one."""
 
     head: bytes | None
     columns: list[str]
-    read: Any
-    reader: Any
+    codec: Codec
 
 
 class Reader:
@@ -97,27 +126,17 @@ class Reader:
 
     def frame(self, values: Sequence[bytes]) -> pl.DataFrame | None:
         """Return messages of one schema id as columns; None where they can't be read so and must be read as rows."""
-        prefix = values[0][:PREFIX]
+        if not values:
+            return None
         try:
-            layout = self._layout(prefix)
+            layout = self._layout(values[0][:PREFIX])
         except InvalidDatum:
             return None
         if layout.head is None:
             return None
-        body = b"".join(values)
-        marker = os.urandom(16)
-        file = b"".join((layout.head, marker, zigzag(len(values)), zigzag(len(body)), body, marker))
-        try:
-            frame = pl.read_avro(BytesIO(file), columns=layout.columns)
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-            return None  # read as rows, where the malformed one is found and told
-        marks = frame[WIRE]
-        if len(frame) != len(values) or marks.n_unique() != 1 or marks[0] != prefix:
-            return None
-        for name in self.fields:
-            if name not in layout.columns:
-                frame = frame.with_columns(pl.lit(self._default(name)).alias(name))
-        return frame
+        frame = read_block(layout.head, values, layout.columns)
+        missing = [] if frame is None else [name for name in self.fields if name not in layout.columns]
+        return frame.with_columns(pl.lit(self._default(name)).alias(name) for name in missing) if frame is not None and missing else frame
 
     def rows(self, block: Block) -> tuple[list[Record], list[int], list[Rejected]]:
         """Return messages as records with their offsets, and those that are no datum of the event."""
@@ -134,11 +153,8 @@ class Reader:
 
     def row(self, value: bytes) -> Record:
         """Return one message as a record of all its fields; InvalidDatum where it is no datum of the event."""
-        layout = self._layout(value[:PREFIX])
-        source = BytesIO(value)
-        source.seek(PREFIX)
+        record = self._layout(value[:PREFIX]).codec.decode(value)
         try:
-            record = cast("Record", fastavro.schemaless_reader(source, layout.read, layout.reader))
             for name in self._decimals:
                 if record[name] is not None:
                     record[name] = _number(record[name])
@@ -146,10 +162,8 @@ class Reader:
                 record[name] = [_number(one) for one in record[name]]
             for name, symbols in self._enums.items():
                 record[name] = symbols.index(record[name])
-        except (EOFError, ValueError, IndexError, KeyError, TypeError, StopIteration, OverflowError) as error:
-            raise InvalidDatum(f"not a datum of {self.event.name}: {error or type(error).__name__}") from error
-        if source.tell() != len(value):
-            raise InvalidDatum(f"{len(value) - source.tell()} bytes left after a datum of {self.event.name}")
+        except ValueError as error:
+            raise InvalidDatum(f"not a datum of {self.event.name}: {error}") from error
         return record
 
     def symbols(self, field: str) -> list[str]:
@@ -159,21 +173,20 @@ class Reader:
     def _layout(self, prefix: bytes) -> _Layout:
         found = self._layouts.get(prefix)
         if found is None:
+            number = schema_id(prefix)
             try:
-                writer = self._writer_of(schema_id(prefix))
+                writer = self._writer_of(number)
             except LookupError as error:
-                raise InvalidDatum(f"no schema is registered under id {schema_id(prefix)}") from error
-            found = self._layouts[prefix] = self._lay_out(writer)
+                raise InvalidDatum(f"no schema is registered under id {number}") from error
+            found = self._layouts[prefix] = self._lay_out(number, writer)
         return found
 
-    def _lay_out(self, writer: Schema) -> _Layout:
-        plain = [{"name": field["name"], "type": _as_column(field["type"])} for field in writer["fields"]]
+    def _lay_out(self, number: int, writer: Schema) -> _Layout:
         kinds = {field["name"]: field["type"] for field in writer["fields"]}
         same = all(_symbols(kinds[name]) == symbols[: len(_symbols(kinds[name]))] for name, symbols in self._enums.items() if name in kinds)
-        columns = [WIRE, *(name for name in self.fields if name in kinds)]
-        head = header({**writer, "fields": [_FIXED, *plain]}) if same and not self._lists else None
-        reader = None if writer == self.event.schema else _parsed(_as_rows(self.event.schema))
-        return _Layout(head, columns, _parsed(_as_rows(writer)), reader)
+        head = block_head(writer, bare=True) if same and not self._lists else None
+        codec = Codec(self.event, number, None if writer == self.event.schema else writer, bytes)
+        return _Layout(head, [name for name in self.fields if name in kinds], codec)
 
     def _default(self, name: str) -> Any:
         default = self._kinds[name].get("default")
@@ -186,28 +199,15 @@ def _number(data: bytes) -> int:
     return int.from_bytes(data, "big", signed=True)
 
 
-def _as_column(kind: Any) -> Any:
-    """Enums as their place and times as integers: both are the same bytes, and cheaper than categories and datetimes."""
+def _bare(kind: Any) -> Any:
+    """Enums as their place and times as integers: both are the same bytes."""
     if isinstance(kind, list):
-        return [_as_column(one) for one in kind]
+        return [_bare(one) for one in kind]
     if isinstance(kind, dict) and kind.get("type") == "enum":
         return "int"
     if isinstance(kind, dict) and kind.get("logicalType") == "timestamp-micros":
         return kind["type"]
     return kind
-
-
-def _as_rows(schema: Schema) -> Schema:
-    def bare(kind: Any) -> Any:
-        if isinstance(kind, list):
-            return [bare(one) for one in kind]
-        if isinstance(kind, dict) and kind.get("type") == "array":
-            return {**kind, "items": bare(kind["items"])}
-        if isinstance(kind, dict) and "logicalType" in kind:
-            return kind["type"]
-        return kind
-
-    return {**schema, "fields": [{**field, "type": bare(field["type"])} for field in schema["fields"]]}
 
 
 def _is_decimal(kind: Any) -> bool:
@@ -222,7 +222,3 @@ def _is_list(kind: Any) -> bool:
 
 def _symbols(kind: Any) -> list[str]:
     return list(kind["symbols"]) if isinstance(kind, dict) and kind.get("type") == "enum" else []
-
-
-def _parsed(schema: Schema) -> Any:
-    return fastavro.parse_schema(json.loads(json.dumps(schema)))

@@ -1,0 +1,84 @@
+"""Blocks of messages as columns: the same as one by one, and never read askew."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import decimals
+from schemas.block_reader import Block, Reader, block_head, read_block
+from schemas.catalogue import Schema, event
+from schemas.codec import PREFIX, Codec
+
+TRADE = event("trade")
+CODEC = Codec(TRADE, 7)
+FIELDS = ("symbol", "received_at", "event_time", "sequence", "price", "size", "side", "size_base", "trade_kind")
+SPOILT: dict[str, Callable[[bytes, bytes], bytes]] = {
+    "a byte too many": lambda value, _: value + b"\0",
+    "a byte too few": lambda value, _: value[:-1],
+    "two datums": lambda value, other: value + other,
+    "another schema id": lambda value, _: b"\0\0\0\0\x08" + value[PREFIX:],
+    "no wire format": lambda value, _: b"\x01" + value[1:],
+    "nothing": lambda _, __: b"",
+}
+
+
+def writer_of(number: int) -> Schema:
+    """Return the schema registered under an id: 7 alone is known."""
+    return {7: TRADE.schema}[number]
+
+
+def message(number: int, base: str | None = None) -> bytes:
+    """Return a trade as a message."""
+    return CODEC.encode(
+        TRADE.defaults
+        | {
+            "venue": "binance", "symbol": f"S{number % 3}", "origin": "live", "connection_id": "c", "connection_sequence": number,
+            "received_at": 1_760_000_000_000_000 + number, "frame_index": 0, "frames_lost": 0,
+            "event_time": None if number % 5 == 0 else number, "trade_id": str(number), "sequence": None if number % 7 == 0 else number,
+            "price": decimals.encode(f"{number}.25"), "size": decimals.encode("0.5"), "side": ("buy", "sell", "unknown")[number % 3],
+            "size_base": None if base is None else decimals.encode(base), "trade_kind": "block" if number % 4 == 0 else "normal",
+        }
+    )  # fmt: skip
+
+
+def reader() -> Reader:
+    """Return a reader of some fields of trades."""
+    return Reader(TRADE, FIELDS, writer_of)
+
+
+@given(st.lists(st.integers(1, 2**40), min_size=1, max_size=30))
+def test_columns_hold_what_rows_hold(numbers: list[int]) -> None:
+    """Every field of every message is the same value in a column as in a record, with decimals as counts of 10⁻¹⁸."""
+    values = [message(number, "1.5" if number % 2 else None) for number in numbers]
+    frame = reader().frame(values)
+    assert frame is not None
+    records, offsets, rejected = reader().rows(Block(values, range(len(values))))
+    assert (list(offsets), rejected) == (list(range(len(values))), [])
+    for name in FIELDS:
+        column = [int(one.scaleb(18)) if isinstance(one, Decimal) else one for one in frame[name].to_list()]
+        assert column == [record[name] for record in records]
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+@pytest.mark.parametrize("at", [0, 4, 9])
+def test_a_block_with_a_spoilt_message_is_not_read_as_columns(spoil: Callable[[bytes, bytes], bytes], at: int) -> None:
+    """Wherever it stands and however it is spoilt, the columns are refused; read one by one, it alone is rejected."""
+    values = [message(number) for number in range(1, 11)]
+    values[at] = spoil(values[at], message(11))
+    assert reader().frame(values) is None
+    _, offsets, rejected = reader().rows(Block(values, range(10)))
+    assert [one.offset for one in rejected] == [at]
+    assert offsets == [one for one in range(10) if one != at]
+
+
+def test_columns_come_in_their_own_types_where_asked() -> None:
+    """Without `bare` times are datetimes, enums categories and all fields are there; an empty block is none."""
+    frame = read_block(block_head(TRADE.schema), [message(3), message(4)])
+    assert frame is not None
+    assert frame.columns == [field["name"] for field in TRADE.fields]
+    assert frame["trade_kind"].cast(str).to_list() == ["normal", "block"]
+    assert read_block(block_head(TRADE.schema), []) is None
+    assert reader().frame([]) is None
