@@ -9,8 +9,8 @@ import time
 
 from processors.build_candles.builder import Builder
 from processors.build_candles.settings import Settings
-from schemas.block_reader import Block
 from schemas import decimals
+from schemas.block_reader import Block
 from schemas.catalogue import Schema, event
 from schemas.codec import Codec
 

@@ -74,10 +74,10 @@ def read_block(head: bytes, values: Sequence[bytes], columns: Sequence[str] | No
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OverflowError):
         return None
     count = len(values)
-    marks = frame[WIRE]
-    if len(frame) != count + 1 or marks[count] != last or marks[0] != prefix or marks[:count].n_unique() != 1:
+    marks = frame.drop_in_place(WIRE)
+    if len(frame) != count + 1 or marks[count] != last or marks[0] != prefix or marks.n_unique() != 2:
         return None
-    return frame[:count].drop(WIRE)
+    return frame.head(count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,7 @@ class Reader:
         self._decimals = tuple(name for name in fields if _is_decimal(self._kinds[name]["type"]))
         self._lists = tuple(name for name in fields if _is_list(self._kinds[name]["type"]))
         self._enums = {name: _symbols(self._kinds[name]["type"]) for name in fields if _symbols(self._kinds[name]["type"])}
+        self._places = [(name, {symbol: place for place, symbol in enumerate(symbols)}) for name, symbols in self._enums.items()]
 
     def frames(self, block: Block, smallest: int = 1) -> Iterator[tuple[Block, pl.DataFrame | None]]:
         """Yield a block in order as stretches of one schema id, each with its columns.
@@ -156,13 +157,14 @@ class Reader:
         record = self._layout(value[:PREFIX]).codec.decode(value)
         try:
             for name in self._decimals:
-                if record[name] is not None:
-                    record[name] = _number(record[name])
+                value = record[name]
+                if value is not None:
+                    record[name] = _number(value)
             for name in self._lists:
                 record[name] = [_number(one) for one in record[name]]
-            for name, symbols in self._enums.items():
-                record[name] = symbols.index(record[name])
-        except ValueError as error:
+            for name, places in self._places:
+                record[name] = places[record[name]]
+        except (ValueError, KeyError) as error:
             raise InvalidDatum(f"not a datum of {self.event.name}: {error}") from error
         return record
 

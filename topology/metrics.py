@@ -11,6 +11,9 @@ events_out = Counter(
 dead_letters = Counter("tidewire_dead_letters", "Messages a stage has refused, by the topic they came from.", ["stage", "topic"])
 faults = Counter("tidewire_faults", "Messages on which our own code failed; all else went on. Alert on any.", ["stage", "venue", "event"])
 control_frames = Counter("tidewire_control_frames", "Frames that hold no event (acknowledgements, heartbeats).", ["venue"])
+skewed_trades = Counter(
+    "tidewire_skewed_trades", "Trades whose time is ahead of their arrival by more than candles.skew_seconds.", ["venue"]
+)
 latency = Histogram("tidewire_latency_seconds", "From a frame's receipt to the end of this stage's work on it.", ["stage"], buckets=LATENCY)
 connections = Gauge("tidewire_connections", "Open websocket connections.", ["venue"])
 reconnects = Counter("tidewire_reconnects", "Connections that ended other than by our wish.", ["venue"])

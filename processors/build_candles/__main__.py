@@ -3,16 +3,17 @@
 from collections.abc import Callable, Mapping
 
 from processors.build_candles import STAGE
-from processors.build_candles.builder import Builder
+from processors.build_candles.builder import Builder, Outdated
 from processors.build_candles.settings import Settings as CandleSettings
-from schemas.block_reader import Block
 from processors.engine.messages import Messages
 from processors.engine.output import Output
 from processors.engine.stage import Begin, main
 from processors.engine.transport import Batch
+from schemas.block_reader import Block
 from schemas.catalogue import Schema, event
+from topology import metrics
 from topology.clock import now as wall_clock
-from topology.errors import Reject
+from topology.errors import Fatal, Reject
 from topology.registry import Registry
 from topology.settings import Settings
 
@@ -27,7 +28,12 @@ class BuildCandles:
     ) -> None:
         self._messages = messages
         self._builder = Builder(writer_of, settings)
-        self._builder.restore(entries)
+        try:
+            self._builder.restore(entries)
+        except Outdated as error:
+            raise Fatal(
+                f"the state of candles is of another version: {error}. Stop it, and `tidewire rewind {STAGE.name} --forget`"
+            ) from error
 
     def apply(self, batch: Batch, output: Output) -> int | None:
         """Count a batch of trades and publish the candles that makes."""
@@ -35,10 +41,12 @@ class BuildCandles:
         block = Block([message.value or b"" for message in batch], [message.offset for message in batch])
         built = self._builder.apply(block, time)
         output.publish_many(("candle", candle) for candle in built.candles)
-        for one in built.too_late:
+        for one in built.uncounted:
             output.refuse(batch, one.offset, f"{one.reason} (intervals {', '.join(one.intervals)})", suspect=False)
         for refused in built.rejected:
             output.refuse(batch, refused.offset, refused.reason)
+        for venue, count in built.skewed.items():
+            metrics.skewed_trades.labels(venue).inc(count)
         last = next(self._messages.records(block.values[-1:]), None)
         return last["received_at"] if isinstance(last, dict) else None
 
@@ -63,6 +71,8 @@ def begin_of(settings: Settings, registry: Registry) -> Begin:
         grace=int(candles.grace_seconds * SECOND),
         every=int(candles.provisional_seconds * SECOND),
         idle=int(candles.idle_seconds * SECOND),
+        skew=int(candles.skew_seconds * SECOND),
+        ids=int(candles.ids_seconds * SECOND),
     )
 
     def writer_of(number: int) -> Schema:

@@ -1,14 +1,22 @@
 """One candle while it is being built: what trades add to it, exactly, in whatever order they come.
 
-Sums are integers (sizes in 10⁻¹⁸, price times size in 10⁻³⁶), so nothing is rounded before it is published.
+Sums are integers (amounts of base in 10⁻¹⁸, of quote in 10⁻³⁶), so nothing is rounded before it is published. A trade whose amounts are
+unknown (a contract whose size nobody said) counts among the trades and for the prices, adds nothing to the sums, and makes the
+candle's completeness unknown.
 
-Completeness speaks of the candle's own span: the numbers between its lowest and its highest trade. A hole at the edge of
-two candles lies between the last trade of one and the first of the next, and nothing tells to which it belongs; it shows
-in every longer candle that spans both, and in the ledger of gaps by its times.
+The version of a candle follows from the trades as they lie in the topic, not from when they were read, so whoever reads them again makes
+the same rows. It is twice the offset of the trade that last moved the candle or what is said of it, plus one where the candle is
+not provisional. That trade is one of
+
+- its own trades;
+- the trade that made it final: the first that moves the venue's watermark past its end and grace. What the clock makes final where a
+  venue has gone quiet is a presumption: it has the version of the last trade, and is taken back when another comes before the watermark;
+- a trade that changed what its ids prove (proof.py): the one before it or the one behind it, which may come when it is long final. It
+  is then told again with a higher version, but is no revision: none of its trades have changed.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.decimals import from_bytes, to_bytes
 
@@ -24,7 +32,7 @@ class Bar:
 
     __slots__ = (
         "bought", "close", "end", "epoch", "final", "first", "high", "high_sequence", "last", "low", "low_sequence", "open",
-        "origin", "quote", "revision", "shown", "start", "trades", "version", "volume",
+        "origin", "presumed", "quote", "revision", "shown", "start", "trades", "version", "volume",
     )  # fmt: skip
 
     def __init__(
@@ -38,11 +46,14 @@ class Bar:
         self.trades = trades
         self.low_sequence, self.high_sequence = sequences
         self.epoch = epoch
-        """The epoch of its sequences (processors.engine.seen); -1 where its trades are not all of one, or not numbered."""
+        """The epoch of its sequences (processors.engine.seen); -1 where they are not all of one, a trade has none, or unknown amounts."""
         self.version = version
+        """The offset of the trade that last moved it."""
         self.origin = origin
         self.start = self.end = 0
         self.final = False
+        self.presumed = False
+        """Final by the clock alone."""
         self.revision = 0
         self.shown = -1
 
@@ -74,9 +85,15 @@ class Bar:
         self.version = max(self.version, other.version)
         self.origin = max(self.origin, other.origin)
 
-    def record(self, venue: str, symbol: str, interval: str) -> dict[str, Any]:
-        """Return the candle as a record of schemas/events.py; decimals as Avro's bytes."""
-        missing = self.high_sequence - self.low_sequence + 1 - self.trades if self.epoch >= 0 else None
+    @property
+    def closed(self) -> bool:
+        """Whether it is final, by the watermark or by the clock."""
+        return self.final or self.presumed
+
+    def record(self, venue: str, symbol: str, interval: str, proof: tuple[str, int | None, int | None, int | None]) -> dict[str, Any]:
+        """Return the candle as a record of schemas/events.py; decimals as Avro's bytes. `proof`: a proof.Proof."""
+        completeness, missing, covered_from, covered_to = proof
+        closed = self.final or self.presumed
         return {
             "venue": venue,
             "symbol": symbol,
@@ -95,11 +112,13 @@ class Bar:
             "vwap": to_bytes(half_even(self.quote, self.volume) if self.volume else self.close),
             "first_trade_id": self.first[2],
             "last_trade_id": self.last[2],
-            "state": STATES[0 if not self.final else 1 if not self.revision else 2],
+            "state": STATES[0 if not closed else 1 if not self.revision else 2],
             "revision": self.revision,
-            "completeness": "unknown" if missing is None else "incomplete" if missing else "complete",
+            "completeness": completeness,
             "missing_trades": missing,
-            "version": self.version,
+            "covered_from": covered_from,
+            "covered_to": covered_to,
+            "version": 2 * self.version + closed,
         }
 
     def dump(self) -> list[Any]:
@@ -107,7 +126,7 @@ class Bar:
         return [
             self.start, self.end, self.first, self.last, to_bytes(self.open), to_bytes(self.high), to_bytes(self.low),
             to_bytes(self.close), to_bytes(self.volume), to_bytes(self.quote), to_bytes(self.bought), self.trades,
-            self.low_sequence, self.high_sequence, self.epoch, self.version, self.origin, self.final, self.revision,
+            self.low_sequence, self.high_sequence, self.epoch, self.version, self.origin, self.final, self.presumed, self.revision,
         ]  # fmt: skip
 
     @classmethod
@@ -119,7 +138,7 @@ class Bar:
             (first[0], first[1], first[2]), (last[0], last[1], last[2]), (open_, high, low, close), (volume, quote, bought), state[11],
             (state[12], state[13]), state[14], state[15], state[16],
         )  # fmt: skip
-        bar.start, bar.end, bar.final, bar.revision = state[0], state[1], state[17], state[18]
+        bar.start, bar.end, bar.final, bar.presumed, bar.revision = state[0], state[1], *state[17:20]
         return bar
 
 
@@ -131,8 +150,17 @@ def half_even(numerator: int, denominator: int) -> int:
     return quotient
 
 
-def one_trade(place: Place, price: int, size: int, bought: bool, epoch: int, offset: int, origin: int) -> Bar:
-    """Return the bar of a single trade; price and size in 10⁻¹⁸."""
+class Amounts(NamedTuple):
+    """What a trade moved: base currency in 10⁻¹⁸, quote currency in 10⁻³⁶."""
+
+    base: int
+    quote: int
+
+
+def one_trade(place: Place, price: int, amounts: Amounts | None, bought: bool, epoch: int, offset: int, origin: int) -> Bar:
+    """Return the bar of a single trade; price in 10⁻¹⁸; None for amounts that nobody knows."""
     sequence = place[1]
-    sums = (size, price * size, size if bought else 0)
-    return Bar(place, place, (price,) * 4, sums, 1, (sequence, sequence), epoch if sequence >= 0 else -1, offset, origin)
+    base, quote = amounts or (0, 0)
+    known = sequence >= 0 and amounts is not None
+    sums = (base, quote, base if bought else 0)
+    return Bar(place, place, (price,) * 4, sums, 1, (sequence, sequence), epoch if known else -1, offset, origin)

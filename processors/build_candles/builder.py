@@ -1,18 +1,21 @@
 """Candles from the trades of one partition: a pure state that is given blocks and the time, and gives candles.
 
-What is final never depends on how the trades were cut into blocks: a candle is final at the offset whose event time moved
-the venue's watermark past its close and grace; each trade counted after that is one revision. Only provisional candles, and
-which of several revisions in one block are published, depend on the cut.
+What is final never depends on when trades were read or how they were cut into blocks: a candle is final at the offset whose event
+time moved the venue's watermark past its close and grace; each trade counted after that is one revision. What the clock says is a
+presumption that leaves no trace (bar.py). Only provisional candles, and which of several versions in one block are published,
+depend on the cut.
 
-Crash safety. `changes` gives the entries of the state in the order in which they must be written: final candles, then
-heads, then the partition's own entry, then what is deleted. Any prefix of that order can be restored from: an entry knows
-the offset it was built up to, and skips what it holds. The stage must deliver the events of a block before it writes the
-changes that follow it, and commit offsets only after both: an event is then repeated at most, and never lost.
+Crash safety. `changes` gives the entries of the state in the order in which they must be written: final candles, then heads, then
+ids, then the partition's own entry, then what is deleted. Any prefix of that order can be restored from: an entry knows the offset it
+was built up to, and skips what it holds; ids that a head counts and no slot holds are put there when their trades come again. The
+stage must deliver the events of a block before it writes the changes that follow it, and commit offsets only after both: an event is
+then repeated at most, and never lost.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -22,18 +25,20 @@ from processors.build_candles.bar import ORIGINS
 from processors.build_candles.history import Key
 from processors.build_candles.intervals import NAMES, PLACES
 from processors.build_candles.settings import Settings
-from processors.build_candles.sift import FIELDS, Sifted
+from processors.build_candles.sift import FIELDS, OUTSIDE, Rules, Sifted, Timeless
 from processors.build_candles.symbol import Symbol
-from schemas.block_reader import Block, Reader, Record, Rejected
+from processors.engine.ids import Part
 from processors.engine.seen import Seen
+from schemas.block_reader import Block, Reader, Record, Rejected
 from schemas.catalogue import Schema, event
 
-_SIDE = "buy"
+FORMAT = 2
+"""Of the state's entries; one that was written in another is Fatal."""
 
 
 @dataclass(frozen=True, slots=True)
-class TooLate:
-    """A trade that came when nobody could count it any more: its offset, the intervals it is missing from, and why."""
+class Uncounted:
+    """A trade that nobody can count (any more): its offset, the intervals it is missing from, and why."""
 
     offset: int
     intervals: tuple[str, ...]
@@ -42,11 +47,13 @@ class TooLate:
 
 @dataclass(slots=True)
 class Built:
-    """What a block made: candles to publish in order (records), trades that came too late, and messages that are no trades."""
+    """What a block made: candles to publish in order (records), trades that are not counted, and messages that are no trades."""
 
     candles: list[Record] = field(default_factory=list)
-    too_late: list[TooLate] = field(default_factory=list)
+    uncounted: list[Uncounted] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    skewed: dict[str, int] = field(default_factory=dict)
+    """Venue → how many trades had a time too far ahead of their arrival."""
 
 
 class Builder:
@@ -60,7 +67,14 @@ class Builder:
         self.marks: dict[str, int] = {}
         """Venue → watermark: its highest event time, in microseconds."""
         self._reader = reader(writer_of)
-        self._buy = self._reader.symbols("side").index(_SIDE)
+        place = {name: self._reader.symbols(name).index for name in ("side", "size_unit", "trade_kind")}
+        self._rules = Rules(
+            place["side"]("buy"),
+            place["size_unit"]("base"),
+            frozenset(map(place["trade_kind"], OUTSIDE)),
+            self.settings.grace,
+            self.settings.skew,
+        )
         self._retention: Sequence[int] = [self.settings.retention[name] for name in NAMES]
         self._symbols: dict[tuple[str, str], Symbol] = {}
         self._heard: dict[str, int] = {}
@@ -86,13 +100,14 @@ class Builder:
     def tick(self, now: int) -> list[Record]:
         """Return the candles which the passing of time publishes: open ones that are due, and those of a venue gone quiet.
 
-        To be called when there is nothing left to read; else a candle is made final by the clock before its trades came.
+        To be called when there is nothing left to read. Called before, it says that candles are final whose trades are still to
+        come; they take that back.
         """
         made: list[Record] = []
         idle, grace = self.settings.idle, self.settings.grace
         for symbol in self._symbols.values():
             if now - self._heard.setdefault(symbol.venue, now) >= idle:
-                made += symbol.finish(now - grace - idle, lambda _: self.applied)
+                made += symbol.presume(now - grace - idle)
             made += symbol.publish(now, self.settings.every)
         return made
 
@@ -100,23 +115,34 @@ class Builder:
         """Return the entries of the state that changed since the last call, in the order to write them; None deletes."""
         written: list[tuple[str, bytes | None]] = []
         heads: list[tuple[str, bytes | None]] = []
+        ids: list[tuple[str, bytes | None]] = []
         deleted: list[tuple[str, bytes | None]] = []
         for (venue, name), symbol in self._symbols.items():
-            symbol.history.forget(self.marks.get(venue, -1), self._retention)
+            mark = self.marks.get(venue, -1)
+            symbol.history.forget(mark, self._retention)
+            symbol.seen.forget(mark)
             written += [(self._chunk(venue, name, key), value) for key, value in symbol.history.written(self.applied)]
-            if symbol.dirty:
+            if symbol.dirty or symbol.seen.changed:
                 heads.append((f"head|{venue}|{name}", symbol.head(self.applied)))
+            ids += [(_slot(venue, name, key), value) for key, value in symbol.seen.ids.written()]
             deleted += [(self._chunk(venue, name, key), None) for key in symbol.history.deleted()]
-        if not (written or heads or deleted):
+            deleted += [(_slot(venue, name, key), None) for key in symbol.seen.ids.deleted()]
+        if not (written or heads or ids or deleted):
             return []
-        own = msgspec.msgpack.encode([self.applied, self.marks])
-        return [*written, *heads, ("partition", own), *deleted]
+        own = msgspec.msgpack.encode([FORMAT, self.applied, self.marks])
+        return [*written, *heads, *ids, ("partition", own), *deleted]
 
     def restore(self, entries: Mapping[str, bytes]) -> None:
-        """Take the entries of this partition as `changes` gave them, into a builder that has nothing yet."""
+        """Take the entries of this partition as `changes` gave them, into a builder that has nothing yet.
+
+        Raises Outdated where they were written in another form.
+        """
         own = entries.get("partition")
         if own is not None:
-            self.applied, self.marks = msgspec.msgpack.decode(own)
+            written: list[Any] = msgspec.msgpack.decode(own)
+            if len(written) != 3 or written[0] != FORMAT:
+                raise Outdated(f"{written[0] if len(written) == 3 else 1}, not {FORMAT}")
+            _, self.applied, self.marks = written
         prefix = "final|"
         for key, value in entries.items():
             if key.startswith(prefix):
@@ -131,13 +157,21 @@ class Builder:
                 symbol = self._symbol(venue, name)
                 symbol.restore(value)
                 self._again_until = max(self._again_until, symbol.applied)
+        prefix = "ids|"
+        slots: dict[tuple[str, str], dict[Part, bytes]] = {}
+        for key, value in entries.items():
+            if key.startswith(prefix):
+                name, slot, part = key[len(prefix) :].rsplit("|", 2)
+                venue, _, name = name.partition("|")
+                slots.setdefault((venue, name), {})[int(slot), int(part)] = value
+        for (venue, name), parts in slots.items():
+            self._seen(venue, name).ids.restore(parts)
 
     def _apply_frame(self, frame: pl.DataFrame, block: Block, built: Built, now: int) -> bool:
-        settings = self.settings
-        sifted = columns.sift(frame, block.offsets, self._seen, self.marks, buy=self._buy, grace=settings.grace, ahead=settings.ahead)
+        sifted = columns.sift(frame, block.offsets, self._seen, self.marks, self._rules)
         if sifted is None:
             return False
-        self._count(sifted, block.offsets[-1], built, now, again=False)
+        self._count(*sifted, block.offsets[-1], built, now, again=False)
         return True
 
     def _apply_rows(self, block: Block, built: Built, now: int, *, again: bool = False) -> None:
@@ -146,15 +180,18 @@ class Builder:
         skip = None
         if again:
             skip = [self._symbol(one["venue"], one["symbol"]).applied >= at for one, at in zip(records, offsets, strict=True)]
-        settings = self.settings
-        sifted = rows.sift(
-            records, offsets, self._seen, self.marks, buy=self._buy, grace=settings.grace, ahead=settings.ahead, one_by_one=skip
-        )
-        self._count(sifted, block.offsets[-1], built, now, again=again)
+        sifted = rows.sift(records, offsets, self._seen, self.marks, self._rules, skip)
+        self._count(*sifted, block.offsets[-1], built, now, again=again)
 
-    def _count(self, sifted: Sequence[Sifted], last: int, built: Built, now: int, *, again: bool) -> None:
+    def _count(
+        self, sifted: Sequence[Sifted], timeless: Sequence[Timeless], last: int, built: Built, now: int, *, again: bool
+    ) -> None:  # fmt: skip
         grace = self.settings.grace
-        for venue, mark, crossed, bars, odd, forgotten in sifted:
+        for offset, name, text in timeless:
+            built.uncounted.append(
+                Uncounted(offset, NAMES, f"{text} of {name} is of no time: before 1970, or more than a day after it came")
+            )
+        for venue, mark, crossed, bars, odd, forgotten, skewed in sifted:
             for name, seconds in bars:
                 self._symbol(venue, name).merge(seconds)
             for trade in odd:
@@ -162,22 +199,26 @@ class Builder:
                 built.candles += made
                 if too_late:
                     why = f"{trade.place[2]} of {trade.symbol} came after its candles had been given up"
-                    built.too_late.append(TooLate(trade.offset, tuple(too_late), why))
-            for trade in forgotten:
-                why = f"{trade.place[2]} of {trade.symbol} is older than what is remembered of its ids, so it may have been counted"
-                built.too_late.append(TooLate(trade.offset, NAMES, why))
+                    built.uncounted.append(Uncounted(trade.offset, tuple(too_late), why))
+            for offset, name, text in forgotten:
+                why = f"{text} of {name} is older than what is remembered of its ids, so it may have been counted"
+                built.uncounted.append(Uncounted(offset, NAMES, why))
+            if skewed:
+                built.skewed[venue] = built.skewed.get(venue, 0) + skewed
             self.marks[venue] = mark
             self._heard[venue] = now
             version = _after(crossed, grace)
             for symbol in self._symbols.values():
                 if symbol.venue == venue:
+                    if symbol.seen.touched:
+                        symbol.settle(self._retention)
                     built.candles += symbol.finish(mark - grace, version)
         self.applied = last
 
     def _symbol(self, venue: str, name: str) -> Symbol:
         found = self._symbols.get((venue, name))
         if found is None:
-            found = self._symbols[venue, name] = Symbol(venue, name)
+            found = self._symbols[venue, name] = Symbol(venue, name, self.settings.ids, self.settings.firsts.get(venue))
         return found
 
     def _seen(self, venue: str, name: str) -> Seen:
@@ -185,6 +226,14 @@ class Builder:
 
     def _chunk(self, venue: str, name: str, key: Key) -> str:
         return f"final|{venue}|{name}|{NAMES[key[0]]}|{key[1]}"
+
+
+class Outdated(Exception):
+    """The state was written in another form than this."""
+
+
+def _slot(venue: str, name: str, key: Part) -> str:
+    return f"ids|{venue}|{name}|{key[0]}|{key[1]}"
 
 
 def _after(crossed: Callable[[int], int], grace: int) -> Callable[[int], int]:

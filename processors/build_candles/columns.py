@@ -1,120 +1,80 @@
-"""Trades read as columns: thousands at a time, with the same result as one by one.
-
-All numbers are exact. A price and a size are counts of 10⁻¹⁸ in 128-bit integers, whose product may not fit; so a power
-of ten that divides every size (and, where needed, every price) of the stretch is taken out first. Where that is not
-enough the stretch is read as rows: polars would wrap around without a word.
-"""
+"""Trades read as columns: thousands at a time, with the same result as one by one."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, cast
+from functools import cache
 
 import polars as pl
 
-from processors.build_candles.bar import Bar
+from processors.build_candles.amounts import LESS, Part, exactly, highest, lowest, total
+from processors.build_candles.bar import UNIT, Amounts, Bar
 from processors.build_candles.intervals import SECOND
-from processors.build_candles.sift import SeenOf, Sifted, Trade
-from processors.engine.seen import Seen, Verdict
-
-_ROOM = 2**127
-_POWERS = (10**10, 10**5)
-_UNIT = pl.Series([_POWERS[0]], dtype=pl.Int128)
-
-
-class _Scaled(NamedTuple):
-    values: pl.Series
-    unit: int
+from processors.build_candles.sift import EARLIEST, FUTURE, LATEST, Rules, SeenOf, Sifted, Timeless, Trade
+from processors.engine.seen import Seen, Touch, Verdict
 
 
 def sift(
-    frame: pl.DataFrame, offsets: Sequence[int], seen_of: SeenOf, marks: dict[str, int], *, buy: int, grace: int, ahead: int
-) -> list[Sifted] | None:
+    frame: pl.DataFrame, offsets: Sequence[int], seen_of: SeenOf, marks: dict[str, int], rules: Rules
+) -> tuple[list[Sifted], list[Timeless]] | None:
     """Return what each venue's trades make, as `rows.sift` does; None where columns can't hold them exactly."""
-    column = pl.col
-    time = column("event_time").fill_null(column("received_at"))
-    clock = pl.min_horizontal(time, column("received_at") + ahead)
-    wide = frame.select_seq(
-        "venue", "symbol", "trade_id", "sequence", "origin", "side",
-        column("price").to_physical(),
-        column("size").to_physical(),
-        time=time,
-        timed=column("event_time").is_not_null(),
-        clock=clock,
-        mark=clock.cum_max(),
-        less=column("size").to_physical() // _UNIT,
-    )  # fmt: skip
-    exact = _exact(wide["price"], wide["size"], wide["less"])
-    if exact is None:
+    wide = frame.select_seq(_expressions(rules.skew))
+    timeless: list[Timeless] = []
+    one = wide["venue"].n_unique() == 1
+    if not wide["sound"].all():
+        others = wide.filter(~wide["sound"]).select("row", "symbol", "trade_id").iter_rows()
+        timeless = [Timeless(offsets[row], symbol, text) for row, symbol, text in others]
+        wide, one = wide.filter(wide["sound"]), False
+    venues = [wide] if one else wide.partition_by("venue", maintain_order=True)
+    exact = [exactly(part, part["mark"] if one else part["clock"].cum_max(), rules) for part in venues]
+    ready = [part for part in exact if part is not None]
+    if len(ready) < len(exact):
         return None
-    price, size = exact
-    kept = [wide[name] for name in ("venue", "symbol", "trade_id", "sequence", "origin", "time", "timed", "clock", "mark")]
-    whole = pl.DataFrame([
-        *kept,
-        price.values.alias("price"),
-        size.values.alias("size"),
-        (price.values * size.values).alias("quote"),
-        (size.values * (wide["side"] == buy).cast(pl.Int128)).alias("bought"),
-    ]).with_row_index("row")  # fmt: skip
-    venues = [whole] if whole["venue"].n_unique() == 1 else _apart(whole)
-    return [_Venue(part, offsets, marks, price.unit, size.unit, grace).sift(seen_of) for part in venues]
+    return [_Venue(part, offsets, marks, rules).sift(seen_of) for part in ready], timeless
 
 
-def _apart(frame: pl.DataFrame) -> list[pl.DataFrame]:
-    """Return the trades of each venue, with a watermark of its own."""
-    return [part.with_columns(mark=pl.col("clock").cum_max()) for part in frame.partition_by("venue", maintain_order=True)]
-
-
-def _exact(price: pl.Series, size: pl.Series, less: pl.Series) -> tuple[_Scaled, _Scaled] | None:
-    """Return prices and sizes in units that keep their products and sums within 128 bits; `less` is the size at 8 decimals."""
-    highest = max(_magnitude(price), 1)
-    sizes = _Scaled(less, _POWERS[0]) if (less * _UNIT == size).all() else _scaled(size)
-    most = max(_magnitude(sizes.values), 1) * len(size)
-    if highest * most < _ROOM:
-        return _Scaled(price, 1), sizes
-    prices = _scaled(price)
-    return (prices, sizes) if max(_magnitude(prices.values), 1) * most < _ROOM else None
-
-
-def _scaled(values: pl.Series) -> _Scaled:
-    for power in _POWERS:
-        unit = pl.Series([power], dtype=pl.Int128)
-        less = values // unit
-        if (less * unit == values).all():
-            return _Scaled(less, power)
-    return _Scaled(values, 1)
-
-
-def _magnitude(values: pl.Series) -> int:
-    return max(abs(_highest(values)), abs(_lowest(values)))
-
-
-def _highest(values: pl.Series) -> int:
-    return cast("int", values.max())  # integers without nulls, as everywhere here
-
-
-def _lowest(values: pl.Series) -> int:
-    return cast("int", values.min())
-
-
-def _sum(values: pl.Series) -> int:
-    return cast("int", values.sum())
+@cache
+def _expressions(skew: int) -> list[pl.Expr]:
+    """Return what is asked of each trade; `skew` as in Rules."""
+    received_at = pl.col("received_at")
+    time = pl.col("event_time").fill_null(received_at)
+    supported = time <= received_at + skew
+    clock = pl.when(supported).then(time).otherwise(received_at)
+    sound = (time >= EARLIEST) & (received_at <= LATEST) & (time <= received_at + FUTURE)
+    named = ("venue", "symbol", "trade_id", "origin", "side", "size_unit", "size_base", "size_quote", "trade_kind")
+    return [
+        pl.int_range(pl.len()).alias("row"),
+        *map(pl.col, named),
+        pl.when(pl.col("sequence") >= 0).then(pl.col("sequence")).alias("sequence"),
+        pl.col("price").to_physical(),
+        pl.col("size").to_physical(),
+        LESS,
+        time.alias("time"),
+        (pl.col("event_time").is_not_null() & supported).alias("timed"),
+        clock.alias("clock"),
+        clock.cum_max().alias("mark"),
+        sound.alias("sound"),
+        (~supported).alias("skewed"),
+    ]
 
 
 class _Venue:
     """The trades of one venue in a stretch, as columns."""
 
-    def __init__(self, frame: pl.DataFrame, offsets: Sequence[int], marks: dict[str, int], price: int, size: int, grace: int) -> None:
-        self.name: str = frame["venue"][0]
+    def __init__(self, part: Part, offsets: Sequence[int], marks: dict[str, int], rules: Rules) -> None:
+        frame = part.frame
+        self.name = part.venue
         mark = frame["mark"]
         before = marks.get(self.name, -1)
         self.marks = mark if mark[0] >= before else mark.clip(lower_bound=before)
         self.rows = frame["row"]
         self.frame = frame if mark[0] >= before else frame.with_columns(self.marks.alias("mark"))
-        self.late = _highest(self.marks - frame["time"]) > grace
+        self.late = highest(self.marks - frame["time"]) > rules.grace
+        self.skewed = part.skewed
+        self.outside, self.other_units = "outside" in frame.columns, "moved" in frame.columns
         self.offsets = offsets
-        self.price, self.size, self.grace = price, size, grace
+        self.price, self.size, self.grace = part.price, part.size, rules.grace
         self.odd: list[Trade] = []
-        self.forgotten: list[Trade] = []
+        self.forgotten: list[tuple[int, str, str]] = []
 
     def crossed(self, time: int) -> int:
         """Return the offset of the first trade that moved the watermark to a time."""
@@ -129,7 +89,8 @@ class _Venue:
             symbol = part["symbol"][0]
             seen = seen_of(self.name, symbol)
             epoch = seen.epoch
-            fresh, ordered = (part, True) if _in_order(part, seen) else self._one_by_one(part, seen)
+            ordered = not (self.outside and part["outside"].any()) and self._in_order(part, seen)
+            fresh = part if ordered else self._one_by_one(part, seen)
             if self.late and len(fresh):
                 late = fresh["mark"] - fresh["time"] > self.grace
                 if late.any():
@@ -138,29 +99,78 @@ class _Venue:
             if len(fresh):
                 bars.append((symbol, list(self._bars(fresh if ordered else _sorted(fresh), epoch, ordered=ordered))))
         self.odd.sort(key=_offset)
-        return Sifted(self.name, self.marks[-1], self.crossed, bars, self.odd, self.forgotten)
+        return Sifted(self.name, self.marks[-1], self.crossed, bars, self.odd, self.forgotten, self.skewed)
 
-    def _one_by_one(self, part: pl.DataFrame, seen: Seen) -> tuple[pl.DataFrame, bool]:
+    def _one_by_one(self, part: pl.DataFrame, seen: Seen) -> pl.DataFrame:
         """Return the new trades of a symbol whose trades are not all new and in order; set those of another epoch aside."""
-        epoch = seen.epoch
+        epoch, offsets = seen.epoch, self.offsets
         keep: list[bool] = []
-        for at, (sequence, text, time, timed) in enumerate(part.select("sequence", "trade_id", "time", "timed").iter_rows()):
-            verdict, its = seen.take(sequence, text, time, timed=timed)
-            keep.append(verdict is Verdict.NEW and its == epoch)
+        outside = part["outside"] if self.outside else pl.repeat(False, len(part), eager=True)
+        names = ("sequence", "trade_id", "time", "clock", "timed", "row", "mark")
+        for at, ((sequence, text, time, clock, timed, row, mark), out) in enumerate(
+            zip(part.select(names).iter_rows(), outside, strict=True)
+        ):
+            verdict, its = seen.take(sequence, text, time, clock, timed=timed, offset=offsets[row], mark=mark, spans=not out)
+            keep.append(verdict is Verdict.NEW and its == epoch and not out)
             if verdict is Verdict.FORGOTTEN:
-                self.forgotten += self._trades(part[at : at + 1], its)
-            elif verdict is Verdict.NEW and its != epoch:
+                self.forgotten.append((offsets[row], part["symbol"][0], text))
+            elif verdict is Verdict.NEW and its != epoch and not out:
                 self._set_aside(part[at : at + 1], its)
-        return part.filter(pl.Series(keep, dtype=pl.Boolean)), False
+        return part.filter(pl.Series(keep, dtype=pl.Boolean))
+
+    def _in_order(self, part: pl.DataFrame, seen: Seen) -> bool:
+        """Say whether all trades of a symbol are new, numbered and in order; if so, remember them."""
+        sequence, time = part["sequence"], part["time"]
+        if sequence.null_count() or not time.is_sorted():
+            return False
+        first, last, count = sequence[0], sequence[-1], len(part)
+        known = seen.runs.highest
+        if known is not None and first <= known:
+            return False
+        steps = sequence.slice(1) - sequence.slice(0, count - 1)
+        if count > 1 and lowest(steps) < 1:
+            return False
+        opened, closed = time[0], time[-1]
+        clock = highest(part["clock"]) if self.skewed else closed
+        if last - first + 1 == count:
+            self._extend(part, 0, seen, (first, last, opened, closed), clock)
+        else:
+            jumps = [*(steps > 1).arg_true(), count - 1]
+            for begin, end in zip([0, *(at + 1 for at in jumps)], jumps, strict=False):
+                self._extend(part, begin, seen, (sequence[begin], sequence[end], time[begin], time[end]), clock)
+        if opened // SECOND != closed // SECOND:
+            self._touch(part, time, seen)
+        return True
+
+    def _extend(self, part: pl.DataFrame, begin: int, seen: Seen, ends: tuple[int, int, int, int], clock: int) -> None:
+        for other in seen.extend(*ends, clock):
+            if other // SECOND != ends[2] // SECOND:
+                seen.touched.append(Touch(other, ends[2], self.offsets[part["row"][begin]], part["mark"][begin]))
+
+    def _touch(self, part: pl.DataFrame, time: pl.Series, seen: Seen) -> None:
+        """Tell whom trades in order touch: each first one of a second, the one before it."""
+        count, newest = len(part), time[-1]
+        second = time[0] // SECOND
+        while second != newest // SECOND:
+            at = bisect_left(time, (second + 1) * SECOND, 0, count)
+            its = time[at]
+            second = its // SECOND
+            seen.touched.append(Touch(time[at - 1], its, self.offsets[part["row"][at]], part["mark"][at]))
 
     def _set_aside(self, part: pl.DataFrame, epoch: int) -> None:
         self.odd += self._trades(part, epoch)
 
     def _trades(self, part: pl.DataFrame, epoch: int) -> Iterator[Trade]:
-        fields = ("symbol", "time", "sequence", "trade_id", "price", "size", "bought", "origin", "row", "mark")
-        for symbol, time, sequence, text, price, size, bought, origin, row, mark in part.select(fields).iter_rows():
+        fields = ("symbol", "time", "sequence", "trade_id", "price", "size", "quote", "bought", "origin", "row", "mark")
+        others = part.select("moved", "moved_bought", "paid", "known").rows() if self.other_units else [(0, 0, 0, True)] * len(part)
+        for (symbol, time, sequence, text, price, size, quote, bought, origin, row, mark), (moved, other_bought, paid, known) in zip(
+            part.select(fields).iter_rows(), others, strict=True
+        ):
+            amounts = Amounts(size * self.size + moved, quote * (self.price * self.size) + paid * UNIT) if known else None
             place = (time, -1 if sequence is None else sequence, text)
-            yield Trade(symbol, place, price * self.price, size * self.size, bought != 0, origin, epoch, self.offsets[row], mark)
+            yield Trade(
+                symbol, place, price * self.price, amounts, bought != 0 or other_bought != 0, origin, epoch, self.offsets[row], mark
+            )  # fmt: skip
 
     def _bars(self, part: pl.DataFrame, epoch: int, *, ordered: bool) -> Iterator[Bar]:
         """Yield the trades of one symbol, in order of time and sequence, as bars of one second."""
@@ -176,22 +186,29 @@ class _Venue:
             length = end - begin
             prices, numbers = price.slice(begin, length), sequence.slice(begin, length)
             some = numbered or numbers.null_count() == 0
-            newest: int = row[end - 1] if ordered else _highest(row.slice(begin, length))
-            yield Bar(
+            newest: int = row[end - 1] if ordered else highest(row.slice(begin, length))
+            bar = Bar(
                 (opened, _number(sequence[begin]), text[begin]),
                 (time[end - 1], _number(sequence[end - 1]), text[end - 1]),
-                (price[begin] * unit, _highest(prices) * unit, _lowest(prices) * unit, price[end - 1] * unit),
+                (price[begin] * unit, highest(prices) * unit, lowest(prices) * unit, price[end - 1] * unit),
                 (
-                    _sum(size.slice(begin, length)) * small,
-                    _sum(quote.slice(begin, length)) * (unit * small),
-                    _sum(bought.slice(begin, length)) * small,
+                    total(size.slice(begin, length)) * small,
+                    total(quote.slice(begin, length)) * (unit * small),
+                    total(bought.slice(begin, length)) * small,
                 ),
                 length,
-                (_lowest(numbers), _highest(numbers)) if some else (-1, -1),
+                (lowest(numbers), highest(numbers)) if some else (-1, -1),
                 epoch if some else -1,
                 self.offsets[newest],
-                _highest(origin.slice(begin, length)),
+                highest(origin.slice(begin, length)),
             )
+            if self.other_units:
+                bar.volume += total(part["moved"].slice(begin, length))
+                bar.quote += total(part["paid"].slice(begin, length)) * UNIT
+                bar.bought += total(part["moved_bought"].slice(begin, length))
+                if not part["known"].slice(begin, length).all():
+                    bar.epoch = -1
+            yield bar
             begin = end
 
 
@@ -205,30 +222,3 @@ def _number(sequence: int | None) -> int:
 
 def _sorted(part: pl.DataFrame) -> pl.DataFrame:
     return part.sort(pl.col("time"), pl.col("sequence").fill_null(-1), pl.col("trade_id"))
-
-
-def _in_order(part: pl.DataFrame, seen: Seen) -> bool:
-    """Say whether all trades of a symbol are new, numbered and in order; if so, remember them."""
-    sequence, time = part["sequence"], part["time"]
-    if sequence.null_count() or not time.is_sorted():
-        return False
-    first, last, count = sequence[0], sequence[-1], len(part)
-    highest = seen.ranges.highest
-    if highest is not None and first <= highest:
-        return False
-    if count == 1:
-        seen.extend(first, last, time[-1])
-        return True
-    steps = sequence.slice(1) - sequence.slice(0, count - 1)
-    if _lowest(steps) < 1:
-        return False
-    if last - first + 1 == count:
-        seen.extend(first, last, time[-1])
-        return True
-    begin = first
-    jumps = (steps > 1).arg_true()
-    for at in jumps:
-        seen.extend(begin, sequence[at], time[-1])
-        begin = sequence[at + 1]
-    seen.extend(begin, last, time[-1])
-    return True

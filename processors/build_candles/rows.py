@@ -4,17 +4,18 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import partial
 
+from processors.build_candles.amounts import amounts
 from processors.build_candles.bar import Bar, one_trade
 from processors.build_candles.intervals import SECOND
-from processors.build_candles.sift import SeenOf, Sifted, Trade
-from schemas.block_reader import Record
+from processors.build_candles.sift import EARLIEST, FUTURE, LATEST, Rules, SeenOf, Sifted, Timeless, Trade
 from processors.engine.seen import Verdict
+from schemas.block_reader import Record
 
 
 class _Venue:
     """What is found of one venue while its rows pass."""
 
-    __slots__ = ("bars", "forgotten", "mark", "marks", "odd", "offsets")
+    __slots__ = ("bars", "forgotten", "mark", "marks", "odd", "offsets", "skewed")
 
     def __init__(self, mark: int) -> None:
         self.mark = mark
@@ -22,7 +23,8 @@ class _Venue:
         self.offsets: list[int] = []
         self.bars: dict[str, dict[int, Bar]] = {}
         self.odd: list[Trade] = []
-        self.forgotten: list[Trade] = []
+        self.forgotten: list[tuple[int, str, str]] = []
+        self.skewed = 0
 
 
 def crossing(marks: Sequence[int], offsets: Sequence[int], time: int) -> int:
@@ -31,49 +33,59 @@ def crossing(marks: Sequence[int], offsets: Sequence[int], time: int) -> int:
 
 
 def sift(
-    records: Sequence[Record], offsets: Sequence[int], seen_of: SeenOf, marks: dict[str, int], *,
-    buy: int, grace: int, ahead: int, one_by_one: Sequence[bool] | None = None,
-) -> list[Sifted]:  # fmt: skip
-    """Return what each venue's trades make. `marks` are the watermarks before; `buy` is the side that took the offer.
+    records: Sequence[Record], offsets: Sequence[int], seen_of: SeenOf, marks: dict[str, int], rules: Rules,
+    one_by_one: Sequence[bool] | None = None,
+) -> tuple[list[Sifted], list[Timeless]]:  # fmt: skip
+    """Return what each venue's trades make, and those whose time cannot be. `marks` are the watermarks before.
 
-    `one_by_one` marks nothing, or for each record whether it must be skipped; then all others are taken by themselves.
+    `one_by_one` marks nothing, or for each record whether it is counted already; then all others are taken by themselves.
     """
     venues: dict[str, _Venue] = {}
+    timeless: list[Timeless] = []
+    buy, base, kinds_outside, grace, skew = rules
     for at, record in enumerate(records):
-        name, symbol, offset = record["venue"], record["symbol"], offsets[at]
-        venue = venues.get(name)
-        if venue is None:
-            venue = venues[name] = _Venue(marks.get(name, -1))
+        name, symbol, offset, text = record["venue"], record["symbol"], offsets[at], record["trade_id"]
         time, received_at = record["event_time"], record["received_at"]
         timed = time is not None
         if not timed:
             time = received_at
-        clock = min(time, received_at + ahead)
-        venue.mark = max(venue.mark, clock)
-        mark = venue.mark
+        if time < EARLIEST or received_at > LATEST or time > received_at + FUTURE:
+            timeless.append(Timeless(offset, symbol, text))
+            continue
+        venue = venues.get(name)
+        if venue is None:
+            venue = venues[name] = _Venue(marks.get(name, -1))
+        clock = time
+        if time > received_at + skew:
+            clock, timed = received_at, False
+            venue.skewed += 1
+        mark = venue.mark = max(venue.mark, clock)
         venue.marks.append(mark)
         venue.offsets.append(offset)
+        sequence, seen = record["sequence"], seen_of(name, symbol)
+        if sequence is not None and sequence < 0:
+            sequence = None
         if one_by_one is not None and one_by_one[at]:
+            seen.remember(sequence, text, time, clock, timed=timed, mark=mark)
             continue
-        sequence, text = record["sequence"], record["trade_id"]
-        seen = seen_of(name, symbol)
-        verdict, epoch = seen.take(sequence, text, time, timed=timed)
-        if verdict is Verdict.DUPLICATE:
+        outside = record["trade_kind"] in kinds_outside
+        verdict, epoch = seen.take(sequence, text, time, clock, timed=timed, offset=offset, mark=mark, spans=not outside)
+        if verdict is Verdict.FORGOTTEN:
+            venue.forgotten.append((offset, symbol, text))
+        if verdict is not Verdict.NEW or outside:
             continue
         place = (time, -1 if sequence is None else sequence, text)
-        price, size, bought, origin = record["price"], record["size"], record["side"] == buy, record["origin"]
-        if verdict is Verdict.FORGOTTEN:
-            venue.forgotten.append(Trade(symbol, place, price, size, bought, origin, epoch, offset, mark))
-        elif one_by_one is not None or mark - time > grace:
-            venue.odd.append(Trade(symbol, place, price, size, bought, origin, epoch, offset, mark))
+        moved, bought, price, origin = amounts(record, base), record["side"] == buy, record["price"], record["origin"]
+        if one_by_one is not None or mark - time > grace:
+            venue.odd.append(Trade(symbol, place, price, moved, bought, origin, epoch, offset, mark))
         else:
-            bar = one_trade(place, price, size, bought, epoch, offset, origin)
+            bar = one_trade(place, price, moved, bought, epoch, offset, origin)
             seconds = venue.bars.setdefault(symbol, {})
             mine = seconds.setdefault(time - time % SECOND, bar)
             if mine is not bar:
                 mine.add(bar)
     return [
         Sifted(name, venue.mark, partial(crossing, venue.marks, venue.offsets),
-               [(symbol, list(seconds.values())) for symbol, seconds in venue.bars.items()], venue.odd, venue.forgotten)
+               [(symbol, list(seconds.values())) for symbol, seconds in venue.bars.items()], venue.odd, venue.forgotten, venue.skewed)
         for name, venue in venues.items()
-    ]  # fmt: skip
+    ], timeless  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from processors.build_candles.intervals import DAY, HOUR, NAMES, SECOND
+from processors.build_candles.intervals import DAY, HOUR, MINUTE, NAMES, SECOND
 
 _RETENTION = {"1s": 2 * HOUR, "1h": 7 * DAY, "2h": 7 * DAY, "4h": 7 * DAY, "6h": 7 * DAY, "8h": 7 * DAY, "12h": 7 * DAY, "1d": 35 * DAY}
 _LONGEST = {"3d": 35 * DAY, "1w": 62 * DAY, "1M": 62 * DAY}
@@ -20,8 +20,12 @@ class Settings:
     """An open candle is published at most once in this time (of `now`)."""
     idle: int = 10 * SECOND
     """Where a venue says nothing for this long, candles whose close and grace passed that long ago are final by the clock."""
-    ahead: int = 60 * SECOND
-    """An event time may move the watermark no further than this beyond its arrival: one absurd clock must not close all candles."""
+    skew: int = 5 * SECOND
+    """An event time may be this far ahead of its arrival; one that is further moves the watermark to its arrival and no further."""
+    ids: int = 30 * MINUTE
+    """How long trade ids that are no numbers are remembered, in event time behind the watermark; an older trade is not counted."""
+    firsts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Venue → the number of a symbol's first trade, where the venue says it: before it there is none."""
     retention: Mapping[str, int] = field(default_factory=lambda: MappingProxyType(dict.fromkeys(NAMES, 2 * DAY) | _RETENTION | _LONGEST))
     """Interval → how long after its close a candle still takes late trades."""
     smallest: int = 64

@@ -8,9 +8,10 @@ import msgspec
 from processors.build_candles.bar import Bar, one_trade
 from processors.build_candles.history import History
 from processors.build_candles.intervals import MINUTE, NAMES, SECOND, spans
+from processors.build_candles.proof import prove
 from processors.build_candles.sift import Trade
-from schemas.block_reader import Record
 from processors.engine.seen import Seen
+from schemas.block_reader import Record
 
 _NEVER = 2**62
 
@@ -18,16 +19,20 @@ _NEVER = 2**62
 class Symbol:
     """One symbol's state. An interval is named by its place in NAMES."""
 
-    def __init__(self, venue: str, symbol: str) -> None:
+    def __init__(self, venue: str, symbol: str, keep: int, first: int | None = None) -> None:
+        """Begin with nothing. `keep`: see Seen; `first`: the number of the symbol's first trade, where the venue says it."""
         self.venue = venue
         self.symbol = symbol
-        self.seen = Seen()
+        self.seen = Seen(keep)
+        self._first = first
         self.applied = -1
         self.history = History()
         self._open: list[dict[int, Bar]] = [{} for _ in NAMES]
         self._next_end = _NEVER
+        self._next_presumable = _NEVER
         self._changed: dict[tuple[int, int], Bar] = {}
-        self._revised: dict[tuple[int, int], Bar] = {}
+        self._due: dict[tuple[int, int], Bar] = {}
+        """Candles that are final and have changed: to be published with this block, before any checkpoint holds it."""
         self._longest_unshown = _NEVER
         self._pending: Bar | None = None
         """The newest minute's trades that are not yet in the candles of a minute and longer: most blocks bring a few trades."""
@@ -57,9 +62,7 @@ class Symbol:
             bar.start = minute
             self._pending = bar
             self._next_end = min(self._next_end, minute + MINUTE)
-            if self._is_closed_around(minute):
-                # It revises what is final by the clock: that must be published with this block, before any checkpoint holds it.
-                self._add_pending()
+            self._next_presumable = min(self._next_presumable, minute + MINUTE)
 
     def take(
         self, trade: Trade, grace: int, retention: Sequence[int], crossed: Callable[[int], int], *, again: bool = False
@@ -73,7 +76,7 @@ class Symbol:
         made: list[Record] = []
         too_late: list[str] = []
         time = trade.place[0]
-        one = one_trade(trade.place, trade.price, trade.size, trade.bought, trade.epoch, trade.offset, trade.origin)
+        one = one_trade(trade.place, trade.price, trade.amounts, trade.bought, trade.epoch, trade.offset, trade.origin)
         second = time - time % SECOND
         for place, (start, end) in enumerate(((second, second + SECOND), *spans(time - time % MINUTE))):
             bar = self._find(place, start)
@@ -90,8 +93,35 @@ class Symbol:
                 if not bar.final:
                     made.append(self._finish(place, bar, crossed(end + grace)))
                 bar.add(one)
-                self._revise(place, bar, 1)
+                bar.revision += 1
+                self._put_back(place, bar)
         return made, too_late
+
+    def settle(self, retention: Sequence[int]) -> None:
+        """Move the candles of which the block's trades have changed what is proven (proof.py), and that do not hold these trades."""
+        touched, self.seen.touched = self.seen.touched, []
+        for time, by, offset, mark in touched:
+            minute, second = time - time % MINUTE, time - time % SECOND
+            self._touch(0, second, second + SECOND, by, offset, mark, retention[0])
+            if by is not None and by - by % MINUTE == minute:
+                continue
+            if self._pending is not None and self._pending.start == minute:
+                self._add_pending()
+            for place, (start, end) in enumerate(spans(minute), 1):
+                self._touch(place, start, end, by, offset, mark, retention[place])
+
+    def _touch(self, place: int, start: int, end: int, by: int | None, offset: int, mark: int, retention: int) -> None:
+        if (by is not None and start <= by < end) or end + retention <= mark:
+            return
+        bar = self._find(place, start)
+        if bar is None or bar.version >= offset:
+            return
+        bar.version = offset
+        self.dirty = True
+        if bar.final:
+            self._put_back(place, bar)
+        elif bar.presumed:
+            self._due[place, start] = bar
 
     def finish(self, reached: int, version: Callable[[int], int]) -> list[Record]:
         """Make every candle final that closed at or before a time; `version` gives it from the candle's close."""
@@ -107,10 +137,27 @@ class Symbol:
         self.dirty = True
         return made
 
+    def presume(self, reached: int) -> list[Record]:
+        """Make every open candle that closed at or before a time final by the clock, until one of its trades comes."""
+        if self._next_presumable > reached:
+            return []
+        self._add_pending()
+        made: list[Record] = []
+        self._next_presumable = _NEVER
+        for place, bars in enumerate(self._open):
+            for bar in bars.values():
+                if bar.end > reached:
+                    self._next_presumable = min(self._next_presumable, bar.end)
+                elif not bar.presumed:
+                    bar.presumed = True
+                    self._changed.pop((place, bar.start), None)
+                    made.append(self._record(place, bar))
+        return made
+
     def publish(self, now: int, every: int) -> list[Record]:
-        """Return the revised candles, and the open ones that changed and were not published in the last `every`."""
-        made = [bar.record(self.venue, self.symbol, NAMES[place]) for (place, _), bar in self._revised.items()]
-        self._revised.clear()
+        """Return the final candles that changed, and the open ones that changed and were not published in the last `every`."""
+        made = [self._record(place, bar) for (place, _), bar in self._due.items()]
+        self._due.clear()
         if self._pending is not None and self._added + every <= now:
             self._add_pending()
             self._added = now
@@ -121,7 +168,7 @@ class Symbol:
             if bar.shown + every <= now:
                 bar.shown = now
                 del self._changed[key]
-                made.append(bar.record(self.venue, self.symbol, NAMES[key[0]]))
+                made.append(self._record(key[0], bar))
             else:
                 self._longest_unshown = min(self._longest_unshown, bar.shown)
         return made
@@ -130,19 +177,21 @@ class Symbol:
         """Return all but the final candles, as bytes, built up to an offset."""
         self._add_pending()
         self.applied = applied
-        self.dirty = False
+        self.dirty = self.seen.changed = False
         bars = [[bar.dump() for bar in bars.values()] for bars in self._open]
         return msgspec.msgpack.encode([applied, self.seen.dump(), bars])
 
     def restore(self, head: bytes) -> None:
         """Take what `head` wrote; the history must be restored before."""
         state: list[Any] = msgspec.msgpack.decode(head)
-        self.applied, self.seen = state[0], Seen.load(state[1])
+        self.applied = state[0]
+        self.seen.load(state[1])
         for place, bars in enumerate(state[2]):
             for bar in map(Bar.load, bars):
                 if self.history.find(place, bar.start) is None:  # else it became final after this head was written
                     self._open[place][bar.start] = bar
                     self._next_end = min(self._next_end, bar.end)
+                    self._next_presumable = min(self._next_presumable, bar.end)
 
     def _add_pending(self) -> None:
         bar = self._pending
@@ -151,24 +200,18 @@ class Symbol:
             for place, (start, end) in enumerate(spans(bar.start), 1):
                 self._put(place, start, end, bar)
 
-    def _is_closed_around(self, minute: int) -> bool:
-        return any(self.history.find(place, start) is not None for place, (start, _) in enumerate(spans(minute), 1))
-
     def _find(self, place: int, start: int) -> Bar | None:
         return self._open[place].get(start) or self.history.find(place, start)
 
     def _put(self, place: int, start: int, end: int, more: Bar) -> None:
         bar = self._open[place].get(start)
         if bar is None:
-            bar = self.history.find(place, start)
-            if bar is not None:  # final by the clock, before the watermark came
-                bar.add(more)
-                self._revise(place, bar, more.trades)
-                return
             bar = self._open[place][start] = more.within(start, end)
             self._next_end = min(self._next_end, end)
         else:
             bar.add(more)
+            bar.presumed = False
+        self._next_presumable = min(self._next_presumable, end)
         self._changed[place, start] = bar
         self._longest_unshown = min(self._longest_unshown, bar.shown)
 
@@ -177,10 +220,13 @@ class Symbol:
         bar.version = max(bar.version, version)
         self._open[place].pop(bar.start, None)
         self._changed.pop((place, bar.start), None)
+        self._due.pop((place, bar.start), None)
         self.history.put(place, bar)
-        return bar.record(self.venue, self.symbol, NAMES[place])
+        return self._record(place, bar)
 
-    def _revise(self, place: int, bar: Bar, trades: int) -> None:
-        bar.revision += trades
+    def _put_back(self, place: int, bar: Bar) -> None:
         self.history.put(place, bar)
-        self._revised[place, bar.start] = bar
+        self._due[place, bar.start] = bar
+
+    def _record(self, place: int, bar: Bar) -> Record:
+        return bar.record(self.venue, self.symbol, NAMES[place], prove(bar, self.seen, self._first))

@@ -1,21 +1,22 @@
-"""What a symbol's stream has shown already: ranges of sequences, or the last ids where a venue does not count.
+"""What a symbol's stream has shown already: runs of sequences, or ids where a venue does not count.
 
 A venue may begin its numbers again. Then a number below the highest comes with a time that no event has had yet, while
 a duplicate, a late event or a repair has a time that has passed. From there on a new epoch counts, and the one before is
 kept for late events of its time.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
+
+from processors.engine.ids import ROUNDED, SLOT, Ids
+from processors.engine.runs import Runs
 
 AGAIN = 1_000
 """A number seen before is a new event where its time is later than all by more than this (µs): REST rounds to milliseconds."""
 FAR = 1_000
 """A number not seen before is of a new epoch where it is lower than all by more than this, and later than all as above."""
-MAX_RANGES = 2_048
-MAX_IDS = 4_096
+SECOND = 1_000_000
 
 
 class Verdict(IntEnum):
@@ -26,128 +27,112 @@ class Verdict(IntEnum):
     FORGOTTEN = 2
 
 
-class Ranges:
-    """A set of integers as ascending, disjoint ranges that do not touch."""
+class Touch(NamedTuple):
+    """An event beside a hole that another event has changed: what is said of the spans around its time may be so no more."""
 
-    __slots__ = ("firsts", "floor", "lasts")
-
-    def __init__(self, firsts: Sequence[int] = (), lasts: Sequence[int] = (), floor: int | None = None) -> None:
-        self.firsts = list(firsts)
-        self.lasts = list(lasts)
-        self.floor = floor
-        """Below it nothing is known: the ranges there were forgotten, to bound the memory."""
-
-    @property
-    def highest(self) -> int | None:
-        """The greatest member."""
-        return self.lasts[-1] if self.lasts else None
-
-    def __contains__(self, number: int) -> bool:
-        at = bisect_right(self.firsts, number) - 1
-        return at >= 0 and number <= self.lasts[at]
-
-    def add(self, first: int, last: int) -> None:
-        """Add all numbers from `first` to `last`, inclusive."""
-        firsts, lasts = self.firsts, self.lasts
-        if lasts and first == lasts[-1] + 1:  # in order: nearly always
-            lasts[-1] = last
-            return
-        begin = bisect_left(lasts, first - 1)
-        end = bisect_right(firsts, last + 1)
-        if begin < end:
-            first, last = min(first, firsts[begin]), max(last, lasts[end - 1])
-        firsts[begin:end] = [first]
-        lasts[begin:end] = [last]
-        if len(firsts) > MAX_RANGES:
-            self.floor = lasts[0] + 1
-            del firsts[0], lasts[0]
-
-    def holes(self, first: int, last: int) -> Iterator[tuple[int, int]]:
-        """Yield the ranges between `first` and `last`, inclusive, that are not in the set."""
-        at = bisect_left(self.lasts, first)
-        while first <= last:
-            if at == len(self.firsts) or self.firsts[at] > last:
-                yield first, last
-                return
-            if self.firsts[at] > first:
-                yield first, self.firsts[at] - 1
-            first = self.lasts[at] + 1
-            at += 1
-
-    def dump(self) -> list[Any]:
-        """Return the ranges as plain lists."""
-        return [self.firsts, self.lasts, self.floor]
+    time: int
+    by: int | None
+    """The time of the event that changed it; spans that hold both know already. None where no span holds that one."""
+    offset: int
+    """Of the event that changed it."""
+    mark: int
 
 
 class Seen:
-    """What one symbol's stream has shown. Numbers where the venue counts, ids where it does not; both are bounded."""
+    """What one symbol's stream has shown. Sequences in runs, the lowest forgotten beyond a number; ids for `keep` of event time."""
 
-    __slots__ = ("epoch", "high_time", "ids", "past", "past_until", "ranges")
+    __slots__ = ("changed", "epoch", "high_time", "ids", "keep", "past", "past_until", "runs", "touched")
 
-    def __init__(self) -> None:
-        self.ranges = Ranges()
-        self.past = Ranges()
+    def __init__(self, keep: int) -> None:
+        self.keep = keep
+        """How long ids that are no numbers are remembered, in microseconds of event time behind the watermark."""
+        self.runs = Runs()
+        self.past = Runs()
         self.past_until = -1
         """Times up to this one belong to the epoch before."""
         self.epoch = 0
         self.high_time = -1
-        self.ids: dict[str, None] = {}
+        self.ids = Ids()
+        self.touched: list[Touch] = []
+        """What has been touched since this was last emptied, which is for whoever reads it to do."""
+        self.changed = False
+        """Something is new that `dump` tells; for whoever writes it to clear."""
 
-    def take(self, sequence: int | None, text: str, time: int, *, timed: bool) -> tuple[Verdict, int]:
-        """Say whether an event is new, remember it, and return the epoch it belongs to.
+    def take(
+        self, sequence: int | None, text: str, time: int, clock: int, *, timed: bool, offset: int, mark: int, spans: bool = True
+    ) -> tuple[Verdict, int]:  # fmt: skip
+        """Say whether an event is new, remember it, and return the epoch it belongs to. All times in microseconds.
 
-        `time` is in microseconds; `timed` says that the venue gave it (an event's arrival proves nothing about its age).
+        `time`: when it was; `clock`: the same where its arrival supports it, else its arrival: nobody's wrong clock moves ours; `timed`:
+        the venue gave the time, and it is supported (an event's arrival proves nothing about its age); `mark`: the venue's watermark
+        with this event; `spans`: it belongs to the spans of its time.
         """
         if sequence is None:
-            return self._take_text(text, time)
-        ranges, epoch = self.ranges, self.epoch
-        highest = ranges.highest
+            return self._take_text(text, time, clock, timed, mark), self.epoch
+        runs, epoch = self.runs, self.epoch
+        highest = runs.highest
         if highest is None or sequence > highest:
-            ranges.add(sequence, sequence)
-            self.high_time = max(time, self.high_time)
-            return Verdict.NEW, epoch
-        if epoch and timed and time <= self.past_until:
-            ranges, epoch = self.past, epoch - 1
-        elif timed and time > self.high_time + AGAIN and (sequence in ranges or sequence < ranges.firsts[0] - FAR):
-            self.begin()
-            ranges, epoch = self.ranges, self.epoch
-        if ranges.floor is not None and sequence < ranges.floor:
-            return Verdict.FORGOTTEN, epoch
-        if sequence in ranges:
-            return Verdict.DUPLICATE, epoch
-        ranges.add(sequence, sequence)
-        self.high_time = max(time, self.high_time)
+            beside = runs.extend(sequence, sequence, time, time)
+        else:
+            if epoch and timed and time <= self.past_until:
+                runs, epoch = self.past, epoch - 1
+            elif timed and time > self.high_time + AGAIN and (sequence in runs or sequence < runs.firsts[0] - FAR):
+                self.begin()
+                runs, epoch = self.runs, self.epoch
+            if runs.floor is not None and sequence < runs.floor:
+                return Verdict.FORGOTTEN, epoch
+            if sequence in runs:
+                return Verdict.DUPLICATE, epoch
+            beside = runs.add(sequence, time)
+        self.changed = True
+        self.high_time = max(self.high_time, clock)
+        second = time // SECOND
+        for other in beside:
+            if other // SECOND != second or not spans:
+                self.touched.append(Touch(other, time if spans else None, offset, mark))
+        if not spans:
+            self.touched.append(Touch(time, None, offset, mark))
         return Verdict.NEW, epoch
 
-    def extend(self, first: int, last: int, high_time: int) -> None:
-        """Remember all numbers of a stretch that begins above the highest."""
-        self.ranges.add(first, last)
-        self.high_time = max(high_time, self.high_time)
+    def remember(self, sequence: int | None, text: str, time: int, clock: int, *, timed: bool, mark: int) -> None:
+        """Remember the id of an event that was counted before a crash, where its slot was not written."""
+        if sequence is None:
+            self._take_text(text, time, clock, timed, mark)
+
+    def extend(self, first: int, last: int, first_time: int, last_time: int, clock: int) -> tuple[int, ...]:
+        """Remember all numbers of an unbroken stretch above the highest; return the times of the events that this touches."""
+        self.high_time = max(clock, self.high_time)
+        self.changed = True
+        return self.runs.extend(first, last, first_time, last_time)
 
     def begin(self) -> None:
         """Begin a new epoch: what comes now is counted from its own first number."""
-        self.past, self.past_until = self.ranges, self.high_time
-        self.ranges = Ranges()
+        self.past, self.past_until = self.runs, self.high_time
+        self.runs = Runs()
         self.epoch += 1
 
-    def _take_text(self, text: str, time: int) -> tuple[Verdict, int]:
-        if text in self.ids:
-            return Verdict.DUPLICATE, self.epoch
-        self.ids[text] = None
-        if len(self.ids) > MAX_IDS:
-            del self.ids[next(iter(self.ids))]
-        self.high_time = max(time, self.high_time)
-        return Verdict.NEW, self.epoch
+    def of(self, epoch: int) -> Runs | None:
+        """Return the runs of an epoch; None where they are not kept any more."""
+        return self.runs if epoch == self.epoch else self.past if epoch == self.epoch - 1 else None
+
+    def forget(self, mark: int) -> None:
+        """Let go of the ids that no event at a watermark can ask for."""
+        self.ids.forget(mark - self.keep)
+
+    def _take_text(self, text: str, time: int, clock: int, timed: bool, mark: int) -> Verdict:
+        if ((time - ROUNDED) // SLOT + 1) * SLOT + self.keep <= mark:
+            return Verdict.FORGOTTEN
+        if not self.ids.take(text, time, mark - self.keep, timed=timed):
+            return Verdict.DUPLICATE
+        self.high_time = max(clock, self.high_time)
+        self.changed = True
+        return Verdict.NEW
 
     def dump(self) -> list[Any]:
-        """Return the state as plain lists; `load` is its inverse."""
-        return [self.ranges.dump(), self.past.dump(), self.past_until, self.epoch, self.high_time, list(self.ids)]
+        """Return all but the ids as plain lists; `load` is its inverse."""
+        return [self.runs.dump(), self.past.dump(), self.past_until, self.epoch, self.high_time]
 
-    @classmethod
-    def load(cls, state: Sequence[Any]) -> "Seen":
-        """Return what `dump` wrote."""
-        seen = cls()
-        seen.ranges, seen.past = Ranges(*state[0]), Ranges(*state[1])
-        seen.past_until, seen.epoch, seen.high_time = state[2:5]
-        seen.ids = dict.fromkeys(state[5])
-        return seen
+    def load(self, state: Sequence[Any]) -> None:
+        """Take what `dump` wrote."""
+        self.runs, self.past = Runs.load(state[0]), Runs.load(state[1])
+        self.past_until, self.epoch, self.high_time = state[2:]

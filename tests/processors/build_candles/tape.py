@@ -9,15 +9,19 @@ from typing import Any
 from hypothesis import strategies as st
 
 from processors.build_candles.intervals import span
-from schemas.block_reader import Block
 from schemas import decimals
+from schemas.block_reader import Block
 from schemas.catalogue import Schema, event
 from schemas.codec import Codec
 
 START = 1_760_000_000_000_000
 SECOND = 1_000_000
+LONG = 400 * 86_400 * SECOND
+"""Longer than any tape lasts."""
 CODEC = Codec(event("trade"), 3)
 EXACT = Context(prec=200, rounding=ROUND_HALF_EVEN)
+OUTSIDE = ("block", "rfq", "combo_leg")
+UNKNOWN = {"completeness": "unknown", "missing_trades": None, "covered_from": None, "covered_to": None}
 
 
 def writer_of(schema_id: int) -> Schema:
@@ -39,6 +43,10 @@ class Print:
     after: int | None = None
     counted: bool = True
     origin: str = "simulated"
+    kind: str = "normal"
+    unit: str = "base"
+    base: str | None = None
+    quote: str | None = None
 
     @property
     def time(self) -> int:
@@ -56,6 +64,8 @@ class Print:
                 "event_time": None if self.at is None else START + self.at, "trade_id": str(self.number),
                 "sequence": self.number if self.counted else None, "price": decimals.encode(self.price),
                 "size": decimals.encode(self.size), "side": self.side, "replayed": False,
+                "trade_kind": self.kind, "size_unit": self.unit, "size_base": self.base and decimals.encode(self.base),
+                "size_quote": self.quote and decimals.encode(self.quote),
             }
         )  # fmt: skip
 
@@ -73,23 +83,67 @@ def blocks(prints: list[Print], cuts: list[int]) -> list[Block]:
 
 def expected(prints: list[Print], venue: str, symbol: str, interval: str, start: int) -> dict[str, Any]:
     """Return what a candle must hold, computed with Decimal from the prints alone."""
-    once = {(one.number, one.time if one.counted else None): one for one in reversed(prints) if (one.venue, one.symbol) == (venue, symbol)}
-    inside = [one for one in once.values() if span(interval, one.time)[0] == start]
+    once = first_of_each(prints, venue, symbol)
+    inside = [one for one in once if span(interval, one.time)[0] == start and one.kind not in OUTSIDE]
     ordered = sorted(inside, key=lambda one: (one.time, one.number if one.counted else -1, str(one.number)))
     prices = [Decimal(one.price) for one in ordered]
-    volume = _sum(Decimal(one.size) for one in ordered)
-    quote = _sum(EXACT.multiply(Decimal(one.price), Decimal(one.size)) for one in ordered)
-    numbers = [one.number for one in ordered]
-    missing = max(numbers) - min(numbers) + 1 - len(numbers) if all(one.counted for one in ordered) else None
+    sized = [one for one in ordered if one.unit == "base" or (one.base and one.quote)]
+    volume = _sum(Decimal(one.base or one.size) for one in sized)
+    quote = _sum(EXACT.multiply(Decimal(one.price), Decimal(one.size)) if one.quote is None else Decimal(one.quote) for one in sized)
     return {
         "open": prices[0], "high": max(prices), "low": min(prices), "close": prices[-1], "volume": volume,
         "quote_volume": quote.quantize(Decimal("1e-18"), context=EXACT),
         "vwap": EXACT.divide(quote, volume).quantize(Decimal("1e-18"), context=EXACT) if volume else prices[-1],
-        "taker_buy_volume": _sum(Decimal(one.size) for one in ordered if one.side == "buy"),
+        "taker_buy_volume": _sum(Decimal(one.base or one.size) for one in sized if one.side == "buy"),
         "trades": len(ordered), "first_trade_id": str(ordered[0].number), "last_trade_id": str(ordered[-1].number),
-        "missing_trades": missing,
-        "completeness": "unknown" if missing is None else "incomplete" if missing else "complete",
+        **(_proven(once, ordered, interval, start) if len(sized) == len(ordered) else UNKNOWN),
     }  # fmt: skip
+
+
+def first_of_each(prints: list[Print], venue: str, symbol: str) -> list[Print]:
+    """Return the trades of a symbol without repeats."""
+    mine = [one for one in prints if (one.venue, one.symbol) == (venue, symbol)]
+    return list({(one.number, one.time if one.counted else None): one for one in reversed(mine)}.values())
+
+
+def _proven(once: list[Print], inside: list[Print], interval: str, start: int) -> dict[str, Any]:
+    """Return what the ids of all trades of a symbol prove of a final candle: every hole beside one of its trades is its."""
+    if not all(one.counted for one in once):
+        return UNKNOWN
+    first, end = span(interval, start)
+    known = {one.number: one.time for one in once}
+    numbers = sorted(known)
+    ends = [numbers[0], *(number for pair in pairwise(numbers) if pair[1] - pair[0] > 1 for number in pair), numbers[-1]]
+    runs = list(zip(ends[::2], ends[1::2], strict=True))
+    its = {at for at, (a, b) in enumerate(runs) if any(a <= one.number <= b for one in inside)}
+    lower, upper = min(its), max(its)
+    while lower > 0 and first <= known[runs[lower - 1][1]] < end:  # trades of its time that enter no candle are beside it too
+        lower -= 1
+    while upper < len(runs) - 1 and first <= known[runs[upper + 1][0]] < end:
+        upper += 1
+    missing = 0
+    for (_, a), (b, _) in pairwise(runs[max(lower - 1, 0) : upper + 2]):
+        missing += b - a - 1 if first <= known[a] < end or first <= known[b] < end else 0
+    below = lower == 0 and first <= known[numbers[0]] < end
+    above = upper == len(runs) - 1 and first <= known[numbers[-1]] < end
+    return {
+        "missing_trades": missing,
+        "completeness": "incomplete" if missing else "partial" if below or above else "complete",
+        "covered_from": None if not (below or above) else min(one.time for one in inside) if below else first,
+        "covered_to": None if not (below or above) else max(one.time for one in inside) if above else end,
+    }
+
+
+def agrees(candle: dict[str, Any], prints: list[Print]) -> bool:
+    """Return True where a candle holds what it must by all prints; AssertionError shows what differs.
+
+    What an open one says of its completeness is as old as its last publication, so it is not compared.
+    """
+    content = read(candle)
+    wanted = expected(prints, candle["venue"], candle["symbol"], candle["interval"], candle["open_time"])
+    names = set(wanted) if candle["state"] != "provisional" else set(wanted) - set(UNKNOWN)
+    assert {name: content[name] for name in names} == {name: wanted[name] for name in names}
+    return True
 
 
 def _sum(numbers: Iterable[Decimal]) -> Decimal:
@@ -121,9 +175,13 @@ _number = st.one_of(
 )
 
 
+_kinds = st.sampled_from([*["normal"] * 8, "liquidation", "block"])
+_units = st.sampled_from([*[("base", None, None)] * 6, ("contract", "0.015625", "1000"), ("quote", "3", "4.5"), ("contract", None, None)])
+
+
 @st.composite
 def tapes(draw: st.DrawFn) -> list[Print]:
-    """Draw trades of two venues: mostly in order, some late, out of order, twice, missing, or without a number or a time."""
+    """Draw trades of two venues: mostly in order, some late, out of order, twice, missing, of other kinds and units, or without a number or a time."""
     prints: list[Print] = []
     streams = [("binance", "BTCUSDT", True), ("binance", "ETHUSDT", True), ("kraken", "BTC/USD", True), ("other", "X", False)]
     numbers = dict.fromkeys((symbol for _, symbol, _ in streams), 100)
@@ -136,7 +194,7 @@ def tapes(draw: st.DrawFn) -> list[Print]:
         timed = counted or draw(st.booleans())
         one = Print(
             numbers[symbol], max(clock - late, 0) if timed else None, draw(_number), draw(_number),
-            draw(st.sampled_from(["buy", "sell", "unknown"])), venue, symbol, clock + 1_000, counted,
+            draw(st.sampled_from(["buy", "sell", "unknown"])), venue, symbol, clock + 1_000, counted, "simulated", draw(_kinds), *draw(_units),
         )  # fmt: skip
         prints.append(one)
         again = draw(st.integers(0, 9))

@@ -6,14 +6,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.build_candles.builder import Builder, Built
+from processors.build_candles.intervals import NAMES
 from processors.build_candles.settings import Settings
 from schemas.block_reader import Block
 from schemas.catalogue import event
 from schemas.codec import Codec
-from tests.processors.build_candles.tape import SECOND, START, Print, block, blocks, expected, newest, read, tapes, writer_of
+from tests.processors.build_candles.tape import (
+    LONG,
+    SECOND,
+    START,
+    UNKNOWN,
+    Print,
+    agrees,
+    block,
+    blocks,
+    expected,
+    newest,
+    read,
+    tapes,
+    writer_of,
+)
 
-COLUMNS = Settings(smallest=1)
-ROWS = Settings(smallest=10**9)
+COLUMNS = Settings(smallest=1, ids=LONG, retention=dict.fromkeys(NAMES, LONG))
+ROWS = Settings(smallest=10**9, ids=LONG, retention=dict.fromkeys(NAMES, LONG))
 cuts = st.lists(st.integers(1, 50), max_size=6)
 
 
@@ -22,9 +37,17 @@ def build(parts: list[Block], parameters: Settings = COLUMNS, now: int = START) 
     return [candle for number, part in enumerate(parts) for candle in builder.apply(part, now + number * SECOND).candles]
 
 
+def kept(candles: list[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """Return the row of each final candle that stays."""
+    return {key: one for key, one in newest(candles).items() if one["state"] != "provisional"}
+
+
 def finals(candles: list[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """Return what each candle held when it was first final; what was known of its completeness then depends on the cut."""
     return {
-        (one["venue"], one["symbol"], one["interval"], one["open_time"]): one
+        (one["venue"], one["symbol"], one["interval"], one["open_time"]): {
+            name: one[name] for name in one if name not in UNKNOWN and name != "version"
+        }
         for one in candles
         if one["state"] != "provisional" and one["revision"] == 0
     }
@@ -43,11 +66,10 @@ def test_columns_and_rows_give_the_same_candles(prints: list[Print], places: lis
 @given(tapes(), cuts)
 @settings(max_examples=60, deadline=None)
 def test_finals_do_not_depend_on_the_cut(prints: list[Print], places: list[int]) -> None:
-    """Every first final, and the version of each candle that stays, is the same for one block and for many."""
+    """What every first final holds, and the row of each candle that stays, is the same for one block and for many."""
     whole, cut = build([block(prints)]), build(blocks(prints, places))
     assert finals(whole) == finals(cut)
-    kept = {key: one for key, one in newest(whole).items() if one["state"] != "provisional"}
-    assert kept == {key: one for key, one in newest(cut).items() if one["state"] != "provisional"}
+    assert kept(whole) == kept(cut)
 
 
 @given(tapes())
@@ -55,16 +77,13 @@ def test_finals_do_not_depend_on_the_cut(prints: list[Print], places: list[int])
 def test_candles_hold_exactly_what_was_traded(prints: list[Print]) -> None:
     """Each candle equals the one computed with Decimal from its trades, counted once, in their order in time."""
     parts = [block([one], at) for at, one in enumerate(prints)]
-    for (venue, symbol, interval, start), candle in newest(build(parts)).items():
-        content = read(candle)
-        wanted = expected(prints, venue, symbol, interval, start)
-        assert {name: content[name] for name in wanted} == wanted
+    assert all(agrees(candle, prints) for candle in newest(build(parts)).values())
 
 
 @given(tapes(), cuts, st.data())
 @settings(max_examples=60, deadline=None)
 def test_a_crash_changes_nothing(prints: list[Print], places: list[int], data: st.DataObject) -> None:
-    """Restored from any prefix of a checkpoint's entries, the replay ends in the same candles, and no other first final is published."""
+    """Restored from any prefix of a checkpoint's entries, the replay ends in the same rows, and no other first final is published."""
     parts = blocks(prints, places)
     builder, entries, published, committed = Builder(writer_of, COLUMNS), dict[str, bytes](), list[dict[str, Any]](), 0
     for number, part in enumerate(parts):
@@ -85,15 +104,14 @@ def test_a_crash_changes_nothing(prints: list[Print], places: list[int], data: s
             committed = number + 1
     whole = build([block(prints)])
     assert finals(published) == finals(whole)
-    kept = {key: one for key, one in newest(published).items() if one["state"] != "provisional"}
-    assert kept == {key: one for key, one in newest(whole).items() if one["state"] != "provisional"}
+    assert kept(published) == kept(whole)
 
 
 def test_a_candle_is_final_when_the_watermark_passes_its_grace() -> None:
-    """The trade that moves the venue's highest event time two seconds past the close makes it final, with that trade's offset."""
+    """The trade that moves the venue's highest event time two seconds past the close makes it final, with a version of that trade's offset."""
     prints = [Print(1, 0), Print(2, 2_999_999), Print(3, 3_000_000)]
     made = [one for one in build(blocks(prints, [1, 2])) if one["interval"] == "1s" and one["open_time"] == START]
-    assert [(one["state"], one["version"]) for one in made] == [("provisional", 0), ("final", 2)]
+    assert [(one["state"], one["version"]) for one in made] == [("provisional", 0), ("final", 5)]
 
 
 def test_another_symbol_of_the_venue_moves_the_watermark_another_venue_does_not() -> None:
@@ -104,17 +122,17 @@ def test_another_symbol_of_the_venue_moves_the_watermark_another_venue_does_not(
 
 
 def test_each_late_trade_is_a_revision() -> None:
-    """Two trades after the final make revision two, whose content holds all, and whose version is the last one's offset."""
+    """Two trades after the final make revision two, whose content holds all, and whose version is of the last one's offset."""
     prints = [Print(1, 0, "10"), Print(4, 10 * SECOND), Print(3, 500_000, "30"), Print(2, 400_000, "20")]
     candle = newest(build([block(prints)]))["binance", "BTCUSDT", "1s", START]
-    assert (candle["state"], candle["revision"], candle["version"], candle["trades"], candle["last_trade_id"]) == ("revised", 2, 3, 3, "3")
+    assert (candle["state"], candle["revision"], candle["version"], candle["trades"], candle["last_trade_id"]) == ("revised", 2, 7, 3, "3")
 
 
 def test_a_trade_after_the_retention_is_told_and_not_counted() -> None:
     """A trade three hours late is too late for the second, whose candles are kept two hours, and counts in the minute."""
-    builder = Builder(writer_of, COLUMNS)
+    builder = Builder(writer_of, Settings())
     built = builder.apply(block([Print(1, 0), Print(3, 3 * 3600 * SECOND), Print(2, 1)]), START)
-    assert [(one.offset, one.intervals) for one in built.too_late] == [(2, ("1s",))]
+    assert [(one.offset, one.intervals) for one in built.uncounted] == [(2, ("1s",))]
     kept = newest(built.candles)
     assert kept["binance", "BTCUSDT", "1m", START - START % (60 * SECOND)]["trades"] == 2
     assert kept["binance", "BTCUSDT", "1s", START]["trades"] == 1
@@ -130,14 +148,16 @@ def test_open_candles_are_published_at_most_once_a_second() -> None:
 
 
 def test_a_quiet_venue_is_closed_by_the_clock() -> None:
-    """Ten seconds after a venue's last word, candles whose close and grace passed ten seconds ago are final."""
+    """Ten seconds after a venue's last word, candles whose close and grace passed ten seconds ago are final, until a trade takes it back."""
     builder = Builder(writer_of, ROWS)
     builder.apply(block([Print(1, 0)]), START)
     assert [one["state"] for one in builder.tick(START + 9 * SECOND) if one["interval"] == "1s"] == []
     made = [one for one in builder.tick(START + 13 * SECOND) if one["interval"] == "1s"]
-    assert [(one["state"], one["version"]) for one in made] == [("final", 0)]
+    assert [(one["state"], one["version"]) for one in made] == [("final", 1)]
     late = builder.apply(block([Print(2, 10)], 1), START + 14 * SECOND).candles
-    assert [(one["state"], one["revision"]) for one in late if one["interval"] == "1s"] == [("revised", 1)]
+    assert [(one["state"], one["trades"], one["version"]) for one in late if one["interval"] == "1s"] == [("provisional", 2, 2)]
+    again = [one for one in builder.tick(START + 24 * SECOND) if one["interval"] == "1s"]
+    assert [(one["state"], one["revision"], one["version"]) for one in again] == [("final", 0, 3)]
 
 
 def test_numbers_that_begin_again_count_again() -> None:
@@ -158,11 +178,31 @@ def test_products_beyond_128_bits_are_summed_exactly() -> None:
 
 
 def test_an_absurd_clock_does_not_close_all_candles() -> None:
-    """A trade dated a year ahead moves the watermark one minute past its arrival and no further."""
-    year = 365 * 86_400 * SECOND
-    builder = Builder(writer_of, COLUMNS)
-    builder.apply(block([Print(1, 0), Print(2, year, after=1_000)]), START)
-    assert builder.marks == {"binance": START + 60 * SECOND + 1_000}
+    """A trade dated more than five seconds after its arrival moves the watermark to its arrival and no further, and is told by venue."""
+    for parameters in (COLUMNS, ROWS):
+        builder = Builder(writer_of, parameters)
+        built = builder.apply(block([Print(1, 0), Print(2, 60 * SECOND, after=SECOND), Print(3, 6 * SECOND, after=SECOND)]), START)
+        assert builder.marks == {"binance": START + 6 * SECOND}
+        assert built.skewed == {"binance": 1}
+        again = builder.apply(block([Print(2, 60 * SECOND, after=9 * SECOND), Print(4, 9 * SECOND)], 3), START + SECOND)
+        assert [one["trades"] for one in again.candles if one["interval"] == "1d"] == [4]
+
+
+def test_a_trade_of_no_time_is_told_and_not_counted() -> None:
+    """One dated before 1970, a day after its arrival or at the end of time enters no candle and moves no watermark; the others count."""
+    prints = [
+        Print(1, 0),
+        Print(2, -START - 1, after=1),
+        Print(3, 2 * 86_400 * SECOND, after=2),
+        Print(4, 0, after=2**63 - 1 - START),
+        Print(5, 3),
+    ]
+    for parameters in (COLUMNS, ROWS):
+        builder = Builder(writer_of, parameters)
+        built = builder.apply(block(prints), START)
+        assert [one.offset for one in built.uncounted] == [1, 2, 3]
+        assert builder.marks == {"binance": START + 3}
+        assert {one["trades"] for one in newest(built.candles).values()} == {2}
 
 
 def test_a_message_that_is_no_trade_is_told_and_the_others_count() -> None:

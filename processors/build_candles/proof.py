@@ -1,0 +1,46 @@
+"""What the ids of trades prove about a candle: of its interval, from open to close, not of what lies between two trades.
+
+A venue that counts its trades leaves holes where one is missing (processors.engine.runs): between two ids, below the first that is
+known and above the last. A hole beside a trade of the candle may hold trades of its interval, so the candle is
+
+- complete, where there is none: a trade before the interval is known (or its first trade has the venue's first id of all), one at
+  or after its end, and every id between;
+- incomplete, where ids between two known ones are missing. A hole at the edge of two candles lies between the last trade of one and
+  the first of the next, and nothing tells to which it belongs: both are incomplete, and both say all of it;
+- partial, where no id is missing but the last trade before the interval, or the first after it, is not known (yet): an open candle,
+  the first after a start until the trades before are fetched, a final one until its symbol's next trade has come;
+- unknown, where ids prove nothing: the venue does not count, it has begun its count again within the interval, the holes of that
+  time are forgotten, or the amount of a trade is unknown.
+"""
+
+from typing import NamedTuple
+
+from processors.build_candles.bar import Bar
+from processors.engine.seen import Seen
+
+
+class Proof(NamedTuple):
+    """The fields of a candle that speak of its completeness, as schemas/avro/candle.avsc has them."""
+
+    completeness: str
+    missing_trades: int | None = None
+    covered_from: int | None = None
+    covered_to: int | None = None
+
+
+UNKNOWN = Proof("unknown")
+COMPLETE = Proof("complete", 0)
+
+
+def prove(bar: Bar, seen: Seen, first: int | None = None) -> Proof:
+    """Return what is proven of a candle. `first` is the number of the venue's first trade of a symbol, where the venue says it."""
+    runs = seen.of(bar.epoch) if bar.epoch >= 0 else None
+    beside = runs.beside(bar.low_sequence, bar.high_sequence, bar.start, bar.end) if runs else None
+    if runs is None or beside is None:
+        return UNKNOWN
+    below = beside.below and (bar.epoch > 0 or runs.firsts[0] != first)
+    if not below and not beside.above:
+        return Proof("incomplete", beside.missing) if beside.missing else COMPLETE
+    begin = bar.first[0] if below else bar.start
+    end = (bar.last[0] if bar.closed else None) if beside.above else bar.end
+    return Proof("incomplete" if beside.missing else "partial", beside.missing, begin, end)
