@@ -98,11 +98,11 @@ def test_a_venue_of_private_channels_alone_is_not_simulated() -> None:
 
 def test_only_what_is_wanted_is_simulated() -> None:
     """The simulator is asked for the venues of the run that it can speak for; the others are left out, and none at all is fatal."""
-    assert simulator_venues({"kraken": Venue(), "bourse": Venue()}) == ("kraken",)
+    assert simulator_venues({"kraken": Venue(), "mtgox": Venue()}) == ("kraken",)
     market = simulated({"kraken": Venue(), "binance": Venue()}, {"kraken_ws": "x", "kraken_rest": "x"}, {})
     assert (list(market.venues), market.left_out) == (["kraken"], {"binance": "it is not simulated"})
-    with pytest.raises(Fatal, match="serves none of bourse, but "):
-        simulator_venues({"bourse": Venue()})
+    with pytest.raises(Fatal, match="serves none of mtgox, but "):
+        simulator_venues({"mtgox": Venue()})
 
 
 def test_a_market_is_live_where_any_venue_is_reached() -> None:

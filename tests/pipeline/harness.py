@@ -25,16 +25,16 @@ from topology.settings import Kafka
 from topology.settings import Registry as RegistrySettings
 from topology.topics import all_topics, create, register
 
+PRODUCERS = ("binance", "kraken")
+"""Two venues that differ: what each venue must do by itself is tested in tests/contracts."""
 STAGES: dict[str, tuple[str, ...]] = {
-    "binance": ("producers", "binance"),
-    "kraken": ("producers", "kraken"),
+    **{venue: ("producers", venue) for venue in PRODUCERS},
     "normalise": ("processors.normalise",),
     "build_candles": ("processors.build_candles",),
     "detect_gaps": ("processors.detect_gaps",),
     "rebuild_books": ("processors.rebuild_books",),
     "clickhouse": ("sinks.clickhouse",),
 }
-PRODUCERS = ("binance", "kraken")
 SERVERS = {"broker": "kafka", "schema registry": "registry", "database": "clickhouse"}
 """Parts of the stack by what the tests call them: `clickhouse` is the sink."""
 POLL = 0.2
@@ -260,4 +260,4 @@ class Pipeline:
 
 def settings(**changes: Any) -> SimulatorSettings:
     """Return a small market for tests."""
-    return SimulatorSettings(**({"levels": 50, "rate": 2000.0} | changes))
+    return SimulatorSettings(**({"levels": 50, "rate": 2000.0, "venues": PRODUCERS} | changes))

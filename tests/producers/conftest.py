@@ -14,6 +14,7 @@ from topology import topics
 from topology.settings import Kafka, Registry
 
 VENUES = ("binance", "kraken")
+"""Two venues that differ: what each venue must do by itself is tested in tests/contracts."""
 Runs = Callable[..., Running]
 
 
@@ -36,7 +37,7 @@ def registry(stack_addresses: Addresses) -> Registry:
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
     """Start two symbols at two venues, standing still."""
-    async with Simulator(SimulatorSettings(seed=5, levels=300)) as started:
+    async with Simulator(SimulatorSettings(seed=5, venues=VENUES, levels=300)) as started:
         yield started
 
 

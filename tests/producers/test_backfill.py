@@ -99,7 +99,7 @@ def snapshots_of(running: Running) -> list[dict[str, Any]]:
 @pytest.fixture
 async def trading() -> AsyncIterator[Simulator]:
     """Start a market that trades at every step, with a history of some pages."""
-    async with Simulator(SimulatorSettings(seed=5, levels=300, trade_share=1.0, bases=("BTC",))) as started:
+    async with Simulator(SimulatorSettings(seed=5, venues=VENUES, levels=300, trade_share=1.0, bases=("BTC",))) as started:
         await started.step(5000)
         yield started
 

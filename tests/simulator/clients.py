@@ -18,6 +18,8 @@ from simulator.accounts.accounts import ApiKey
 from simulator.server import Simulator
 
 Levels = list[list[str]]
+VENUES = ("binance", "kraken")
+"""The venues whose procedures are written here; what is asked of every venue stands in tests/contracts/test_simulated_venues.py."""
 
 
 class Listener:

@@ -11,8 +11,8 @@ from tests.simulator import clients
 
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    """Start two symbols at two venues, 300 levels a side, standing still."""
-    async with Simulator(SimulatorSettings(seed=11, levels=300)) as started:
+    """Start two symbols at the venues that the clients here speak to, 300 levels a side, standing still."""
+    async with Simulator(SimulatorSettings(seed=11, venues=clients.VENUES, levels=300)) as started:
         yield started
 
 

@@ -41,8 +41,8 @@ def test_a_venue_lists_whatever_base_is_asked_for(name: str) -> None:
 
 def test_one_that_is_not_simulated_is_refused() -> None:
     """The refusal names those that are."""
-    with pytest.raises(ValueError, match=f"'bourse' is not simulated; there are {', '.join(all_venues())}"):
-        venue("bourse")
+    with pytest.raises(ValueError, match=f"'mtgox' is not simulated; there are {', '.join(all_venues())}"):
+        venue("mtgox")
 
 
 def test_a_folder_may_hold_several_venues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_the_command_line_takes_any_venue(capsys: pytest.CaptureFixture[str]) ->
     name = next(reversed(all_venues()))
     assert settings(arguments([])).venues == tuple(all_venues())
     assert settings(arguments(["--venues", name, "--port", f"{name}=4321"])).ports == {name: 4321}
-    for words in (["--help"], ["--port", "bourse=1"], ["--port", name]):
+    for words in (["--help"], ["--port", "mtgox=1"], ["--port", name]):
         with pytest.raises(SystemExit):
             arguments(words)
         said = capsys.readouterr()

@@ -239,7 +239,7 @@ async def test_same_seed_same_faults(client: aiohttp.ClientSession) -> None:
     ("fault", "text"),
     [
         (Fault("hiccup", "binance"), "not known"),
-        (Fault("drop", "bourse"), "not simulated"),
+        (Fault("drop", "mtgox"), "not simulated"),
         (Fault("drop", "binance", symbol="NOPE"), "not listed"),
     ],
 )

@@ -84,4 +84,4 @@ def test_many_symbols() -> None:
         assert len({listing.instrument.base for (at, _), listing in made.listings.items() if at == venue}) == 13
     assert ("kraken", "SIM13/USD") in made.listings
     with pytest.raises(ValueError, match="not simulated"):
-        instruments(("bourse",), ("BTC",))
+        instruments(("mtgox",), ("BTC",))

@@ -10,6 +10,8 @@ from decimal import Decimal
 import aiohttp
 
 from simulator.candles import candles
+from simulator.catalogue import all_venues, instruments
+from simulator.instruments import some_bases
 from simulator.server import Simulator, SimulatorSettings
 from tests.simulator import clients
 
@@ -136,8 +138,11 @@ async def test_command_prints_addresses_and_ends_on_sigterm(client: aiohttp.Clie
         async with client.get(addresses["control"] + "/status") as response:
             status = await response.json()
         assert status["running"]
-        assert len(status["instruments"]) == 6
-        assert set(addresses) == {"binance_ws", "binance_rest", "kraken_ws", "kraken_rest", "kraken_authenticated_ws", "control"}
+        assert {one["venue"] for one in status["instruments"]} == set(all_venues())
+        assert len(status["instruments"]) == len(instruments(all_venues(), some_bases(3)))
+        wanted = {f"{name}_{kind}" for name in all_venues() for kind in ("ws", "rest")}
+        wanted |= {f"{name}_authenticated_ws" for name, venue in all_venues().items() if venue.authenticated_path}
+        assert set(addresses) == wanted | {"control"}
     finally:
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
