@@ -119,13 +119,13 @@ class Candle(TypedDict):
     close: Number
     """Price of the last trade by event time, then id; quote currency."""
     volume: Number
-    """Sum of sizes; base currency."""
+    """Sum of the amounts of base currency. A trade whose amounts are unknown adds nothing, and makes completeness unknown."""
     quote_volume: Number
-    """Sum of price times size, rounded half even once at 18 decimals; quote currency."""
+    """Sum of the amounts of quote currency (price times size where sizes are of base), rounded half even once at 18 decimals."""
     trades: int
     """Number of trades."""
     taker_buy_volume: Number
-    """Sum of sizes whose taker bought; base currency."""
+    """Sum of the amounts of base currency whose taker bought."""
     vwap: Number
     """quote_volume over volume, half even at 18 decimals; quote currency."""
     first_trade_id: str
@@ -133,19 +133,19 @@ class Candle(TypedDict):
     last_trade_id: str
     """Id of the trade that gave the close."""
     state: Literal["provisional", "final", "revised"]
-    """provisional: still open; final: the watermark has passed; revised: a trade came after final."""
+    """provisional: still open; final: the venue's watermark has passed, or its clock while it is quiet; revised: a trade came after final."""
     revision: int
-    """How often it has changed after it was final; 0 at first."""
+    """How many of its trades came after it was final by the watermark; 0 at first."""
     completeness: Literal["complete", "incomplete", "unknown", "partial"]
-    """Of the interval, from its open to its close. complete: a trade before the interval and one at or after its end are known, and every id between; incomplete: trades are missing (missing_trades says how many); partial: only a part was seen (covered_from, covered_to); unknown: ids prove nothing."""
+    """Of the interval, from its open to its close. complete: a trade before the interval and one at or after its end are known, and every id between; incomplete: trades are missing (missing_trades says how many); partial: only a part was seen (covered_from, covered_to); unknown: ids prove nothing, or amounts are unknown. It may change after final, with a higher version."""
     missing_trades: int | None
-    """Trades of the interval known to be missing; count."""
+    """Trades known to be missing; count. Those missing between the last trade of one candle and the first of the next are counted in both; null where unknown."""
     covered_from: int | None
-    """Where partial: from here on the interval is known; microseconds since 1970 UTC."""
+    """Where partial, or incomplete with an end not seen: from here on the interval was seen; microseconds since 1970 UTC."""
     covered_to: int | None
-    """Where partial: up to here (exclusive) it is known; microseconds since 1970 UTC."""
+    """As covered_from: up to here (exclusive) it was seen, null while the candle is open; microseconds since 1970 UTC."""
     version: int
-    """Offset in the trades topic of the trade that last moved this candle or its state; the highest version is the truth."""
+    """Twice the offset in the trades topic of the trade that last moved this candle, its state or its completeness, plus one where it is not provisional; the highest version is the truth."""
 
 
 class CredentialAudit(TypedDict):
