@@ -223,14 +223,19 @@ def moved_on(
 
 
 def joins(rule: Rule, snapshot_last: int, delta: Step) -> Join:
-    """Say what a delta is to a snapshot that ends at an id."""
+    """Say what a delta is to a snapshot that ends at an id.
+
+    Of a linked chain whose snapshot was asked for, the first delta is the one that passes the snapshot and whose predecessor does not:
+    where venues ask for more (Binance futures: U <= lastUpdateId), that is the same, but for ids that no message has.
+    """
     drops_equal = rule.drops_equal or rule.snapshot == "pushed"
     if delta.last is None or delta.last < snapshot_last + drops_equal:
         return Join.COVERED
     first = delta.last if delta.first is None else delta.first
     if rule.kind is not Kind.LINKED:
         return Join.JOINS if first <= snapshot_last + 1 else Join.TOO_OLD
-    linked = delta.previous == snapshot_last or (rule.snapshot == "rest" and first <= snapshot_last)
+    previous = first - 1 if delta.previous is None else delta.previous
+    linked = previous <= snapshot_last if rule.snapshot == "rest" else previous == snapshot_last
     return Join.JOINS if linked else Join.TOO_OLD
 
 
@@ -295,8 +300,7 @@ def _first_after(rule: Rule, place: Place, step: Step, end: int) -> Verdict:
         return _behind(rule, place, step)
     if found is Join.JOINS:
         return Verdict(Finding.NEXT, _advance(place, step))
-    first = (step.last if step.first is None else step.first) or 0
-    return Verdict(Finding.HOLE, _advance(place, step, before=end), end + 1, first - 1)
+    return Verdict(Finding.HOLE, _advance(place, step, before=end), end + 1, covered(rule, step)[0] - 1)
 
 
 def _snapshot(rule: Rule, place: Place, step: Step) -> Verdict:

@@ -240,6 +240,7 @@ def delta(first: int, last: int, previous: int | None = None) -> Step:
         (rules.BINANCE_FUTURES_BOOK, 160, delta(150, 160, 140), Join.JOINS),
         (rules.BINANCE_FUTURES_BOOK, 160, delta(157, 165, 140), Join.JOINS),
         (rules.BINANCE_FUTURES_BOOK, 160, delta(170, 175, 160), Join.JOINS),
+        (rules.BINANCE_FUTURES_BOOK, 160, delta(170, 175, 155), Join.JOINS),
         (rules.BINANCE_FUTURES_BOOK, 160, delta(170, 175, 168), Join.TOO_OLD),
         (rules.OKX_BOOK, 10, delta(15, 15, 10), Join.JOINS),
         (rules.OKX_BOOK, 10, delta(9, 9, 8), Join.COVERED),

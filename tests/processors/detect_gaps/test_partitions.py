@@ -1,6 +1,6 @@
 """What partitions and connections tell together: silences, time away, a venue's own counter, ends that others tell, bugs."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -11,11 +11,8 @@ from processors.detect_gaps.ledger import MOST_ENDED, Ended
 from processors.detect_gaps.readers import BookDeltas, Ends, Frames, Shared, Trades
 from processors.detect_gaps.silences import ORPHANED
 from processors.detect_gaps.work import DetectGaps
-from processors.engine.messages import Messages
-from processors.engine.transport import Batch
-from schemas.catalogue import event
-from schemas.codec import Codec
 from schemas.events import Gap
+from tests.processors.desk import Desk, batch, messages
 from tests.processors.detect_gaps.feeding import HOUR, SECOND, ledger, shared, told
 from topology import metrics
 
@@ -185,22 +182,6 @@ def shown(venue: str, channel: str) -> float:
     return float(metrics.open_gaps.labels(venue, channel)._value.get())
 
 
-class Desk:
-    """Where a work's gaps go in these tests: publish, refuse and fault of `Output`."""
-
-    def __init__(self) -> None:
-        self.gaps: list[Gap] = []
-        self.faults: list[tuple[int, str, str]] = []
-
-    def publish(self, _name: str, gap: Gap) -> None:
-        """Keep a gap."""
-        self.gaps.append(gap)
-
-    def fault(self, _batch: Batch, offset: int, _error: BaseException, *, venue: str, event: str) -> None:
-        """Keep a fault."""
-        self.faults.append((offset, venue, event))
-
-
 def test_open_gaps_are_summed_over_partitions_and_fall_back_to_nothing() -> None:
     """The metric is what all partitions hold open together; an end tells it, and so does giving a partition up."""
     common, desk = shared(0), Desk()
@@ -223,24 +204,6 @@ def test_open_gaps_are_summed_over_partitions_and_fall_back_to_nothing() -> None
     assert shown("binance", "trade") == 0
 
 
-class Fetched(NamedTuple):
-    """As much of a fetched record as is looked at."""
-
-    offset: int
-    value: bytes
-    key: bytes | None = None
-    timestamp: int = 0
-    timestamp_type: int = 0
-
-
-class KnownSchemas:
-    """A registry that knows one schema."""
-
-    def writer_schema(self, _number: int) -> Any:
-        """Return it."""
-        return event("trade").schema
-
-
 def test_a_bug_on_one_symbol_is_a_fault_and_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """A message that breaks our code is told as a fault with its offset; its stream begins anew, and all else is looked at."""
     common, desk = shared(0), Desk()
@@ -253,14 +216,11 @@ def test_a_bug_on_one_symbol_is_a_fault_and_stops_no_other(monkeypatch: pytest.M
         return take(row)
 
     monkeypatch.setattr(reader, "take", breaking)
-    codec = Codec(event("trade"), 1, event("trade").schema, bytes)
     rows = [("GOOD", 1), ("BAD", 1), ("GOOD", 4), ("BAD", 2), ("GOOD", 5)]
     records = [_record(symbol, number, at * SECOND) for at, (symbol, number) in enumerate(rows)]
-    messages = [Fetched(offset, codec.encode(record)) for offset, record in enumerate(records, 7)]
-    batch = Batch(messages, topic="trades", partition=0, first=7, end=12, generation=1)  # type: ignore[arg-type]
-    work = DetectGaps(Messages(event("trade"), KnownSchemas(), bytes), reader, common, {})  # type: ignore[arg-type]
+    work = DetectGaps(messages("trade"), reader, common, {})
 
-    assert work.apply(batch, desk) == 4 * SECOND  # type: ignore[arg-type]
+    assert work.apply(batch("trade", records, 7), desk) == 4 * SECOND  # type: ignore[arg-type]
     work.tick(HOUR, desk)  # type: ignore[arg-type]
 
     assert desk.faults == [(8, "binance", "trade"), (10, "binance", "trade")]
@@ -268,32 +228,8 @@ def test_a_bug_on_one_symbol_is_a_fault_and_stops_no_other(monkeypatch: pytest.M
 
 
 def _record(symbol: str, number: int, at: int) -> dict[str, Any]:
-    return {
-        "venue": "binance",
-        "symbol": symbol,
-        "origin": "live",
-        "connection_id": "a",
-        "connection_sequence": number,
-        "received_at": at,
-        "frame_index": 0,
-        "frames_lost": 0,
-        "venue_lost": 0,
-        "event_time": at,
-        "trade_id": str(number),
-        "sequence": number,
-        "price": b"\x01",
-        "size": b"\x01",
-        "side": "buy",
-        "replayed": False,
-        "size_unit": "base",
-        "size_base": None,
-        "size_quote": None,
-        "trade_kind": "normal",
-        "block_id": None,
-        "mark_price": None,
-        "index_price": None,
-        "implied_volatility": None,
-    }
+    where = {"venue": "binance", "symbol": symbol, "connection_id": "a", "connection_sequence": number, "received_at": at}
+    return {**where, "event_time": at, "trade_id": str(number), "sequence": number, "price": b"\x01", "size": b"\x01"}
 
 
 def test_a_book_without_ids_is_left_to_its_rebuilder() -> None:
