@@ -300,7 +300,10 @@ def _first_after(rule: Rule, place: Place, step: Step, end: int) -> Verdict:
         return _behind(rule, place, step)
     if found is Join.JOINS:
         return Verdict(Finding.NEXT, _advance(place, step))
-    return Verdict(Finding.HOLE, _advance(place, step, before=end), end + 1, covered(rule, step)[0] - 1)
+    until = covered(rule, step)[0] - 1
+    if until <= end:  # it is not linked to the snapshot, and yet brings ids within it: what is missing cannot be known
+        return Verdict(Finding.HOLE, _advance(place, step, before=end))
+    return Verdict(Finding.HOLE, _advance(place, step, before=end), end + 1, until)
 
 
 def _snapshot(rule: Rule, place: Place, step: Step) -> Verdict:
