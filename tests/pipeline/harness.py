@@ -260,4 +260,5 @@ class Pipeline:
 
 def settings(**changes: Any) -> SimulatorSettings:
     """Return a small market for tests."""
-    return SimulatorSettings(**({"levels": 50, "rate": 2000.0, "venues": PRODUCERS} | changes))
+    small: dict[str, Any] = {"levels": 50, "rate": 2000.0, "venues": PRODUCERS}
+    return SimulatorSettings(**small | changes)

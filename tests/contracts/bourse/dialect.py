@@ -57,7 +57,9 @@ class _Best(msgspec.Struct):
     ask: _Level
 
 
-_fills, _depth, _best = (msgspec.json.Decoder(kind).decode for kind in (_Fills, _Depth, _Best))
+_fills = msgspec.json.Decoder(_Fills).decode
+_depth = msgspec.json.Decoder(_Depth).decode
+_best = msgspec.json.Decoder(_Best).decode
 
 
 def _trades(rows: Sequence[Any]) -> dict[str, Any]:
@@ -120,7 +122,7 @@ class Bourse(Dialect):
     venue: ClassVar[str] = "bourse"
     channels: ClassVar[Mapping[str, Channel]] = {
         "trade": Channel(("trade",), continuity=Rule(Kind.COUNTED), silence=60),
-        "book": Channel(("book_delta",), continuity=Rule(Kind.RANGES, snapshot="requested"), silence=60, snapshot="rest"),
+        "book": Channel(("book_delta",), continuity=Rule(Kind.RANGES, snapshot="rest"), silence=60, snapshot="rest"),
         "quote": Channel(("quote",), silence=60),
     }
     limits: ClassVar[Limits] = Limits(streams_per_connection=50, messages_per_second=10, ping_every=15, requests_per_minute=100)
