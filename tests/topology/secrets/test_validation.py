@@ -18,7 +18,7 @@ from topology.errors import Reject, Retry
 from topology.secrets.credential import Credential, Permission, Validation
 from topology.secrets.validation import check
 
-EXCHANGES = ("binance", "kraken", "coinbase", "bybit", "okx")
+EXCHANGES = tuple(accounts_rest.exchanges())
 SECRET = base64.b64encode(b"canary-secret-of-thirty-bytes!").decode()
 KEY = "canary-key"
 
