@@ -60,6 +60,10 @@ class Kind(StrEnum):
     """Each message is the whole state: nothing can be missed for good."""
 
 
+_COUNTED, _LINKED, _RANGES = Kind.COUNTED, Kind.LINKED, Kind.RANGES
+"""Looked up for every event: a member of an Enum costs several times a name."""
+
+
 class Rule(msgspec.Struct, frozen=True):
     """What one channel's ids prove, with the exceptions that the venue documents; `source` is the page that says so."""
 
@@ -81,7 +85,7 @@ class Rule(msgspec.Struct, frozen=True):
     @property
     def shows_losses(self) -> bool:
         """Whether the ids of the channel's own events show what was missed, over connections too."""
-        return self.kind in {Kind.COUNTED, Kind.LINKED, Kind.RANGES}
+        return self.kind is _COUNTED or self.kind is _RANGES or self.kind is _LINKED
 
 
 NONE = Rule(Kind.NONE)
@@ -210,7 +214,7 @@ def moved_on(
         or received_at < place.received_at
         or place.suspect is not None
         or not place.joined
-        or (rule.kind is not Kind.COUNTED and rule.kind is not Kind.RANGES)
+        or (rule.kind is not _COUNTED and rule.kind is not _RANGES)
     ):
         return False
     if event_time is not None:

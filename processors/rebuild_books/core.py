@@ -17,7 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from dialects import rules
-from dialects.continuity import Finding, Join, Kind, Place, Rule, Step, Verdict, begin, is_past, is_snapshot, joins, judge
+from dialects.continuity import Finding, Join, Kind, Place, Rule, Step, Verdict, begin, is_past, is_snapshot, joins, judge, moved_on
 from processors.rebuild_books.contents import Contents
 from processors.rebuild_books.gaps import BookGaps
 from processors.rebuild_books.pending import Pending, applied_in_order, step_of
@@ -27,7 +27,6 @@ from schemas.events import BookDelta, Gap
 
 PATIENCE = 300_000_000
 """A book that hears deltas for so long without a snapshot asks for one, again and again (microseconds)."""
-PROOF: dict[Kind, Verified] = {Kind.COUNTED: "sequence", Kind.LINKED: "sequence", Kind.RANGES: "sequence", Kind.CONNECTION: "sequence"}
 
 
 @dataclass(slots=True)
@@ -72,24 +71,51 @@ class Book:
 
         InvalidDatum where a venue that numbers its updates sends one without ids.
         """
-        step, told = step_of(delta), list[Gap]()
-        rule = self.rule = self.rule or rule_of_fields(delta)
-        self.heard_at = max(self.heard_at, step.received_at)
-        if is_snapshot(rule, step) or rule.kind is Kind.WHOLE:
-            (self._pushed if rule.snapshot == "pushed" else self._requested)(rule, delta, step, told)
-        elif rule.shows_losses:
-            self._update(rule, delta, step, told)
-        else:
-            self._update_of_connection(rule, delta, step, told)
-        made: list[tuple[str, Any]] = []
+        rule = self.rule
+        if rule is None:
+            rule = self.rule = rule_of_fields(delta)
+        at = delta["received_at"]
+        self.heard_at = max(self.heard_at, at)
+        told: list[Gap] = []
+        if not self._goes_on(rule, delta, told):
+            step = step_of(delta)
+            if is_snapshot(rule, step) or rule.kind is Kind.WHOLE:
+                (self._pushed if rule.snapshot == "pushed" else self._requested)(rule, delta, step, told)
+            elif rule.shows_losses:
+                self._update(rule, delta, step, told)
+            else:
+                self._update_of_connection(rule, delta, step, told)
+        if self.state != "live":
+            self._wait(delta, told)
+        made: list[tuple[str, Any]] = [("gap", gap) for gap in told]
         if self.state == "live":
             self.waiting_since = None
-            if step.received_at // self.settings.every > self.slot:
-                self.slot = step.received_at // self.settings.every
+            if at // self.settings.every > self.slot:
+                self.slot = at // self.settings.every
                 made.append(("book_snapshot", book_snapshot(delta, self.contents, self.settings.depth, self.last_sequence, self.verified)))
+        return made
+
+    def _goes_on(self, rule: Rule, delta: BookDelta, told: list[Gap]) -> bool:
+        """Take the commonest delta of all, which goes on from the last; False where the judge must look, and nothing has changed."""
+        feed = self.feed
+        if feed is None or self.state != "live" or delta["is_snapshot"] or self.pending.deltas:
+            return False
+        first, last, connection_id, at = delta["first_sequence"], delta["last_sequence"], delta["connection_id"], delta["received_at"]
+        lost, venue_lost = delta["frames_lost"], delta["venue_lost"]
+        if rule.shows_losses:
+            if first is None or last is None or feed.last != self.last_sequence or not self.joined:
+                return False
+            if not moved_on(rule, feed, first, last, connection_id, at, delta["event_time"], lost, venue_lost):
+                return False
+        elif connection_id == self.connection_id == feed.connection_id and lost == feed.frames_lost and venue_lost == feed.venue_lost:
+            frame = _frame(delta)
+            if frame <= self.frame or rule.kind is Kind.WHOLE:
+                return False
+            feed.received_at, self.frame = at, frame
         else:
-            self._wait(delta, told)
-        return [*(("gap", gap) for gap in told), *made]
+            return False
+        self._change_and_prove(rule, delta, last, told)
+        return True
 
     def give_up(self, delta: BookDelta, why: str) -> list[Gap]:
         """Take that our own code failed on a delta: nothing here is right any more, and only a snapshot makes it so."""
@@ -179,7 +205,7 @@ class Book:
     def _take(self, rule: Rule, delta: BookDelta, step: Step, told: list[Gap]) -> None:
         """Apply an update where the contents can take it; else it waits."""
         if self._fits(rule, step):
-            self._change(rule, delta, step)
+            self._change(rule, delta, step.last)
             if len(self.pending):
                 self._catch_up(rule)
             elif self.state != "live":
@@ -213,7 +239,7 @@ class Book:
 
         def take(step: Step, delta: BookDelta) -> bool:
             if self._fits(rule, step):
-                self._change(rule, delta, step)
+                self._change(rule, delta, step.last)
                 return True
             return self._is_within(step) or is_past(self.feed, step)
 
@@ -221,9 +247,9 @@ class Book:
         self.pending = Pending([dict(delta) for delta in left])
         self.state = "broken" if left else "live"
 
-    def _change(self, rule: Rule, delta: BookDelta, step: Step) -> None:
-        self.contents.change(delta, self.depth if rule.kind is Kind.CHECKSUM else 0)
-        self.last_sequence, self.joined = step.last, True
+    def _change(self, rule: Rule, delta: BookDelta, last: int | None) -> None:
+        self.contents.change(delta, self.depth if self.depth and rule.kind is Kind.CHECKSUM else 0)
+        self.last_sequence, self.joined = last, True
         self.last_time = delta["event_time"] or delta["received_at"]
 
     def _update_of_connection(self, rule: Rule, delta: BookDelta, step: Step, told: list[Gap]) -> None:
@@ -242,14 +268,19 @@ class Book:
             else:
                 self._break(delta, "wire", since, "messages of its connection were lost, and any may have been of this book", told)
             return
-        self._change(rule, delta, step)
+        self._change_and_prove(rule, delta, step.last, told)
+
+    def _change_and_prove(self, rule: Rule, delta: BookDelta, last: int | None, told: list[Gap]) -> None:
+        since = self.last_time
+        self._change(rule, delta, last)
         if not self._prove(rule, delta):
             self._break(delta, "wire", since, "the venue's checksum differs", told)
 
     def _prove(self, rule: Rule, delta: BookDelta) -> bool:
         """Set what proves the book after a delta; False where its checksum disproves it."""
-        right = self.contents.is_right(delta)
-        self.verified = "checksum" if right else PROOF.get(rule.kind, "unverified")
+        right = self.contents.is_right(delta) if delta["checksum"] is not None else None
+        counted = rule.shows_losses or rule.kind is Kind.CONNECTION
+        self.verified = "checksum" if right else "sequence" if counted else "unverified"
         return right is not False
 
     def _is_repeated(self, delta: BookDelta) -> bool:

@@ -15,33 +15,33 @@ MOST_LEVELS = 200_000
 class Pending:
     """The deltas of one book that wait, in the order of arrival."""
 
-    __slots__ = ("_deltas", "_levels")
+    __slots__ = ("_levels", "deltas")
 
     def __init__(self, deltas: list[dict[str, Any]] | None = None) -> None:
-        self._deltas = deltas or []
-        self._levels = sum(map(_size, self._deltas))
+        self.deltas = deltas or []
+        self._levels = sum(map(_size, self.deltas))
 
     def __len__(self) -> int:
-        return len(self._deltas)
+        return len(self.deltas)
 
     def __iter__(self) -> Iterator[BookDelta]:
-        return iter(cast("list[BookDelta]", self._deltas))
+        return iter(cast("list[BookDelta]", self.deltas))
 
     def add(self, delta: BookDelta) -> None:
         """Keep a delta."""
-        self._deltas.append(dict(delta))
-        self._levels += _size(self._deltas[-1])
-        while len(self._deltas) > MOST_DELTAS or (self._levels > MOST_LEVELS and len(self._deltas) > 1):
-            self._levels -= _size(self._deltas.pop(0))
+        self.deltas.append(dict(delta))
+        self._levels += _size(self.deltas[-1])
+        while len(self.deltas) > MOST_DELTAS or (self._levels > MOST_LEVELS and len(self.deltas) > 1):
+            self._levels -= _size(self.deltas.pop(0))
 
     def keep(self, which: Callable[[BookDelta], bool]) -> None:
         """Drop all others."""
-        self._deltas = [delta for delta in self._deltas if which(cast("BookDelta", delta))]
-        self._levels = sum(map(_size, self._deltas))
+        self.deltas = [delta for delta in self.deltas if which(cast("BookDelta", delta))]
+        self._levels = sum(map(_size, self.deltas))
 
     def dump(self) -> list[dict[str, Any]]:
         """Return the deltas."""
-        return self._deltas
+        return self.deltas
 
 
 def step_of(delta: BookDelta) -> Step:

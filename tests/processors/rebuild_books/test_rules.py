@@ -113,7 +113,7 @@ def test_a_rotations_snapshot_is_no_reset() -> None:
 def test_a_snapshot_received_before_the_books_own_is_of_the_past(rule: Rule) -> None:
     """Read late, from another partition of the raw topic: the connection that was replaced does not take the book back."""
     one = book(rule)
-    ids = {"sequence": (50, 50)} if rule is BYBIT else {}
+    ids: dict[str, Any] = {"sequence": (50, 50)} if rule is BYBIT else {}
     feed(one, delta(1, [(9, 1)], ASK, snapshot=True, connection="new", received_at=100, **ids))
     feed(
         one,
@@ -200,7 +200,7 @@ def test_a_stray_update_id_does_not_end_a_book() -> None:
 
 
 @pytest.mark.parametrize(("rule", "lost", "cause"), [(COINBASE, {"venue_lost": 1}, "wire"), (KRAKEN, {"frames_lost": 1}, "ours")])
-def test_what_a_connection_has_lost_breaks_its_books(rule: Rule, lost: dict[str, int], cause: str) -> None:
+def test_what_a_connection_has_lost_breaks_its_books(rule: Rule, lost: dict[str, Any], cause: str) -> None:
     """Messages lost on a connection may have been of any of its books: each breaks, says so, and is whole with its next snapshot."""
     one = book(rule)
     made = feed(
