@@ -84,7 +84,7 @@ def exactly(wide: pl.DataFrame, mark: pl.Series, rules: Rules) -> Part | None:
         (size.values * bought).alias("bought"),
         *more,
     ])  # fmt: skip
-    return Part(wide["venue"][0], frame, price.unit, size.unit, wide["skewed"].sum())
+    return Part(wide["venue"][0], frame, price.unit, size.unit, total(wide["skewed"]))
 
 
 def _exact(price: pl.Series, size: pl.Series, less: pl.Series) -> tuple[_Scaled, _Scaled] | None:

@@ -18,14 +18,13 @@ from functools import cache
 from typing import Any
 
 import msgspec
-import polars as pl
 
 from processors.build_candles import columns, rows
 from processors.build_candles.bar import ORIGINS
 from processors.build_candles.history import Key
 from processors.build_candles.intervals import NAMES, PLACES
 from processors.build_candles.settings import Settings
-from processors.build_candles.sift import FIELDS, OUTSIDE, Rules, Sifted, Timeless
+from processors.build_candles.sift import FIELDS, OUTSIDE, Rules, Sifted, Timeless, hour
 from processors.build_candles.symbol import Symbol
 from processors.engine.ids import Part
 from processors.engine.seen import Seen
@@ -90,9 +89,7 @@ class Builder:
         if again.offsets:
             self._apply_rows(again, built, now, again=True)
         if block.offsets:
-            for stretch, frame in self._reader.frames(block, self.settings.smallest):
-                if frame is None or not self._apply_frame(frame, stretch, built, now):
-                    self._apply_rows(stretch, built, now)
+            self._apply_block(block, built, now)
         for symbol in self._symbols.values():
             built.candles += symbol.publish(now, self.settings.every)
         return built
@@ -119,7 +116,7 @@ class Builder:
         deleted: list[tuple[str, bytes | None]] = []
         for (venue, name), symbol in self._symbols.items():
             mark = self.marks.get(venue, -1)
-            symbol.history.forget(mark, self._retention)
+            symbol.history.forget(hour(mark), self._retention)
             symbol.seen.forget(mark)
             written += [(self._chunk(venue, name, key), value) for key, value in symbol.history.written(self.applied)]
             if symbol.dirty or symbol.seen.changed:
@@ -167,12 +164,19 @@ class Builder:
         for (venue, name), parts in slots.items():
             self._seen(venue, name).ids.restore(parts)
 
-    def _apply_frame(self, frame: pl.DataFrame, block: Block, built: Built, now: int) -> bool:
-        sifted = columns.sift(frame, block.offsets, self._seen, self.marks, self._rules)
-        if sifted is None:
-            return False
-        self._count(*sifted, block.offsets[-1], built, now, again=False)
-        return True
+    def _apply_block(self, block: Block, built: Built, now: int) -> None:
+        for stretch, frame in self._reader.frames(block, self.settings.smallest):
+            found = None
+            if frame is not None:
+                found = columns.sift(frame, stretch.offsets, self._seen, self.marks, self._rules)
+            if found is None:
+                self._apply_rows(stretch, built, now)
+            elif isinstance(found, int):
+                for part in stretch.cut(stretch.offsets[found] - 1):
+                    self._apply_block(part, built, now)
+            else:
+                self._count(*found, built, now, again=False)
+                self.applied = stretch.offsets[-1]
 
     def _apply_rows(self, block: Block, built: Built, now: int, *, again: bool = False) -> None:
         records, offsets, rejected = self._reader.rows(block)
@@ -180,12 +184,13 @@ class Builder:
         skip = None
         if again:
             skip = [self._symbol(one["venue"], one["symbol"]).applied >= at for one, at in zip(records, offsets, strict=True)]
-        sifted = rows.sift(records, offsets, self._seen, self.marks, self._rules, skip)
-        self._count(*sifted, block.offsets[-1], built, now, again=again)
+        begin = 0
+        while begin < len(records):
+            sifted, timeless, begin = rows.sift(records, offsets, begin, self._seen, self.marks, self._rules, skip)
+            self._count(sifted, timeless, built, now, again=again)
+        self.applied = block.offsets[-1]
 
-    def _count(
-        self, sifted: Sequence[Sifted], timeless: Sequence[Timeless], last: int, built: Built, now: int, *, again: bool
-    ) -> None:  # fmt: skip
+    def _count(self, sifted: Sequence[Sifted], timeless: Sequence[Timeless], built: Built, now: int, *, again: bool) -> None:
         grace = self.settings.grace
         for offset, name, text in timeless:
             built.uncounted.append(
@@ -213,12 +218,13 @@ class Builder:
                     if symbol.seen.touched:
                         symbol.settle(self._retention)
                     built.candles += symbol.finish(mark - grace, version)
-        self.applied = last
+                    if symbol.due:
+                        built.candles += symbol.publish_due()
 
     def _symbol(self, venue: str, name: str) -> Symbol:
         found = self._symbols.get((venue, name))
         if found is None:
-            found = self._symbols[venue, name] = Symbol(venue, name, self.settings.ids, self.settings.firsts.get(venue))
+            found = self._symbols[venue, name] = Symbol(venue, name, self.settings.ids)
         return found
 
     def _seen(self, venue: str, name: str) -> Seen:

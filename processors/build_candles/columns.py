@@ -8,15 +8,18 @@ import polars as pl
 
 from processors.build_candles.amounts import LESS, Part, exactly, highest, lowest, total
 from processors.build_candles.bar import UNIT, Amounts, Bar
-from processors.build_candles.intervals import SECOND
-from processors.build_candles.sift import EARLIEST, FUTURE, LATEST, Rules, SeenOf, Sifted, Timeless, Trade
+from processors.build_candles.intervals import HOUR, SECOND
+from processors.build_candles.sift import EARLIEST, FUTURE, LATEST, Rules, SeenOf, Sifted, Timeless, Trade, hour
 from processors.engine.seen import Seen, Touch, Verdict
 
 
 def sift(
     frame: pl.DataFrame, offsets: Sequence[int], seen_of: SeenOf, marks: dict[str, int], rules: Rules
-) -> tuple[list[Sifted], list[Timeless]] | None:
-    """Return what each venue's trades make, as `rows.sift` does; None where columns can't hold them exactly."""
+) -> tuple[list[Sifted], list[Timeless]] | int | None:
+    """Return what each venue's trades make, as `rows.sift` does; None where columns can't hold them exactly.
+
+    The row at which a venue's watermark moves into another hour, where it does: the stretch must be cut before it (sift.hour).
+    """
     wide = frame.select_seq(_expressions(rules.skew))
     timeless: list[Timeless] = []
     one = wide["venue"].n_unique() == 1
@@ -29,7 +32,9 @@ def sift(
     ready = [part for part in exact if part is not None]
     if len(ready) < len(exact):
         return None
-    return [_Venue(part, offsets, marks, rules).sift(seen_of) for part in ready], timeless
+    found = [_Venue(part, offsets, marks, rules) for part in ready]
+    later = [row for venue in found if (row := venue.another_hour()) is not None]
+    return min(later) if later else ([venue.sift(seen_of) for venue in found], timeless)
 
 
 @cache
@@ -75,6 +80,14 @@ class _Venue:
         self.price, self.size, self.grace = part.price, part.size, rules.grace
         self.odd: list[Trade] = []
         self.forgotten: list[tuple[int, str, str]] = []
+
+    def another_hour(self) -> int | None:
+        """Return the row at which the watermark is in another hour than at the first row; None where it is in one."""
+        begin = hour(self.marks[0])
+        if hour(self.marks[-1]) == begin:
+            return None
+        row: int = self.rows[bisect_left(self.marks, begin + HOUR)]
+        return row
 
     def crossed(self, time: int) -> int:
         """Return the offset of the first trade that moved the watermark to a time."""

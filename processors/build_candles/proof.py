@@ -3,8 +3,8 @@
 A venue that counts its trades leaves holes where one is missing (processors.engine.runs): between two ids, below the first that is
 known and above the last. A hole beside a trade of the candle may hold trades of its interval, so the candle is
 
-- complete, where there is none: a trade before the interval is known (or its first trade has the venue's first id of all), one at
-  or after its end, and every id between;
+- complete, where there is none: a trade before the interval is known (or its first trade has the number 0, below which there is
+  none), one at or after its end, and every id between;
 - incomplete, where ids between two known ones are missing. A hole at the edge of two candles lies between the last trade of one and
   the first of the next, and nothing tells to which it belongs: both are incomplete, and both say all of it;
 - partial, where no id is missing but the last trade before the interval, or the first after it, is not known (yet): an open candle,
@@ -28,17 +28,19 @@ class Proof(NamedTuple):
     covered_to: int | None = None
 
 
+FIRST = 0
+"""The least number that a venue can count by. One that begins with 1 proves nothing by that: nobody says that there was no 0."""
 UNKNOWN = Proof("unknown")
 COMPLETE = Proof("complete", 0)
 
 
-def prove(bar: Bar, seen: Seen, first: int | None = None) -> Proof:
-    """Return what is proven of a candle. `first` is the number of the venue's first trade of a symbol, where the venue says it."""
+def prove(bar: Bar, seen: Seen) -> Proof:
+    """Return what is proven of a candle."""
     runs = seen.of(bar.epoch) if bar.epoch >= 0 else None
     beside = runs.beside(bar.low_sequence, bar.high_sequence, bar.start, bar.end) if runs else None
     if runs is None or beside is None:
         return UNKNOWN
-    below = beside.below and (bar.epoch > 0 or runs.firsts[0] != first)
+    below = beside.below and (bar.epoch > 0 or runs.firsts[0] != FIRST)
     if not below and not beside.above:
         return Proof("incomplete", beside.missing) if beside.missing else COMPLETE
     begin = bar.first[0] if below else bar.start

@@ -7,7 +7,7 @@ from functools import partial
 from processors.build_candles.amounts import amounts
 from processors.build_candles.bar import Bar, one_trade
 from processors.build_candles.intervals import SECOND
-from processors.build_candles.sift import EARLIEST, FUTURE, LATEST, Rules, SeenOf, Sifted, Timeless, Trade
+from processors.build_candles.sift import EARLIEST, FUTURE, LATEST, Rules, SeenOf, Sifted, Timeless, Trade, hour
 from processors.engine.seen import Verdict
 from schemas.block_reader import Record
 
@@ -33,17 +33,20 @@ def crossing(marks: Sequence[int], offsets: Sequence[int], time: int) -> int:
 
 
 def sift(
-    records: Sequence[Record], offsets: Sequence[int], seen_of: SeenOf, marks: dict[str, int], rules: Rules,
+    records: Sequence[Record], offsets: Sequence[int], begin: int, seen_of: SeenOf, marks: dict[str, int], rules: Rules,
     one_by_one: Sequence[bool] | None = None,
-) -> tuple[list[Sifted], list[Timeless]]:  # fmt: skip
-    """Return what each venue's trades make, and those whose time cannot be. `marks` are the watermarks before.
+) -> tuple[list[Sifted], list[Timeless], int]:  # fmt: skip
+    """Return what each venue's trades make from the place `begin`, those whose time cannot be, and up to which place (exclusive).
 
-    `one_by_one` marks nothing, or for each record whether it is counted already; then all others are taken by themselves.
+    `marks` are the watermarks before; where a venue's moves into another hour, a stretch ends (sift.hour). `one_by_one` marks nothing, or
+    for each record whether it is counted already; then all others are taken by themselves.
     """
     venues: dict[str, _Venue] = {}
     timeless: list[Timeless] = []
     buy, base, kinds_outside, grace, skew = rules
-    for at, record in enumerate(records):
+    end = len(records)
+    for at in range(begin, end):
+        record = records[at]
         name, symbol, offset, text = record["venue"], record["symbol"], offsets[at], record["trade_id"]
         time, received_at = record["event_time"], record["received_at"]
         timed = time is not None
@@ -55,11 +58,16 @@ def sift(
         venue = venues.get(name)
         if venue is None:
             venue = venues[name] = _Venue(marks.get(name, -1))
-        clock = time
-        if time > received_at + skew:
-            clock, timed = received_at, False
+        supported = time <= received_at + skew
+        clock = time if supported else received_at
+        mark = max(venue.mark, clock)
+        if venue.marks and hour(mark) != hour(venue.mark):
+            end = at
+            break
+        venue.mark = mark
+        if not supported:
+            timed = False
             venue.skewed += 1
-        mark = venue.mark = max(venue.mark, clock)
         venue.marks.append(mark)
         venue.offsets.append(offset)
         sequence, seen = record["sequence"], seen_of(name, symbol)
@@ -88,4 +96,4 @@ def sift(
         Sifted(name, venue.mark, partial(crossing, venue.marks, venue.offsets),
                [(symbol, list(seconds.values())) for symbol, seconds in venue.bars.items()], venue.odd, venue.forgotten, venue.skewed)
         for name, venue in venues.items()
-    ], timeless  # fmt: skip
+    ], timeless, end  # fmt: skip

@@ -24,8 +24,6 @@ class Settings:
     """An event time may be this far ahead of its arrival; one that is further moves the watermark to its arrival and no further."""
     ids: int = 30 * MINUTE
     """How long trade ids that are no numbers are remembered, in event time behind the watermark; an older trade is not counted."""
-    firsts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    """Venue → the number of a symbol's first trade, where the venue says it: before it there is none."""
     retention: Mapping[str, int] = field(default_factory=lambda: MappingProxyType(dict.fromkeys(NAMES, 2 * DAY) | _RETENTION | _LONGEST))
     """Interval → how long after its close a candle still takes late trades."""
     smallest: int = 64

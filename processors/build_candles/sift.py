@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from processors.build_candles.bar import Amounts, Bar, Place
-from processors.build_candles.intervals import DAY
+from processors.build_candles.intervals import DAY, HOUR
 from processors.engine.seen import Seen
 
 FIELDS = (
@@ -19,6 +19,15 @@ LATEST = 7_258_118_400 * 1_000_000
 EARLIEST = 0
 FUTURE = DAY
 """A trade that says it will be this much after its arrival, or more, has no time that anybody could build a candle for."""
+
+
+def hour(mark: int) -> int:
+    """Return the hour of a watermark: what a candle's retention is counted by.
+
+    A candle is given up as one, for late trades and for what their ids prove: else an id would close its hole and not be counted. What is
+    proven is judged at the end of a stretch, so no stretch has trades of a venue from before and after that moment.
+    """
+    return mark - mark % HOUR
 
 
 class Rules(NamedTuple):

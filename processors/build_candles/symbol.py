@@ -9,7 +9,7 @@ from processors.build_candles.bar import Bar, one_trade
 from processors.build_candles.history import History
 from processors.build_candles.intervals import MINUTE, NAMES, SECOND, spans
 from processors.build_candles.proof import prove
-from processors.build_candles.sift import Trade
+from processors.build_candles.sift import Trade, hour
 from processors.engine.seen import Seen
 from schemas.block_reader import Record
 
@@ -19,20 +19,19 @@ _NEVER = 2**62
 class Symbol:
     """One symbol's state. An interval is named by its place in NAMES."""
 
-    def __init__(self, venue: str, symbol: str, keep: int, first: int | None = None) -> None:
-        """Begin with nothing. `keep`: see Seen; `first`: the number of the symbol's first trade, where the venue says it."""
+    def __init__(self, venue: str, symbol: str, keep: int) -> None:
+        """Begin with nothing. `keep`: see Seen."""
         self.venue = venue
         self.symbol = symbol
         self.seen = Seen(keep)
-        self._first = first
         self.applied = -1
         self.history = History()
         self._open: list[dict[int, Bar]] = [{} for _ in NAMES]
         self._next_end = _NEVER
         self._next_presumable = _NEVER
         self._changed: dict[tuple[int, int], Bar] = {}
-        self._due: dict[tuple[int, int], Bar] = {}
-        """Candles that are final and have changed: to be published with this block, before any checkpoint holds it."""
+        self.due: dict[tuple[int, int], Bar] = {}
+        """Candles that are final and have changed: to be published with this stretch, before any checkpoint holds them."""
         self._longest_unshown = _NEVER
         self._pending: Bar | None = None
         """The newest minute's trades that are not yet in the candles of a minute and longer: most blocks bring a few trades."""
@@ -84,7 +83,7 @@ class Symbol:
                 continue
             if trade.mark < end + grace:
                 self._put(place, start, end, one)
-            elif end + retention[place] <= trade.mark:
+            elif end + retention[place] <= hour(trade.mark):
                 too_late.append(NAMES[place])
             elif bar is None:
                 bar = one.within(start, end)
@@ -111,7 +110,7 @@ class Symbol:
                 self._touch(place, start, end, by, offset, mark, retention[place])
 
     def _touch(self, place: int, start: int, end: int, by: int | None, offset: int, mark: int, retention: int) -> None:
-        if (by is not None and start <= by < end) or end + retention <= mark:
+        if (by is not None and start <= by < end) or end + retention <= hour(mark):
             return
         bar = self._find(place, start)
         if bar is None or bar.version >= offset:
@@ -121,7 +120,7 @@ class Symbol:
         if bar.final:
             self._put_back(place, bar)
         elif bar.presumed:
-            self._due[place, start] = bar
+            self.due[place, start] = bar
 
     def finish(self, reached: int, version: Callable[[int], int]) -> list[Record]:
         """Make every candle final that closed at or before a time; `version` gives it from the candle's close."""
@@ -154,10 +153,15 @@ class Symbol:
                     made.append(self._record(place, bar))
         return made
 
+    def publish_due(self) -> list[Record]:
+        """Return the final candles that changed."""
+        made = [self._record(place, bar) for (place, _), bar in self.due.items()]
+        self.due.clear()
+        return made
+
     def publish(self, now: int, every: int) -> list[Record]:
-        """Return the final candles that changed, and the open ones that changed and were not published in the last `every`."""
-        made = [self._record(place, bar) for (place, _), bar in self._due.items()]
-        self._due.clear()
+        """Return the open candles that changed and were not published in the last `every`."""
+        made: list[Record] = []
         if self._pending is not None and self._added + every <= now:
             self._add_pending()
             self._added = now
@@ -220,13 +224,13 @@ class Symbol:
         bar.version = max(bar.version, version)
         self._open[place].pop(bar.start, None)
         self._changed.pop((place, bar.start), None)
-        self._due.pop((place, bar.start), None)
+        self.due.pop((place, bar.start), None)
         self.history.put(place, bar)
         return self._record(place, bar)
 
     def _put_back(self, place: int, bar: Bar) -> None:
         self.history.put(place, bar)
-        self._due[place, bar.start] = bar
+        self.due[place, bar.start] = bar
 
     def _record(self, place: int, bar: Bar) -> Record:
-        return bar.record(self.venue, self.symbol, NAMES[place], prove(bar, self.seen, self._first))
+        return bar.record(self.venue, self.symbol, NAMES[place], prove(bar, self.seen))

@@ -181,7 +181,7 @@ _units = st.sampled_from([*[("base", None, None)] * 6, ("contract", "0.015625", 
 
 @st.composite
 def tapes(draw: st.DrawFn) -> list[Print]:
-    """Draw trades of two venues: mostly in order, some late, out of order, twice, missing, of other kinds and units, or without a number or a time."""
+    """Draw trades of two venues: mostly in order, some late, twice, missing, of other kinds and units, or without a number or a time."""
     prints: list[Print] = []
     streams = [("binance", "BTCUSDT", True), ("binance", "ETHUSDT", True), ("kraken", "BTC/USD", True), ("other", "X", False)]
     numbers = dict.fromkeys((symbol for _, symbol, _ in streams), 100)
@@ -194,7 +194,8 @@ def tapes(draw: st.DrawFn) -> list[Print]:
         timed = counted or draw(st.booleans())
         one = Print(
             numbers[symbol], max(clock - late, 0) if timed else None, draw(_number), draw(_number),
-            draw(st.sampled_from(["buy", "sell", "unknown"])), venue, symbol, clock + 1_000, counted, "simulated", draw(_kinds), *draw(_units),
+            draw(st.sampled_from(["buy", "sell", "unknown"])), venue, symbol, clock + 1_000, counted, "simulated",
+            draw(_kinds), *draw(_units),
         )  # fmt: skip
         prints.append(one)
         again = draw(st.integers(0, 9))

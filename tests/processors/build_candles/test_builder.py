@@ -108,7 +108,7 @@ def test_a_crash_changes_nothing(prints: list[Print], places: list[int], data: s
 
 
 def test_a_candle_is_final_when_the_watermark_passes_its_grace() -> None:
-    """The trade that moves the venue's highest event time two seconds past the close makes it final, with a version of that trade's offset."""
+    """The trade that moves the venue's highest event time two seconds past the close makes it final; the version is of its offset."""
     prints = [Print(1, 0), Print(2, 2_999_999), Print(3, 3_000_000)]
     made = [one for one in build(blocks(prints, [1, 2])) if one["interval"] == "1s" and one["open_time"] == START]
     assert [(one["state"], one["version"]) for one in made] == [("provisional", 0), ("final", 5)]
@@ -148,7 +148,7 @@ def test_open_candles_are_published_at_most_once_a_second() -> None:
 
 
 def test_a_quiet_venue_is_closed_by_the_clock() -> None:
-    """Ten seconds after a venue's last word, candles whose close and grace passed ten seconds ago are final, until a trade takes it back."""
+    """Ten seconds after a venue's last word, candles closed for ten seconds and the grace are final, until a trade takes it back."""
     builder = Builder(writer_of, ROWS)
     builder.apply(block([Print(1, 0)]), START)
     assert [one["state"] for one in builder.tick(START + 9 * SECOND) if one["interval"] == "1s"] == []
