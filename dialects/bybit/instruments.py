@@ -31,25 +31,27 @@ _PHASES = {
 """A contract before its launch (`PreLaunch`) is auctioned, and may then trade."""
 _ASSETS = {"": "crypto", "innovation": "crypto", "adventure": "crypto", "xstocks": "equity"}
 _ONE = encode("1")
+_Text = str | None
+"""A value, "" or null where there is none."""
 _Minutes = Annotated[int, msgspec.Meta(ge=0, le=60 * 24 * 366)]
 
 
 class _Price(msgspec.Struct, rename="camel"):
-    tick_size: str = ""
+    tick_size: _Text = ""
 
 
 class _Lot(msgspec.Struct, rename="camel"):
-    qty_step: str = ""
-    base_precision: str = ""
-    min_order_qty: str = ""
-    max_order_qty: str = ""
-    max_limit_order_qty: str = ""
-    min_notional_value: str = ""
-    min_order_amt: str = ""
+    qty_step: _Text = ""
+    base_precision: _Text = ""
+    min_order_qty: _Text = ""
+    max_order_qty: _Text = ""
+    max_limit_order_qty: _Text = ""
+    min_notional_value: _Text = ""
+    min_order_amt: _Text = ""
 
 
 class _Auction(msgspec.Struct, rename="camel"):
-    cur_auction_phase: str = ""
+    cur_auction_phase: _Text = ""
 
 
 class Listed(msgspec.Struct, rename="camel"):
@@ -61,16 +63,16 @@ class Listed(msgspec.Struct, rename="camel"):
     quote_coin: str
     price_filter: _Price
     lot_size_filter: _Lot
-    contract_type: str = ""
-    settle_coin: str = ""
-    price_scale: str = ""
-    launch_time: str = ""
-    delivery_time: str = ""
+    contract_type: _Text = ""
+    settle_coin: _Text = ""
+    price_scale: _Text = ""
+    launch_time: _Text = ""
+    delivery_time: _Text = ""
     funding_interval: _Minutes | None = None
-    upper_funding_rate: str = ""
-    lower_funding_rate: str = ""
-    symbol_type: str | None = None
-    underlying_ticker: str = ""
+    upper_funding_rate: _Text = ""
+    lower_funding_rate: _Text = ""
+    symbol_type: _Text = None
+    underlying_ticker: _Text = ""
     pre_listing_info: _Auction | None = None
 
 
@@ -78,7 +80,7 @@ class InstrumentList(msgspec.Struct, rename="camel"):
     """The result of a request; spot has no cursor."""
 
     list: list[Listed]
-    next_page_cursor: str = ""
+    next_page_cursor: _Text = ""
 
 
 def instrument(one: Listed, market: Market, *, is_full_listing: bool) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def instrument(one: Listed, market: Market, *, is_full_listing: bool) -> dict[st
     `deliveryTime` is when a future expires, and when a perpetual is taken off; "0": not known, or never.
     """
     spot = market.category == "spot"
-    kind: Kind = "spot" if spot else _KINDS.get(one.contract_type, "unknown")
+    kind: Kind = "spot" if spot else _KINDS.get(one.contract_type or "", "unknown")
     ends = moment(one.delivery_time)
     expiry = ends if kind == "future" else None
     lot, tick = one.lot_size_filter, one.price_filter.tick_size
@@ -98,7 +100,7 @@ def instrument(one: Listed, market: Market, *, is_full_listing: bool) -> dict[st
         "quote": one.quote_coin,
         "settle": one.quote_coin if spot else one.settle_coin or None,
         "underlying": one.underlying_ticker or None,
-        "price_scale": int(one.price_scale) if one.price_scale.isascii() and one.price_scale.isdigit() else _scale(tick),
+        "price_scale": _price_scale(one),
         "size_scale": _scale(step),
         "status": one.status,
         "trading_status": _status(one, kind),
@@ -125,16 +127,22 @@ def instrument(one: Listed, market: Market, *, is_full_listing: bool) -> dict[st
 
 def _status(one: Listed, kind: Kind) -> str:
     if one.status == "PreLaunch" and one.pre_listing_info is not None:
-        return _PHASES.get(one.pre_listing_info.cur_auction_phase, "pre_open")
+        return _PHASES.get(one.pre_listing_info.cur_auction_phase or "", "pre_open")
     if one.status == "Closed":
         return "delivered" if kind == "future" else "delisted"
     return _STATUSES.get(one.status, "unknown")
 
 
-def _number(text: str) -> bytes | None:
+def _number(text: _Text) -> bytes | None:
     return encode(text) if text else None
 
 
-def _scale(step: str) -> int | None:
+def _scale(step: _Text) -> int | None:
     """Return the decimals of a step: `0.001` has three."""
     return scale_of(step) if step else None
+
+
+def _price_scale(one: Listed) -> int | None:
+    """Return the decimals of a price: those that contracts say, else the tick's."""
+    said = one.price_scale or ""
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 3 else _scale(one.price_filter.tick_size)

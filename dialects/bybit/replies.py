@@ -75,7 +75,7 @@ def next_page(request: Request, body: bytes) -> Request | None:
         found = _decode_instruments(_decode(body).result)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    cursor = quote(found.next_page_cursor, safe="%")
+    cursor = quote(found.next_page_cursor or "", safe="%")
     if not found.list or not cursor or request.path.endswith(f"&cursor={cursor}"):
         return None
     return request._replace(path=f"{request.path.partition('&cursor=')[0]}&cursor={cursor}")

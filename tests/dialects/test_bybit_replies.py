@@ -179,6 +179,10 @@ def test_a_future_of_inverse() -> None:
         ({"symbolType": "tulips"}, "asset_class", "unknown"),
         ({"underlyingTicker": "SMPL"}, "underlying", "SMPL"),
         ({"priceScale": ""}, "price_scale", 2),
+        ({"priceScale": None}, "price_scale", 2),
+        ({"upperFundingRate": None}, "funding_rate_cap", None),
+        ({"launchTime": None}, "list_time", None),
+        ({"symbolType": None}, "asset_class", "unknown"),
         ({"settleCoin": ""}, "settle", None),
     ],
 )

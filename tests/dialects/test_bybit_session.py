@@ -159,11 +159,22 @@ def test_hears_by_the_topic_wherever_it_stands(spoken: Bybit, topic: str, stream
 
 
 @MARKETS
-@pytest.mark.parametrize("payload", [b"", b"[", b'{"topic":"\xff.X"}', b'{"topic":"trade', b'{"op":"subscribe","success":1}', b'{"op":5}'])
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"[", b'{"topic":"\xff.X"}', b'{"topic":"trade', b'{"op":"subscribe","success":1}', b'{"op":5}', b'{"topic":"\\ud800"}'],
+)
 def test_hears_nothing_in_what_nobody_said(spoken: Bybit, payload: bytes) -> None:
     """Broken bytes are nobody's data."""
     heard = spoken.session().hear(payload)
     assert (heard.stream, heard.confirmed, heard.refused) == (None, (), ())
+
+
+@MARKETS
+def test_names_in_any_script(spoken: Bybit) -> None:
+    """A symbol in another script is heard as it is read, whether its letters are escaped or not."""
+    stream = Stream("trade", "\u5e01\u5b89USDT")
+    for payload in (orjson.dumps({"topic": f"publicTrade.{stream.symbol}"}), b'{"topic":"publicTrade.\\u5e01\\u5b89USDT"}'):
+        assert spoken.session().hear(payload).stream == stream
 
 
 @MARKETS
