@@ -200,7 +200,7 @@ def read(frame: Frame, memory: Memory, market: Market) -> Iterable[Made]:
             return _ticker(payload, memory, market)
         return _plain(payload, memory, market)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise InvalidDatum(f"bybit: {error}") from error
+        raise InvalidDatum(f"{frame.venue}: {error}") from error
 
 
 def _plain(payload: bytes, memory: Memory, market: Market) -> Iterable[Made]:

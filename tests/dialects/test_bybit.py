@@ -295,4 +295,4 @@ def test_what_is_refused(spoken: Dialect, document: Any, reason: str) -> None:
     """What cannot be what it claims to be is refused with the reason, and names the venue."""
     with pytest.raises(InvalidDatum, match=reason) as refused:
         read(spoken, document)
-    assert str(refused.value).startswith("bybit: ")
+    assert str(refused.value).startswith(f"{spoken.venue}: ")
