@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 LONGEST = 100_000
@@ -37,6 +38,6 @@ def plant(place: str, needle: str) -> None:
     setattr(owner, name, broken(getattr(owner, name), needle))
 
 
-sys.path.insert(0, os.getcwd())  # as `python -m` will do: the tree under test goes before what is installed
+sys.path.insert(0, str(Path.cwd()))  # as `python -m` will do: the tree under test goes before what is installed
 for place, needle in json.loads(os.environ.get("TIDEWIRE_TEST_BUGS", "[]")):
     plant(place, needle)
