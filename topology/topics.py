@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic, ResourceType
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
 from dialects.catalogue import all_dialects
 from schemas.catalogue import Event, topics
@@ -36,8 +37,9 @@ def config_of(event: Event, kafka: Kafka) -> dict[str, str]:
 def create(kafka: Kafka, wanted: Mapping[str, Event]) -> list[str]:
     """Create what is missing and alter what differs; return what was changed, in words.
 
-    Partitions are only ever added: a key's events must not change partition unannounced, so that is said too. Fatal where a topic
-    has more than `kafka.partitions`: the state of the stages is kept by partition.
+    The partitions of a schema are those a topic is created with; the count of one that is there is the truth, and is never changed:
+    a key's records would lie in two partitions, and the state of the stages is kept by partition. Fatal where
+    `kafka.partitions` is set and a topic has another count.
     """
     admin = AdminClient(connection(kafka))
     try:
@@ -63,15 +65,67 @@ def create(kafka: Kafka, wanted: Mapping[str, Event]) -> list[str]:
     for name, event in wanted.items():
         count = kafka.partitions or event.topic.partitions
         found = len(there[name].partitions) if name in there else count
-        if found > count and kafka.partitions:
+        if found != count and kafka.partitions:
             raise Fatal(
                 f"{name} has {found} partitions and is to have {count}: set kafka.partitions (TIDEWIRE_KAFKA__PARTITIONS) to {found}, "
                 "or begin anew with `tidewire up --fresh`"
             )
-        if found < count:
-            admin.create_partitions([NewPartitions(name, count)])[name].result()
-            changes.append(f"{name}: {found} → {count} partitions; keys may move to another one")
     return changes
+
+
+class Described(NamedTuple):
+    """What a topic is at the broker now."""
+
+    topic_id: str
+    """Given anew whenever a topic of that name is created (KIP-516); empty where the broker gives none."""
+    partitions: int
+
+
+class Descriptions:
+    """Asks the broker what topics are; one connection, for any thread. `timeout` in seconds."""
+
+    def __init__(self, kafka: Kafka, timeout: float = 10.0) -> None:
+        self._kafka = kafka
+        self._timeout = timeout
+        self._admin = AdminClient(connection(kafka) | {"log_level": 2, "reconnect.backoff.max.ms": 1_000})
+
+    def of(self, names: Iterable[str]) -> dict[str, Described]:
+        """Return what each topic is, those that are not there left out; Retry where the broker does not say."""
+        found: dict[str, Described] = {}
+        for name, future in self._admin.describe_topics(TopicCollection(list(names)), request_timeout=self._timeout).items():
+            try:
+                one = future.result()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    said = error.args[0].str()
+                    raise Retry(f"the broker at {self._kafka.brokers} (kafka.brokers) did not say what {name} is: {said}") from error
+            else:
+                given = one.topic_id.get_most_significant_bits() or one.topic_id.get_least_significant_bits()
+                found[name] = Described(str(one.topic_id) if given else "", len(one.partitions))
+        return found
+
+
+def agreed_partitions(stage: str, sources: Mapping[str, int], changelog: str, kept: int | None) -> int:
+    """Return how many partitions each topic of a stage has, and so its state.
+
+    `sources`: partitions by topic; `kept`: those of its changelog, None where there is none. A stage's state moves between its workers
+    together with the partition of the same number, so that all must have the same count. Fatal where they have not.
+    """
+    counts = set(sources.values())
+    if len(counts) != 1:
+        listed = ", ".join(f"{name} has {count}" for name, count in sorted(sources.items()))
+        raise Fatal(
+            f"the topics that {stage} reads must have the same number of partitions, and {listed}: make those that differ anew with the "
+            "same count (kafka.partitions is what topics are created with; `tidewire up --fresh` makes all anew)"
+        )
+    (count,) = counts
+    if kept is not None and kept != count:
+        raise Fatal(
+            f"{stage} keeps its state in {kept} partitions ({changelog}), and its topics ({', '.join(sorted(sources))}) have {count}: "
+            f"the records of a key now lie in two of them, where no state can follow. Make the topics anew with {kept} partitions, or "
+            f"make them anew with {count} and delete {changelog} (`tidewire up --fresh` does it for all)"
+        )
+    return count
 
 
 def _await(admin: AdminClient, names: set[str]) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +10,7 @@ from typing import Any, Final
 import faust
 from mode import CrashingSupervisor
 
-from processors.engine.transport import Loss
+from processors.engine.transport import Loss, OnBegin
 from processors.engine.transport.progress import watch
 from topology.collector import collect_rarely
 from topology.kafka import GATHER_BYTES
@@ -46,19 +46,25 @@ class Application(faust.App):
     `batched_topics`: each partition's fetched records are one event. All others come one by one.
     `holed_topics`: compacted or written in transactions, so missing offsets are no loss there.
     `fetch_least`: the bytes that the broker gathers for a fetch, and how many milliseconds it waits for them at most.
-    `on_loss`: told of records that were owed and are gone; None stops the stage with Fatal.
+    `on_loss`: told of records that were owed and are gone, before the position is set; None stops the stage with Fatal.
+    `on_begin`: asked where partitions begin, given what the broker says of each and the epoch its batches will have; it returns
+    the offsets that are other than the group's commit. Called before a position is set, at each rebalance.
+
+    The consumer awaits both on the app's own loop: neither may set a position or wait for a batch.
     """
 
     batched_topics: set[str]
     holed_topics: set[str]
     fetch_least: tuple[int, int]
-    on_loss: Callable[[Loss], None] | None
+    on_loss: Callable[[Loss], Awaitable[None]] | None
+    on_begin: OnBegin | None
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.batched_topics = set()
         self.holed_topics = set()
         self.fetch_least = (1, LONG_POLL_MS)
         self.on_loss = None
+        self.on_begin = None
         super().__init__(*args, **options)
 
     def batches(self, *names: str) -> faust.TopicT:
@@ -82,7 +88,8 @@ def create_app(
     data_dir: Path,
     batched_topics: Iterable[str] = (),
     holed_topics: Iterable[str] = (),
-    on_loss: Callable[[Loss], None] | None = None,
+    on_loss: Callable[[Loss], Awaitable[None]] | None = None,
+    on_begin: OnBegin | None = None,
     replication_factor: int = 1,
     table_partitions: int = 8,
     store: str = "memory://",
@@ -134,6 +141,7 @@ def create_app(
     app.batched_topics |= set(batched_topics)
     app.holed_topics |= set(holed_topics)
     app.on_loss = on_loss
+    app.on_begin = on_begin
     app.fetch_least = fetch_least
     app.task(partial(watch, app, stall_seconds))
     return app

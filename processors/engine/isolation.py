@@ -49,6 +49,12 @@ def reaction_to(error: BaseException) -> Reaction:
     return Reaction.REFUSE if isinstance(error, REFUSALS) else Reaction.FAULT
 
 
+def blameless(error: Exception) -> None:
+    """Raise again what no message's work is to blame for; for use where it is caught."""
+    if reaction_to(error) is Reaction.RAISE:
+        raise error
+
+
 class Isolation:
     """Turns exceptions into dead letters and faults, for one stage. Called by its work, on the event loop's thread."""
 

@@ -17,6 +17,7 @@ from topology.dead_letters import DeadLetters
 from topology.errors import Reject
 from topology.faults import Faults
 from topology.kafka import Publisher
+from topology.losses import venue_of
 from topology.registry import Registry
 from topology.settings import Settings
 
@@ -29,7 +30,8 @@ class Output:
 
     def __init__(self, settings: Settings, registry: Registry, stage: str, faults: Faults | None = None) -> None:
         self.stage = stage
-        self._isolation = Isolation(faults or Faults(stage), self.refuse)
+        self._faults = faults or Faults(stage)
+        self._isolation = Isolation(self._faults, self.refuse)
         self.fault = self._isolation.fault
         self.isolated = self._isolation.isolated
         self._registry = registry
@@ -93,11 +95,16 @@ class Output:
             record = next(one for one in batch if one.offset == offset)
         self._letters.send(batch.topic, batch.partition, offset, record.key, record.value, reason, suspect=suspect)
 
-    def watch(self, read: int) -> None:
-        """Count messages read; Fatal where too large a share of them was refused."""
-        self._letters.watch(read)
+    def watch(self, read: int, topic: str) -> None:
+        """Count messages read of a topic; a fault of its venue where too large a share of them was refused, Fatal where of all topics'."""
+        if words := self._letters.watch(read, topic):
+            self._faults.tell(Reject(words), venue=venue_of(topic))
         self._publisher.check()
 
     def flush(self) -> None:
         """Wait until all that was queued is delivered; Retry where it is not."""
         self._publisher.flush()
+
+    def __len__(self) -> int:
+        """How many messages wait for delivery."""
+        return len(self._publisher)

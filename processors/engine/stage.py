@@ -8,64 +8,51 @@ the rest, and every event has an identity, so what is published twice is the sam
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, cast
+
+from faust.types import TP
 
 from processors.engine.application import create_app, gathering, run
+from processors.engine.isolation import blameless
+from processors.engine.logs import Logs
 from processors.engine.output import Output
-from processors.engine.transport import Batch, Loss, Revoked, write_many
+from processors.engine.partition import Begin, Held, Place, Reading, Work
+from processors.engine.state import TABLE, SavedState, changelog_of, unreadable
+from processors.engine.transport import Batch, Consumer, Revoked
 from processors.engine.transport.progress import end_anyway
-from schemas.catalogue import event as event_of
 from topology import metrics
 from topology.clock import now
-from topology.faults import Faults
+from topology.errors import Fatal
+from topology.faults import Faults, reason_of
 from topology.health import Health
 from topology.kafka import ensure_reachable
 from topology.log import configure, logger
+from topology.losses import venue_of
 from topology.registry import Registry
 from topology.secrets.audit import become
 from topology.secrets.shipping import shipping
-from topology.settings import Settings
-from topology.topics import all_topics, create
+from topology.settings import Kafka, Settings
+from topology.topics import Descriptions, agreed_partitions, all_topics, create
 
 TABLE_SETTINGS = {"segment.ms": "60000", "segment.bytes": "16777216", "min.cleanable.dirty.ratio": "0.1", "max.message.bytes": "16000000"}
 """A changelog is compacted within minutes, so that recovery reads little more than one value per key."""
 
 SECONDS_TO_END = 30.0
 """Of a process that failed: what it would still do in order is of no use."""
-
-
-class Work(Protocol):
-    """The work of a stage on one source partition."""
-
-    def apply(self, batch: Batch, output: Output) -> int | None:
-        """Do a batch; return the receipt time of its last event (microseconds), for the latency metric, where it has one."""
-
-    def tick(self, now: int, output: Output) -> None:
-        """Do what time alone asks for; called about once per checkpoint. `now` in microseconds."""
-
-    def dump(self) -> Mapping[str, bytes | None]:
-        """Return the state's entries that changed since the last dump, by name; None deletes one."""
-
-
-Begin = Callable[[str, int, Mapping[str, bytes]], Work]
-"""Make the work of (topic, partition) from its saved entries."""
-
-
-@dataclass(slots=True)
-class Held:
-    """One partition in hand: its work, and the events read but not yet acknowledged."""
-
-    work: Work
-    generation: int
-    events: list[Any] = field(default_factory=list)
+WATCH_SECONDS: Final = 2.0
+"""Between two looks at what the topics are."""
+NO_TICK_FOR: Final = 60_000_000
+"""Microseconds without a tick for a partition whose tick has failed."""
 
 
 class Stage:
-    """One processor as a Faust app. `topics` are its sources; `begin` makes the work of a partition; `patient`: see flow.Stage."""
+    """One processor as a Faust app.
+
+    `topics` are its sources, `partitions` how many each of them has; `begin` makes the work of a partition; `patient`: see flow.Stage.
+    """
 
     def __init__(
         self,
@@ -75,14 +62,19 @@ class Stage:
         begin: Begin,
         checkpoint_seconds: float = 0,
         *,
+        partitions: int,
         patient: bool = False,
     ) -> None:
         self.settings = settings
         self.name = name
         self.log = logger()
         self._begin = begin
+        self._held: dict[Place, Held] = {}
+        self._least: dict[Place, int] = {}  # the epoch whose batches count: those before it come again
+        self._suspects: dict[Place, int] = {}  # up to which offset records may be those on which the work fails
+        self._no_tick_before: dict[Place, int] = {}
+        self._events = {topic: event.name for topic, event in all_topics().items()}
         self._every = max(checkpoint_seconds, settings.processors.checkpoint_seconds)
-        self._held: dict[tuple[str, int], Held] = {}
         self._checkpointing = asyncio.Lock()
         self._failed = False
         self._counts = {topic: metrics.events_in.labels(name, topic) for topic in topics}
@@ -90,7 +82,6 @@ class Stage:
         self.registry = Registry(settings.registry)
         self.faults = Faults(name)
         self.output = Output(settings, self.registry, name, self.faults)
-        partitions = settings.kafka.partitions or event_of("trade").topic.partitions
         data_dir = Path(settings.processors.data_dir or settings.state_dir / "faust")
         self.app = create_app(
             f"tidewire.{name}",
@@ -98,21 +89,24 @@ class Stage:
             data_dir=data_dir,
             replication_factor=settings.kafka.replication_factor,
             table_partitions=partitions,
-            on_loss=self._on_loss,
             fetch_least=gathering(settings.processors.patience_ms if patient else settings.processors.gather_ms),
             stall_seconds=max(settings.processors.stall_seconds, 10 * self._every),
             broker_session_timeout=settings.processors.session_timeout,
         )
         self.app.conf.producer_max_request_size = settings.kafka.message_max_bytes
         self.table = self.app.Table(
-            "state",
+            TABLE,
             partitions=partitions,
             key_type=bytes,
             value_type=bytes,
             extra_topic_configs=TABLE_SETTINGS,
         )
+        self._saved = SavedState(self.table, name)
+        self._logs = Logs(name, self.app, self._saved, self.output, Descriptions(settings.kafka), partitions)
+        self.app.on_begin, self.app.on_loss = self._logs.on_begin, self._logs.on_loss
         self.app.agent(self.app.batches(*topics), name=name)(self._read)
         self.app.task(self._keep_checkpoints)
+        self.app.task(self._watch_logs)
         self.app.on_partitions_revoked.connect(self._give_up)
         self.app.on_before_shutdown.connect(self._leave)
 
@@ -122,44 +116,122 @@ class Stage:
             return "joining its group"
         return "waiting for its partitions" if self.app.rebalancing else ""
 
-    def _on_loss(self, loss: Loss) -> None:
-        self.log.error("Records were deleted before they were read.", loss=str(loss), setting="retention_days of the event's schema")
+    @property
+    def _consumer(self) -> Consumer:
+        return cast("Consumer", self.app.consumer)
+
+    # ---- reading
 
     async def _read(self, stream: Any) -> None:
         async for event in stream.noack().events():
-            batch: Batch = event.value
             with self._or_nothing_more():
-                held = self._take(batch)
-                received_at = held.work.apply(batch, self.output)
-                self.output.watch(len(batch))
-            held.events.append(event)
-            self._counts[batch.topic].inc(len(batch))
-            if received_at is not None:
-                self._latency.observe((now() - received_at) / 1_000_000)
-            batch.clear()
+                await self._do(event)
             await asyncio.sleep(0)
 
-    def _take(self, batch: Batch) -> Held:
+    async def _do(self, event: Any) -> None:
+        batch: Batch = event.value
         place = (batch.topic, batch.partition)
+        if batch.epoch < self._least.get(place, 0):
+            batch.clear()
+            return  # it comes again
         held = self._held.get(place)
-        if held is None or held.generation != batch.generation:
-            held = self._held[place] = Held(self._begin(*place, dict(self._entries(*place))), batch.generation)
-        return held
+        if held is None or held.reading.epoch != batch.epoch:
+            reading = self._logs.reading(place, batch.epoch)
+            held = self._held[place] = self._begun(place, reading, batch.generation, batch.first)
+        received_at: int | None = None
+        if self._suspects.get(place, 0) > batch.first:
+            if not await self._sift(place, held, batch):
+                return
+        else:
+            self._suspects.pop(place, None)
+            try:
+                received_at = held.work.apply(batch, self.output)
+            except Exception as error:  # noqa: BLE001 - sorted by `blameless`
+                blameless(error)
+                await self._begin_again(place, held, error, suspect=batch.end)
+                return
+            held.end = batch.end
+        self.output.watch(len(batch), batch.topic)
+        held.events.append(event)
+        self._counts[batch.topic].inc(len(batch))
+        if received_at is not None:
+            self._latency.observe((now() - received_at) / 1_000_000)
+        batch.clear()
 
-    def _entries(self, topic: str, partition: int) -> Iterator[tuple[str, bytes]]:
-        head = f"{topic}|{partition}|".encode()
-        for key, value in list(self.table.items()):
-            if key.startswith(head):
-                yield key[len(head) :].decode(), value
+    def _begun(self, place: Place, reading: Reading, generation: int, offset: int) -> Held:
+        entries = {} if reading.forget else self._saved.entries(*place)
+        try:
+            work = self._begin(*place, entries)
+        except Exception as error:
+            blameless(error)
+            raise Fatal(f"{unreadable(self.name, *place)} ({reason_of(error)})") from error
+        return Held(work, generation, reading, end=offset, kept=offset)
+
+    # ---- a bug in the work
+
+    async def _begin_again(self, place: Place, held: Held, error: Exception, *, suspect: int = 0) -> None:
+        """Take a partition back to its last checkpoint, as its work is half done; up to `suspect` it then goes in small steps."""
+        self.log.warning("A partition begins again from its last checkpoint: its work failed.", place=str(place), reason=reason_of(error))
+        epoch = self._consumer.new_epoch()
+        self._held.pop(place, None)
+        self._least[place] = epoch
+        self._logs.read_again(place, held.reading, epoch)
+        self._suspects[place] = max(suspect, self._suspects.get(place, 0))
+        await self._consumer.start_over(TP(*place), held.kept, epoch)
+
+    async def _sift(self, place: Place, held: Held, batch: Batch) -> bool:
+        """Apply a batch by halves, down to the records that fail, which become dead letters. False: it is another's by now."""
+        await self._keep(place, held)
+        if self._held.get(place) is not held or held.kept != held.end:
+            return False
+        try:
+            held.work.apply(batch, self.output)
+        except Exception as error:  # noqa: BLE001 - sorted by `blameless`
+            blameless(error)
+            held.work = self._begun(place, held.reading, held.generation, held.end).work
+            if len(batch) > 1:
+                middle = batch[len(batch) // 2].offset
+                first, second = batch.part(batch.first, middle), batch.part(middle, batch.end)
+                return await self._sift(place, held, first) and await self._sift(place, held, second)
+            self.output.fault(batch, batch[0].offset, error, venue=venue_of(batch.topic), event=self._events.get(batch.topic, ""))
+        held.end = batch.end
+        return True
+
+    # ---- time and checkpoints
+
+    async def _watch_logs(self) -> None:
+        while not self.app.should_stop:
+            await asyncio.sleep(WATCH_SECONDS)
+            with self._or_nothing_more():
+                await self._logs.watch()
 
     async def _keep_checkpoints(self) -> None:
         while not self.app.should_stop:
             await asyncio.sleep(self._every)
-            time = now()
             with self._or_nothing_more():
-                for held in list(self._held.values()):
-                    held.work.tick(time, self.output)
+                for tp, (epoch, owed) in self._consumer.sources().items():
+                    await self._let_time_pass(tp, epoch, owed)
             await self.checkpoint()
+
+    async def _let_time_pass(self, tp: TP, epoch: int, owed: int) -> None:
+        """Tick a partition of which nothing is left to read; one that no batch has come of since it was assigned is begun for it."""
+        held = self._held.get(tp)
+        if (at := self._consumer.nothing_left(tp, owed if held is None else held.end)) is None:
+            return
+        if held is None:
+            reading = self._logs.reading(tp, epoch)
+            if reading.forget:
+                return  # batches of the log that is gone may be on their way yet
+            held = self._held[tp.topic, tp.partition] = self._begun(tp, reading, self.app.consumer_generation_id, owed)
+        if held.reading.epoch != epoch or at < self._no_tick_before.get(tp, 0):
+            return
+        try:
+            held.work.tick(at, self.output)
+        except Exception as error:  # noqa: BLE001 - sorted by `blameless`
+            blameless(error)
+            self.faults.tell(error, venue=venue_of(tp.topic), event=self._events.get(tp.topic, ""))
+            self._no_tick_before[tp.topic, tp.partition] = at + NO_TICK_FOR
+            await self._begin_again(tp, held, error)
 
     @contextmanager
     def _or_nothing_more(self) -> Iterator[None]:
@@ -178,29 +250,37 @@ class Stage:
             if self._failed:
                 return
             with self._or_nothing_more():
-                await self._checkpoint()
+                await self._checkpoint({place: held for place, held in self._held.items() if held.to_keep})
 
-    async def _checkpoint(self) -> None:
-        dumps: dict[tuple[str, int], tuple[Held, Mapping[str, bytes | None], list[Any]]] = {}
-        for place, held in self._held.items():
-            if held.events:
-                events, held.events = held.events, []
-                dumps[place] = (held, held.work.dump(), events)
-        if not dumps:
-            return
-        await asyncio.to_thread(self.output.flush)
-        for (topic, partition), (held, entries, events) in dumps.items():
-            named = {f"{topic}|{partition}|{name}".encode(): value for name, value in entries.items()}
+    async def _keep(self, place: Place, held: Held) -> None:
+        async with self._checkpointing:
+            if self._held.get(place) is held and not self._failed:
+                await self._checkpoint({place: held})
+
+    async def _checkpoint(self, held_by_place: dict[Place, Held]) -> None:
+        dumps = [(place, held, held.bookmark, held.work.dump(), held.events) for place, held in held_by_place.items()]
+        for held in held_by_place.values():
+            held.events = []
+        if dumps or len(self.output):
+            await asyncio.to_thread(self.output.flush)
+        while dumps:
+            place, held, bookmark, entries, events = dumps.pop()
             try:
-                await write_many(self.table, named, partition, generation=held.generation)
+                if held.reading.forget:
+                    await self._saved.forget(*place, bookmark, generation=held.generation)
+                await self._saved.write(*place, entries, bookmark, generation=held.generation)
             except Revoked:
                 continue  # the next owner reads these batches again
+            held.kept = bookmark.end
+            held.reading.forget = held.reading.unsaved = False
             for event in events:
                 event.ack()
 
     async def _give_up(self, *_arguments: Any, **_named: Any) -> None:
         await self.checkpoint()
-        self._held.clear()
+        for known in (self._held, self._least, self._suspects):
+            known.clear()
+        self._logs.clear()
 
     async def _leave(self, *_arguments: Any, **_named: Any) -> None:
         await self.checkpoint()
@@ -227,7 +307,24 @@ def main(
     logging.getLogger("mode").setLevel(logging.WARNING)
     ensure_reachable(settings.kafka)
     create(settings.kafka, all_topics())
-    registry = Registry(settings.registry)
-    stage = Stage(settings, name, topics_of(settings), begin_of(settings, registry), checkpoint_seconds_of(settings), patient=patient)
+    topics = topics_of(settings)
+    partitions = partitions_of(settings.kafka, name, topics)
+    begin = begin_of(settings, Registry(settings.registry))
+    stage = Stage(settings, name, topics, begin, checkpoint_seconds_of(settings), partitions=partitions, patient=patient)
     with Health(settings, name, stage.status, stage.faults), shipping(settings, name):
         run(stage.app)
+
+
+def partitions_of(kafka: Kafka, name: str, topics: tuple[str, ...]) -> int:
+    """Return how many partitions the topics of a stage have, all alike; Fatal with the cure where they or its changelog differ."""
+    changelog = changelog_of(name)
+    found = Descriptions(kafka).of((*topics, changelog))
+    if missing := [topic for topic in topics if topic not in found]:
+        raise Fatal(
+            f"{name} reads topics that are not there: {', '.join(missing)} (`tidewire up` or any stage creates those of the schemas)"
+        )
+    kept = found.pop(changelog, None)
+    return agreed_partitions(name, {topic: one.partitions for topic, one in found.items()}, changelog, kept and kept.partitions)
+
+
+__all__ = ["Begin", "Stage", "Work", "main", "partitions_of"]

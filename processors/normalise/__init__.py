@@ -4,4 +4,4 @@ from dialects.catalogue import all_dialects
 from topology.flow import Stage
 
 YIELDED = sorted({name for dialect in all_dialects().values() for name in dialect.events()})
-STAGE = Stage("normalise", reads=("frame",), writes=(*YIELDED, "dead_letter"))
+STAGE = Stage("normalise", reads=("frame",), writes=(*YIELDED, "gap", "dead_letter"))

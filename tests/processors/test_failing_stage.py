@@ -34,13 +34,13 @@ class Counting:
                 continue
             self.begun = message.offset
             if where == "apply" and message.value == b"bad":
-                raise ValueError("bad apply")
+                raise Retry("bad apply")
             print("did", message.value.decode(), flush=True)
         output.bad = any(message.value == b"bad" for message in batch)
 
     def tick(self, now, output):
         if where == "tick" and getattr(output, "bad", False):
-            raise ValueError("bad tick")
+            raise Retry("bad tick")
 
     def dump(self):
         return {"begun": str(self.begun).encode()}
@@ -60,7 +60,7 @@ stage.main(name, lambda settings: (topic,), lambda settings, registry: lambda to
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("where", ["apply", "tick", "flush"])
 def test_what_failed_is_done_again(stack_addresses: Addresses, tmp_path: Path, where: str) -> None:
-    """Where work, the clock's work or delivery fails, the stage ends with code 1; its next run does all that was not acknowledged."""
+    """Where work, the clock's work or delivery can't be done, the stage ends with code 1; its next run does what was not acknowledged."""
     kafka, partitions = Kafka(brokers=stack_addresses.kafka), event("trade").topic.partitions
     name, topic = f"failing-{uuid.uuid4().hex[:8]}", f"numbers-{uuid.uuid4().hex[:8]}"
     admin = AdminClient(connection(kafka))

@@ -8,7 +8,7 @@ import pytest
 
 from local import Addresses
 from schemas.catalogue import event
-from topology.dead_letters import MOST_REASON, WINDOW, DeadLetters
+from topology.dead_letters import MOST_REASON, WINDOW, DeadLetters, Shares
 from topology.errors import Fatal
 from topology.kafka import Publisher, consumer, failure
 from topology.registry import Registry
@@ -101,6 +101,29 @@ def test_what_is_well_read_and_of_no_use_stops_nothing(office: Office) -> None:
     office.refuse(WINDOW, suspect=False)
     office.letters.watch(WINDOW)
     assert len(office.arrived(WINDOW)) == WINDOW
+
+
+def test_one_topic_that_is_refused_does_not_stop_the_others(office: Office) -> None:
+    """While another topic is read well it is only said; where that one is refused too, the stage stops."""
+    assert office.letters.watch(10, "raw.kraken") == ""
+    for _ in range(2):
+        office.refuse(WINDOW)
+        assert f"refused {WINDOW} of its last {WINDOW} messages of raw.binance" in office.letters.watch(WINDOW, "raw.binance")
+    for offset in range(WINDOW):
+        office.letters.send("raw.kraken", 0, offset, None, None, "no sense")
+    with pytest.raises(Fatal, match=r"of its last 1010 messages of raw\.kraken"):
+        office.letters.watch(WINDOW, "raw.kraken")
+
+
+def test_a_topic_that_is_read_well_again_is_no_suspect() -> None:
+    """What was refused in an earlier window is not held against a topic; one never read is no reason to go on."""
+    shares = Shares(0.5)
+    assert shares.count("a", WINDOW, WINDOW) == (WINDOW, WINDOW)
+    assert shares.all_suspect()
+    assert shares.count("a", WINDOW, 0) is None
+    assert not shares.all_suspect()
+    assert shares.count("b", WINDOW, WINDOW) == (WINDOW, WINDOW)
+    assert not shares.all_suspect()
 
 
 def test_nothing_is_judged_on_a_few_messages(office: Office) -> None:

@@ -17,8 +17,9 @@ OTHER = Kind("kraken", "trade", "KeyError x.py:1")
 
 def a_bug() -> KeyError:
     """Return an exception as it is caught: with where it was raised."""
+    fields: dict[str, KeyError] = {}
     try:
-        return {}["price"]  # type: ignore[no-any-return]
+        return fields["price"]
     except KeyError as error:
         return error
 

@@ -9,13 +9,13 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from local import Addresses
 from schemas.catalogue import Event, event
-from topology.errors import Fatal
+from topology.errors import Fatal, Retry
 from topology.kafka import connection
 from topology.lag import Offsets
 from topology.registry import Registry
 from topology.settings import Kafka
 from topology.settings import Registry as RegistrySettings
-from topology.topics import DAY_MS, all_topics, config_of, create, register
+from topology.topics import DAY_MS, Descriptions, agreed_partitions, all_topics, config_of, create, register
 
 PATIENCE = 30.0
 
@@ -60,15 +60,14 @@ def test_what_was_made_is_there_at_once(kafka: Kafka) -> None:
 
 
 def test_what_differs_is_altered_and_told(kafka: Kafka) -> None:
-    """A longer retention and more partitions are brought about and said in words; fewer partitions are not."""
+    """A longer retention is brought about and said in words; the partitions of a topic that is there stay, more or fewer."""
     name, one = f"topics-{uuid.uuid4().hex}", event("gap")
     create(kafka, {name: grown(one, 2, 1)})
-    changes = create(kafka, {name: grown(one, 3, 5)})
-    assert changes == [f"{name}: retention.ms {DAY_MS} → {5 * DAY_MS}", f"{name}: 2 → 3 partitions; keys may move to another one"]
-    assert there(kafka, name)[0] == 3
+    assert create(kafka, {name: grown(one, 3, 5)}) == [f"{name}: retention.ms {DAY_MS} → {5 * DAY_MS}"]
+    assert there(kafka, name)[0] == 2
     assert there(kafka, name)[1]["retention.ms"] == str(5 * DAY_MS)
-    assert create(kafka, {name: grown(one, 2, 5)}) == []
-    assert there(kafka, name)[0] == 3
+    assert create(kafka, {name: grown(one, 1, 5)}) == []
+    assert there(kafka, name)[0] == 2
 
 
 def test_an_operator_may_choose_the_partitions(kafka: Kafka) -> None:
@@ -76,8 +75,41 @@ def test_an_operator_may_choose_the_partitions(kafka: Kafka) -> None:
     name = f"topics-{uuid.uuid4().hex}"
     create(kafka.model_copy(update={"partitions": 7}), {name: event("gap")})
     assert there(kafka, name)[0] == 7
-    with pytest.raises(Fatal, match=rf"{name} has 7 partitions and is to have 1: set kafka.partitions .* to 7, or begin anew"):
-        create(kafka.model_copy(update={"partitions": 1}), {name: event("gap")})
+    for other in (1, 8):
+        with pytest.raises(Fatal, match=rf"{name} has 7 partitions and is to have {other}: set kafka.partitions .* to 7, or begin anew"):
+            create(kafka.model_copy(update={"partitions": other}), {name: event("gap")})
+
+
+def test_a_topic_made_anew_has_another_id(kafka: Kafka) -> None:
+    """A topic is described with its id and partitions; the id is another when it was deleted and created; one not there is left out."""
+    name, descriptions = f"topics-{uuid.uuid4().hex}", Descriptions(kafka)
+    assert descriptions.of([name]) == {}
+    create(kafka, {name: grown(event("gap"), 3, 1)})
+    first = descriptions.of([name, "nowhere"])
+    assert first[name].partitions == 3
+    assert first[name].topic_id
+    AdminClient(connection(kafka)).delete_topics([name])[name].result(PATIENCE)
+    while descriptions.of([name]):
+        pass
+    create(kafka, {name: grown(event("gap"), 3, 1)})
+    assert descriptions.of([name]).keys() == {name}
+    assert descriptions.of([name])[name].topic_id not in {"", first[name].topic_id}
+
+
+def test_no_broker_is_no_description() -> None:
+    """Where nobody answers, that is a Retry which names the setting."""
+    with pytest.raises(Retry, match=r"kafka\.brokers"):
+        Descriptions(Kafka(brokers="127.0.0.1:1"), timeout=0.5).of(["trades"])
+
+
+def test_the_topics_of_a_stage_have_one_count() -> None:
+    """The count of the topics is the state's; where they differ, or the state has another, the words name both and the cure."""
+    assert agreed_partitions("x", {"a": 3, "b": 3}, "x-changelog", None) == 3
+    assert agreed_partitions("x", {"a": 3}, "x-changelog", 3) == 3
+    with pytest.raises(Fatal, match=r"x reads must have the same number .* a has 3, b has 4: .*kafka\.partitions"):
+        agreed_partitions("x", {"a": 3, "b": 4}, "x-changelog", 3)
+    with pytest.raises(Fatal, match=r"x keeps its state in 3 partitions \(x-changelog\), and its topics \(a\) have 4: .*delete x-"):
+        agreed_partitions("x", {"a": 4}, "x-changelog", 3)
 
 
 def test_what_the_broker_cannot_do_is_fatal(kafka: Kafka) -> None:

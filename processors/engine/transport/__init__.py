@@ -32,7 +32,36 @@ How to write an agent:
 - Delivery is at least once, in order per partition, with nothing passed over. Keep `batch.end` inside each table value
   and skip what was applied (as above), and emit absolute values: then it is effectively once.
 - An exception in an agent ends the process with exit code 1; started again, it reads again from the last commit.
+- Where the log is another one (a topic made anew, or cut short) a new epoch begins at its start: `batch.epoch` grows, and what was
+  made of batches of an earlier epoch must not be joined with it. Records that are gone are told to `app.on_loss` before that.
 - Topics not named through `app.batches` or `app.batched_topics` come one record at a time, as in plain Faust.
+
+The life of a partition here. Everything is on the app's event loop but what is asked of `FetchThread`, which has its own.
+
+                       on_partitions_assigned (commits.py)
+    NOT OURS ────────────────────────────────────────────────▶ ASSIGNED      paused, while the tables recover from their changelogs
+       ▲                                                          │
+       │                                    perform_seek → _begin │ on_begin asks the app; position set, ledger opened: a new epoch
+       │                                     (positions.py)       ▼
+       │                                                        BEGUN         sources closed: what is fetched is thrown away
+       │                                                          │
+       │                                              resume_flow │ (consumer.py)
+       │            acknowledged: the queue has room              ▼
+       │        ┌─────────────────────────────────────────────▶ FETCHING ◀────────────────────────────────────────┐
+       │        │                                                 │                                               │
+       │        │                          getmany → _from_source │ what was fetched, beside what is owed:        │
+       │        │                                                 ├── begins there: a Batch, a receipt ▶ DELIVERED ┤
+       │     BUFFERED ◀── on_buffer_full: the agents' queue is full                                               │
+       │        │                                                 ├── elsewhere → _examine: position set ───────────┤
+       │        │                                                 │     log's start behind it: RETENTION is told    │
+       │        │                                                 └── another log, or start_over ─────────────────▶ BEGUN
+       │        │                                                       RESET is told, a new epoch, at its start
+       │        ▼
+       │     any of these
+       │        │ on_partitions_revoked (commits.py): sources closed, queues emptied, the app's last checkpoint
+       └────────┘ (`app.on_partitions_revoked`), commit of what is acknowledged, then the ledger is forgotten
+
+DELIVERED batches are acknowledged in any order; the ledger (ledger.py) says up to where without one missing, and that is committed.
 """
 
 from typing import Any, ClassVar
@@ -42,6 +71,8 @@ from faust.transport.drivers import aiokafka as driver
 
 from processors.engine.transport.batch import Batch, Cause, Loss, Record
 from processors.engine.transport.consumer import Consumer
+from processors.engine.transport.positions import OnBegin
+from processors.engine.transport.thread import Bounds
 from processors.engine.transport.writing import Revoked, write, write_many
 
 SECONDS_BETWEEN_TRIES = 1.0
@@ -76,4 +107,4 @@ class Transport(driver.Transport):
             await client.force_metadata_update()
 
 
-__all__ = ["Batch", "Cause", "Consumer", "Loss", "Record", "Revoked", "Transport", "write", "write_many"]
+__all__ = ["Batch", "Bounds", "Cause", "Consumer", "Loss", "OnBegin", "Record", "Revoked", "Transport", "write", "write_many"]

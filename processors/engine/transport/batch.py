@@ -41,17 +41,28 @@ class Batch(list[Record]):
     They stay when the list is emptied with `clear()`, which frees the records' memory while the event
     still waits for its acknowledgement.
     `generation` is the consumer group's generation it was fetched in: hand it to `write`.
+    `epoch` grows whenever the partition's position was set anew: what was made of batches of another epoch does not belong to it.
     """
 
-    __slots__ = ("end", "first", "generation", "partition", "topic")
+    __slots__ = ("end", "epoch", "first", "generation", "partition", "topic")
 
-    def __init__(self, records: Iterable[Record], *, topic: str, partition: int, first: int, end: int, generation: int) -> None:
+    def __init__(
+        self, records: Iterable[Record], *, topic: str, partition: int, first: int, end: int, generation: int, epoch: int = 0
+    ) -> None:
         super().__init__(records)
         self.topic = topic
         self.partition = partition
         self.first = first
         self.end = end
         self.generation = generation
+        self.epoch = epoch
+
+    def part(self, first: int, end: int) -> "Batch":
+        """Return the records from `first` to `end` (exclusive) as a batch of their own."""
+        records = [record for record in self if first <= record.offset < end]
+        return Batch(
+            records, topic=self.topic, partition=self.partition, first=first, end=end, generation=self.generation, epoch=self.epoch
+        )
 
     def __repr__(self) -> str:
         return f"<Batch {self.topic}[{self.partition}] {self.first}..{self.end}>"
@@ -62,16 +73,16 @@ class Cause(Enum):
 
     RETENTION = "retention"
     """The log's start has moved past them: deleted before they were read."""
-    TRUNCATION = "truncation"
-    """The log ends before them: the topic was made anew, or an unclean election cut it."""
+    RESET = "topic_reset"
+    """The log is another one, or ends before them: the topic was made anew, or an unclean election cut it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
     """Offsets `first` to `end` (exclusive) of a partition, owed to the agents and gone.
 
-    After a truncation `end` equals `first`, because what the cut-off part held is unknown; delivery starts over at the
-    start of the log.
+    After a reset `end` equals `first`, because what the part that is gone held is unknown; delivery starts over at the
+    start of the log, in batches of `epoch`. After retention it goes on at `end`, in the epoch that was.
     """
 
     topic: str
@@ -79,6 +90,10 @@ class Loss:
     first: int
     end: int
     cause: Cause
+    epoch: int = 0
 
     def __str__(self) -> str:
-        return f"{self.topic}[{self.partition}]: offsets {self.first}..{self.end} lost to {self.cause.value}"
+        where = f"{self.topic}[{self.partition}]"
+        if self.cause is Cause.RESET:
+            return f"{where}: offsets from {self.first} on are gone, the topic was truncated or made anew"
+        return f"{where}: offsets {self.first}..{self.end} lost to {self.cause.value}"

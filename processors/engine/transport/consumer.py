@@ -5,7 +5,7 @@ is one method that says what it relies on in Faust, and has a test that fails wi
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from faust.types import TP, ConsumerMessage
@@ -116,14 +116,16 @@ class Consumer(Commits):
                 await self._begin([tp])
             return
         records = await self._owed(part, ledger)
-        if not records:
+        if not records or self._ledgers.get(tp) is not ledger:
             return
         # Else Faust takes the batch for a gap, and its offsets for already read ("DROPPED MESSAGE ROFF").
         self._read_offset[tp] = None
         self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
         if tp.topic in self._named("batched_topics"):
             first = ledger.owed
-            batch = Batch(records, topic=tp.topic, partition=tp.partition, first=first, end=part.end, generation=generation)
+            batch = Batch(
+                records, topic=tp.topic, partition=tp.partition, first=first, end=part.end, generation=generation, epoch=ledger.epoch
+            )
             yield ReceiptedMessage(ledger.give(part.end), **batch_fields(tp, batch))
             return
         for record in records:
@@ -159,17 +161,19 @@ class Consumer(Commits):
         return records
 
     async def _examine(self, part: Fetched, ledger: Ledger) -> bool:
-        """Find out why a fetch was not where it was owed; set the position right, and tell of a loss. False: only behind."""
+        """Find out why a fetch was not where it was owed; tell of a loss, and set the position right. False: only behind."""
         tp, owed = part.tp, ledger.owed
         start, end = await self._thread.log_bounds(tp)
+        if self._ledgers.get(tp) is not ledger:
+            return True  # begun anew while we asked
         if start > owed:
-            self._tell(Loss(tp.topic, tp.partition, owed, start, Cause.RETENTION))
+            await self._tell(Loss(tp.topic, tp.partition, owed, start, Cause.RETENTION))
             ledger.skip(start)
             await self._move(tp, start)
         elif end < owed:
-            self._tell(Loss(tp.topic, tp.partition, owed, owed, Cause.TRUNCATION))
-            self._open_ledger(tp, start)
-            await self._move(tp, start)
+            epoch = self.new_epoch()
+            await self._tell(Loss(tp.topic, tp.partition, owed, owed, Cause.RESET, epoch))
+            await self.start_over(tp, start, epoch)
         elif part.position > owed:
             self.log.warning("%s[%s]: fetched at %s, owed %s: going back", *tp, part.position, owed)
             await self._move(tp, owed)
@@ -177,11 +181,25 @@ class Consumer(Commits):
             return False
         return True
 
-    def _tell(self, loss: Loss) -> None:
-        on_loss: Callable[[Loss], None] | None = getattr(self.app, "on_loss", None)
+    async def _tell(self, loss: Loss) -> None:
+        on_loss: Callable[[Loss], Awaitable[None]] | None = getattr(self.app, "on_loss", None)
         if on_loss is None:
             raise Fatal(f"{loss}; set on_loss to go on without them, and retention.ms so that it does not happen")
-        on_loss(loss)
+        await on_loss(loss)
+
+    async def lost_its_log(self, tp: TP) -> None:
+        """Tell that a partition held is not the log it was any more, and deliver it from the start of what it is now.
+
+        For the app, on its own loop, where it sees what no offset shows: a topic made anew that is as long again.
+        """
+        ledger = self._ledgers.get(tp)
+        if ledger is None:
+            return
+        start, _ = await self._thread.log_bounds(tp)
+        if self._ledgers.get(tp) is ledger:
+            epoch = self.new_epoch()
+            await self._tell(Loss(tp.topic, tp.partition, ledger.owed, ledger.owed, Cause.RESET, epoch))
+            await self.start_over(tp, start, epoch)
 
     def _named(self, setting: str) -> frozenset[str] | set[str]:
         return getattr(self.app, setting, frozenset())
@@ -194,6 +212,22 @@ class Consumer(Commits):
             end = max(ledger.owed, self.highwater(tp) or 0)
             found[tp] = (ledger.acknowledged if committed is None else committed, end)
         return found
+
+    def sources(self) -> dict[TP, tuple[int, int]]:
+        """Return the source partitions held and begun: the epoch of each, and the offset that it is owed next."""
+        return {tp: (ledger.epoch, ledger.owed) for tp, ledger in self._ledgers.items() if tp in self.assignment()}
+
+    def nothing_left(self, tp: TP, applied: int) -> int | None:
+        """Return up to when nothing is left to read of a partition: microseconds, None where something is left or nobody knows.
+
+        `applied`: the end of what the app has done. It is when the broker last said where the log ends, so that it stands
+        still while the broker does not answer.
+        """
+        ledger = self._ledgers.get(tp)
+        if ledger is None or applied < ledger.given or self._sources_closed or tp not in self.assignment():
+            return None
+        end = self.highwater(tp)
+        return self._thread.confirmed_at(tp) if end is not None and ledger.owed >= end else None
 
     # ---- flow
 

@@ -31,21 +31,23 @@ class Ledger:
     """Deliveries of one partition since its position was last set; receipts may come back in any order.
 
     `owed` is the offset the agents must get next; `acknowledged` is the end of the unbroken row of acknowledged
-    batches, which is what may be committed.
+    batches, which is what may be committed; `given` is the end of the newest batch handed over.
     """
 
-    __slots__ = ("_out", "acknowledged", "owed")
+    __slots__ = ("_out", "acknowledged", "epoch", "given", "owed")
 
-    def __init__(self, start: int) -> None:
+    def __init__(self, start: int, epoch: int = 0) -> None:
         self.owed = start
         self.acknowledged = start
+        self.given = start
+        self.epoch = epoch
         self._out: deque[Receipt] = deque()
 
     def give(self, end: int) -> Receipt:
         """Note that everything from `owed` to `end` (exclusive) was handed over."""
         receipt = Receipt(end)
         self._out.append(receipt)
-        self.owed = end
+        self.owed = self.given = end
         return receipt
 
     def skip(self, end: int) -> None:

@@ -3,14 +3,16 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from itertools import count
 from typing import Any, TypeVar
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from processors.engine.transport.ledger import Ledger
-from processors.engine.transport.thread import FetchThread
+from processors.engine.transport.thread import Bounds, FetchThread
 
+OnBegin = Callable[[Mapping[TP, tuple[Bounds, int]]], Awaitable[Mapping[TP, int]]]
 T = TypeVar("T")
 
 
@@ -22,6 +24,7 @@ class Positions(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._ledgers: dict[TP, Ledger] = {}
+        self._epochs = count(1)
         self._moves: defaultdict[TP, int] = defaultdict(int)  # how often each partition's position was set by us
         self._moving = asyncio.Lock()  # held by a fetch in flight and by a seek: never both
         self._sources_closed = False  # between a revocation or seek and the resumption that follows it
@@ -57,18 +60,42 @@ class Positions(driver.Consumer):
             for tp in tps:
                 self._moves[tp] += 1
                 self._ledgers.pop(tp, None)
-            for tp, start in (await self._thread.begin(tps)).items():
-                self._open_ledger(tp, start)
-                self._committed_offset[tp] = start
+            bounds = await self._thread.bounds(tps)
+            epochs = {tp: next(self._epochs) for tp in bounds}
+            offsets = {tp: one.usual for tp, one in bounds.items()}
+            on_begin: OnBegin | None = getattr(self.app, "on_begin", None)
+            if on_begin is not None:
+                offsets |= await on_begin({tp: (one, epochs[tp]) for tp, one in bounds.items()})
+            for tp in await self._thread.place(offsets):
+                self._open_ledger(tp, offsets[tp], epochs[tp])
+                self._committed_offset[tp] = offsets[tp]
 
         await self._alone(call)
 
-    def _open_ledger(self, tp: TP, start: int) -> None:
-        self._ledgers[tp] = Ledger(start)
+    def _open_ledger(self, tp: TP, start: int, epoch: int) -> None:
+        self._ledgers[tp] = Ledger(start, epoch)
         self._acked.pop(tp, None)
         self._acked_index.pop(tp, None)
         self._committed_offset[tp] = None
         self._read_offset[tp] = None
+
+    def new_epoch(self) -> int:
+        """Return a number for `start_over`, greater than that of any batch so far."""
+        return next(self._epochs)
+
+    async def start_over(self, tp: TP, offset: int, epoch: int) -> None:
+        """Deliver a partition again from an offset, in batches of this epoch; what was delivered can no longer be acknowledged.
+
+        The app calls it, on its own loop, where what it made of earlier batches is of no use. No-op where it is not held.
+        """
+
+        async def call() -> None:
+            if tp in self._ledgers:
+                self._moves[tp] += 1
+                self._open_ledger(tp, offset, epoch)
+                await self._thread.place({tp: offset})
+
+        await self._alone(call)
 
     async def _move(self, tp: TP, offset: int) -> None:
         async def call() -> None:
@@ -89,7 +116,7 @@ class Positions(driver.Consumer):
 
     async def _seek(self, partition: TP, offset: int) -> None:
         if partition in self._ledgers:
-            self._open_ledger(partition, offset)
+            self._open_ledger(partition, offset, next(self._epochs))
         await self._move(partition, offset)
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:

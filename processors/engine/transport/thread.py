@@ -5,7 +5,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka.consumer.fetcher import FetchError, OffsetResetStrategy
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError
@@ -16,6 +16,23 @@ from processors.engine.transport.unpacking import Fetched, take
 
 FETCH_BYTES: Final = 16 * 1024 * 1024
 """Bytes of one answer, over all partitions: what aiokafka reads ahead of the agents. Its default is 50 MiB."""
+
+
+class Bounds(NamedTuple):
+    """What the broker says of one partition."""
+
+    committed: int | None
+    """The group's commit."""
+    start: int
+    end: int
+    """Where its log starts and ends (exclusive)."""
+    fresh: int
+    """Where a group without a commit begins: `consumer_auto_offset_reset`."""
+
+    @property
+    def usual(self) -> int:
+        """Where the group begins unless the app knows better."""
+        return self.fresh if self.committed is None else self.committed
 
 
 class FetchThread(AIOKafkaConsumerThread):
@@ -90,29 +107,61 @@ class FetchThread(AIOKafkaConsumerThread):
                 found.append(fetched)
         return found
 
-    async def begin(self, tps: Iterable[TP]) -> dict[TP, int]:
-        """Set each partition to its committed offset, else to where `consumer_auto_offset_reset` says; return these.
+    async def bounds(self, tps: Iterable[TP]) -> dict[TP, Bounds]:
+        """Return what the broker says of each partition: the group's commit, and where the log starts and ends.
 
-        Faust's and aiokafka's `seek_to_committed` leave a partition without a commit, or with commit 0, wherever it is.
         Partitions no longer assigned are left out.
-        """
-        starts: dict[TP, int] = await self.call_thread(self._begin, list(tps))
-        return starts
 
-    async def _begin(self, tps: list[TP]) -> dict[TP, int]:
+        Raises:
+            KafkaError: the broker did not say within the request timeout.
+
+        """
+        found: dict[TP, Bounds] = await self.call_thread(self._bounds, list(tps))
+        return found
+
+    async def _bounds(self, tps: list[TP]) -> dict[TP, Bounds]:
         consumer = self._ensure_consumer()
         wanted = [ensure_aiokafka_TP(tp) for tp in tps if tp in consumer.assignment()]
-        committed = await asyncio.gather(*(consumer.committed(tp) for tp in wanted))
-        starts: dict[Any, int] = {tp: offset for tp, offset in zip(wanted, committed, strict=True) if offset is not None}
-        if fresh := [tp for tp in wanted if tp not in starts]:
-            latest = consumer._fetcher._default_reset_strategy == OffsetResetStrategy.LATEST
-            starts |= await (consumer.end_offsets(fresh) if latest else consumer.beginning_offsets(fresh))
-        begun = {}
-        for tp, start in starts.items():
-            with suppress(IllegalStateError):  # revoked while we asked: it is the next owner's to begin
-                consumer.seek(tp, start)
-                begun[TP(tp.topic, tp.partition)] = start
-        return begun
+        if not wanted:
+            return {}
+        starts: Mapping[Any, int]
+        ends: Mapping[Any, int]
+        starts, ends, *committed = await asyncio.gather(
+            consumer.beginning_offsets(wanted), consumer.end_offsets(wanted), *(consumer.committed(tp) for tp in wanted)
+        )
+        latest = consumer._fetcher._default_reset_strategy == OffsetResetStrategy.LATEST
+        return {
+            TP(tp.topic, tp.partition): Bounds(commit, starts[tp], ends[tp], ends[tp] if latest else starts[tp])
+            for tp, commit in zip(wanted, committed, strict=True)
+        }
+
+    async def place(self, offsets: Mapping[TP, int]) -> set[TP]:
+        """Set each partition to an offset, and return those that are; one no longer assigned is its next owner's to begin.
+
+        Faust's and aiokafka's `seek_to_committed` leave a partition without a commit, or with commit 0, wherever it is.
+        """
+        placed: set[TP] = await self.call_thread(self._place, dict(offsets))
+        return placed
+
+    async def _place(self, offsets: Mapping[TP, int]) -> set[TP]:
+        consumer = self._ensure_consumer()
+        placed = set()
+        for tp, offset in offsets.items():
+            with suppress(IllegalStateError):  # revoked while we asked
+                consumer.seek(ensure_aiokafka_TP(tp), offset)
+                placed.add(tp)
+        return placed
+
+    def confirmed_at(self, tp: TP) -> int | None:
+        """Return when the broker last said where the partition's log ends (`highwater`): microseconds, None where it has not yet.
+
+        Called on the app's own loop; reads one number that this thread sets.
+        """
+        consumer = self._consumer
+        if consumer is None or tp not in consumer.assignment():
+            return None
+        milliseconds: int | None = consumer.last_poll_timestamp(ensure_aiokafka_TP(tp))
+        return None if milliseconds is None else milliseconds * 1_000
 
     async def move(self, tp: TP, offset: int) -> None:
         """Set one partition's position, on aiokafka's own loop (Faust calls across threads); no-op if not assigned."""

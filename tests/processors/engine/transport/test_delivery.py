@@ -117,7 +117,11 @@ async def test_records_deleted_before_they_were_read_are_told(broker: Broker, tm
     topic = broker.topic(1)
     broker.fill_numbers(topic, 0, range(100))
     losses: list[Loss] = []
-    app = app_at(broker.address, tmp_path, on_loss=losses.append)
+
+    async def on_loss(loss: Loss) -> None:
+        losses.append(loss)
+
+    app = app_at(broker.address, tmp_path, on_loss=on_loss)
     broker.commit(app.conf.id, topic, 0, 10)
     broker.cut(topic, 0, 60)
     seen = Seen(app, topic)
@@ -132,13 +136,19 @@ async def test_a_log_cut_short_is_told(broker: Broker, tmp_path: Path) -> None:
     topic = broker.topic(1)
     broker.fill_numbers(topic, 0, range(5))
     losses: list[Loss] = []
-    app = app_at(broker.address, tmp_path, on_loss=losses.append)
+
+    async def on_loss(loss: Loss) -> None:
+        losses.append(loss)
+
+    app = app_at(broker.address, tmp_path, on_loss=on_loss)
     broker.commit(app.conf.id, topic, 0, 100)
     seen = Seen(app, topic)
     async with running(app):
         await until(lambda: broker.committed(app.conf.id, topic, 1) == {0: 5})
     assert seen.of(0) == list(range(5))
-    assert losses == [Loss(topic, 0, 100, 100, Cause.TRUNCATION)]
+    (loss,) = losses
+    assert (loss.topic, loss.partition, loss.first, loss.end, loss.cause) == (topic, 0, 100, 100, Cause.RESET)
+    assert {batch.epoch for batch in seen.batches} == {loss.epoch}
 
 
 async def test_a_loss_nobody_asked_to_hear_of_is_fatal(broker: Broker, tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""One partition in a stage's hands: its work, and which reading of which log that is made of."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from processors.engine.bookmarks import Bookmark
+from processors.engine.output import Output
+from processors.engine.transport import Batch
+
+Place = tuple[str, int]
+"""A partition: topic and number."""
+
+
+class Work(Protocol):
+    """The work of a stage on one source partition. The engine calls every method on the event loop's thread, never two at once.
+
+    None may block, wait, or keep the batch: its records are cleared when `apply` returns. `output` queues; nothing is delivered before
+    the checkpoint. After an exception the work is dropped, and begun again from what the last checkpoint kept.
+    """
+
+    def apply(self, batch: Batch, output: Output) -> int | None:
+        """Do a batch; return the receipt time of its last event (microseconds), for the latency metric, where it has one.
+
+        Called for each batch in the order of the log. Some of its records may have been applied before: pass over them.
+        """
+
+    def tick(self, now: int, output: Output) -> None:
+        """Do what time alone asks for; called about once a checkpoint, and only while nothing is left to read.
+
+        `now` (microseconds since 1970 UTC) is when the broker last said so: it stands still while the broker does not answer, and
+        no tick comes while a backlog is read. What time does to events must not be decided from here alone, then.
+        """
+
+    def dump(self) -> Mapping[str, bytes | None]:
+        """Return the state's entries that changed since the last dump, by name, in the order to write them; None deletes one.
+
+        Called once a checkpoint, for a partition that had events. What it returns is kept, or the stage ends: it is not asked for again.
+        """
+
+
+Begin = Callable[[str, int, Mapping[str, bytes]], Work]
+"""Make the work of (topic, partition) from its saved entries, all that `dump` gave so far. Called before its first batch or tick."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """One epoch of a partition (see Batch): the topic it reads, and what the saved entries are worth to it."""
+
+    epoch: int
+    topic_id: str = ""
+    """Empty: not known yet."""
+    forget: bool = False
+    """The saved entries belong to a log that is gone."""
+    unsaved: bool = False
+    """The saved bookmark says something else, and must be written though there are no events."""
+
+
+@dataclass(slots=True)
+class Held:
+    """One partition in hand: its work, and the events read but not yet acknowledged."""
+
+    work: Work
+    generation: int
+    reading: Reading
+    end: int
+    """The offset after the last that has been applied."""
+    kept: int
+    """The offset after the last that a checkpoint has kept."""
+    events: list[Any] = field(default_factory=list)
+
+    @property
+    def bookmark(self) -> Bookmark:
+        """What is to be written beside the state as it is now."""
+        return Bookmark(self.reading.topic_id, self.end)
+
+    @property
+    def to_keep(self) -> bool:
+        """Whether a checkpoint has something to write."""
+        return bool(self.events) or self.reading.forget or self.reading.unsaved

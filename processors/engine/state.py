@@ -1,0 +1,66 @@
+"""The saved state of a stage's partitions: named entries in one Faust table, and beside them a bookmark (bookmarks.py)."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from processors.engine import bookmarks
+from processors.engine.bookmarks import Bookmark
+from processors.engine.transport import write_many
+from schemas.errors import InvalidDatum
+from topology.errors import Fatal
+
+TABLE: Final = "state"
+
+
+def changelog_of(stage: str) -> str:
+    """Return the topic in which a stage's state is kept."""
+    return f"tidewire.{stage}-{TABLE}-changelog"
+
+
+class SavedState:
+    """What the table of a stage has of each partition (topic, number). Called on the event loop's thread."""
+
+    def __init__(self, table: Any, stage: str) -> None:
+        self._table = table
+        self._stage = stage
+
+    def entries(self, topic: str, partition: int) -> dict[str, bytes]:
+        """Return the entries of a partition, by name."""
+        head = _head(topic, partition)
+        return {key[len(head) :].decode(): value for key, value in list(self._table.items()) if key.startswith(head)}
+
+    def bookmark(self, topic: str, partition: int) -> Bookmark | None:
+        """Return which log the entries of a partition were made of; Fatal where that can't be read."""
+        try:
+            return bookmarks.decode(self._table.get(bookmarks.key_of(topic, partition)))
+        except InvalidDatum as error:
+            raise Fatal(f"{unreadable(self._stage, topic, partition)}: {error}") from error
+
+    async def forget(self, topic: str, partition: int, bookmark: Bookmark, *, generation: int) -> None:
+        """Delete the entries of a partition, whose log is gone; raises as `write_many` does.
+
+        The bookmark is made void first: whoever is killed in between begins with nothing, and not with a part.
+        """
+        void = bookmarks.encode(Bookmark(bookmark.topic_id, bookmark.end, void=True))
+        gone = dict.fromkeys([_head(topic, partition) + name.encode() for name in self.entries(topic, partition)])
+        await write_many(self._table, {bookmarks.key_of(topic, partition): void} | gone, partition, generation=generation)
+
+    async def write(self, topic: str, partition: int, entries: Mapping[str, bytes | None], bookmark: Bookmark, *, generation: int) -> None:
+        """Write entries in their order (None deletes one), and the bookmark behind them; raises as `write_many` does."""
+        head = _head(topic, partition)
+        named = {head + name.encode(): value for name, value in entries.items()}
+        await write_many(
+            self._table, named | {bookmarks.key_of(topic, partition): bookmarks.encode(bookmark)}, partition, generation=generation
+        )
+
+
+def unreadable(stage: str, topic: str, partition: int) -> str:
+    """Return how to say that a saved state is of no use, with the cure."""
+    return (
+        f"the state that {stage} has saved of {topic}[{partition}] can't be read: stop it, and let it read its topics again with "
+        f"`tidewire rewind {stage} --forget`"
+    )
+
+
+def _head(topic: str, partition: int) -> bytes:
+    return f"{topic}|{partition}|".encode()
