@@ -97,7 +97,7 @@ class Stream:
         return self.holes.fill(first, last, step.received_at, step.connection_id) if first <= last else []
 
     def _hole(self, verdict: Verdict, step: Step, place: Place | None) -> Hole:
-        cause: Cause = "wire"
+        cause: Cause = "ours" if self.name.channel == "frame" else "wire"
         if place is not None and step.connection_id != place.connection_id:
             cause = "reconnect"
         elif place is not None and step.frames_lost > place.frames_lost:
@@ -198,8 +198,9 @@ class Streams:
             if holes:
                 over = [hole for hole in holes.open if hole_id(entry.name, hole) in ended]
                 holes.forget(over)
-                told = holes.ripen(at, self.reorder) + holes.expire(at)
-                made += entry.gaps(told)
+                told = entry.gaps(holes.ripen(at, self.reorder))
+                told += entry.gaps(holes.expire(at))
+                made += told
                 if told or over:
                     self.changed.add(name)
             elif entry.place is None or at > entry.place.received_at + self.quiet:

@@ -204,5 +204,5 @@ async def test_our_own_losses_and_a_venue_that_begins_again(fed_by_hand: Pipelin
     assert found() == [
         ("frame", "ours", "unfillable", 3, 4),
         ("trade", "venue_reset", "unfillable", 1, 1),
-        ("trade", "ours", "open", 3, 8),
+        ("trade", "ours", "closed", 3, 8),
     ]

@@ -214,9 +214,9 @@ def test_a_pushed_snapshot_on_the_next_connection_tells_what_was_never_sent() ->
 def test_frames_that_we_lost_are_told_as_such_and_never_waited_for() -> None:
     """A jump of our own counter is open and at once unfillable, and nothing is kept of it."""
     one = streams()
-    made = feed(one, *(Step(n, n, "a", n) for n in (1, 2, 5)), channel="frame", name="a") + one.tick(HOUR, NOBODY)
+    made = feed(one, *(Step(n, n, "a", n) for n in (1, 2, 5)), channel="frame", name="a") + one.tick(99 * HOUR, NOBODY)
 
-    assert told(made) == [(3, 4, "wire", "open"), (3, 4, "wire", "unfillable")]
+    assert told(made) == [(3, 4, "ours", "open"), (3, 4, "ours", "unfillable")]
     assert list(one.open()) == []
     assert not one.streams["a"].holes
 
@@ -226,7 +226,7 @@ def test_a_connection_that_has_ended_leaves_nothing_behind() -> None:
     one = streams(9 * SECOND)
     feed(one, Step(1, 1, "a", 1), Step(3, 3, "a", 2), channel="frame", name="a")
 
-    assert told(one.end("a", 3)) == [(2, 2, "wire", "open"), (2, 2, "wire", "unfillable")]
+    assert told(one.end("a", 3)) == [(2, 2, "ours", "open"), (2, 2, "ours", "unfillable")]
     assert one.dump() == {"stream|a": None}
     assert one.end("a", 4) == []
 
