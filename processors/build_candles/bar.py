@@ -85,11 +85,6 @@ class Bar:
         self.version = max(self.version, other.version)
         self.origin = max(self.origin, other.origin)
 
-    @property
-    def closed(self) -> bool:
-        """Whether it is final, by the watermark or by the clock."""
-        return self.final or self.presumed
-
     def record(self, venue: str, symbol: str, interval: str, proof: tuple[str, int | None, int | None, int | None]) -> dict[str, Any]:
         """Return the candle as a record of schemas/events.py; decimals as Avro's bytes. `proof`: a proof.Proof."""
         completeness, missing, covered_from, covered_to = proof

@@ -40,9 +40,11 @@ def prove(bar: Bar, seen: Seen) -> Proof:
     beside = runs.beside(bar.low_sequence, bar.high_sequence, bar.start, bar.end) if runs else None
     if runs is None or beside is None:
         return UNKNOWN
-    below = beside.below and (bar.epoch > 0 or runs.firsts[0] != FIRST)
-    if not below and not beside.above:
-        return Proof("incomplete", beside.missing) if beside.missing else COMPLETE
+    missing, below, above = beside
+    if below and bar.epoch == 0 and runs.firsts[0] == FIRST:
+        below = False
+    if not below and not above:
+        return Proof("incomplete", missing) if missing else COMPLETE
     begin = bar.first[0] if below else bar.start
-    end = (bar.last[0] if bar.closed else None) if beside.above else bar.end
-    return Proof("incomplete" if beside.missing else "partial", beside.missing, begin, end)
+    end = bar.end if not above else bar.last[0] if bar.final or bar.presumed else None
+    return Proof("incomplete" if missing else "partial", missing, begin, end)

@@ -24,6 +24,9 @@ class Beside(NamedTuple):
     """Nothing is known above the last of the events."""
 
 
+_NONE, _ABOVE = Beside(0, below=False, above=False), Beside(0, below=False, above=True)
+
+
 class Runs:
     """Integers as ascending, disjoint runs that do not touch, each with the times of its first and its last (microseconds)."""
 
@@ -82,19 +85,25 @@ class Runs:
         A hole is beside the span where one of the two events that bound it is in the span. None where that has been forgotten.
         """
         firsts, lasts, first_times, last_times = self.firsts, self.lasts, self.first_times, self.last_times
-        lower, upper = bisect_right(firsts, low) - 1, bisect_right(firsts, high) - 1
-        if lower < 0 or lasts[lower] < low or lasts[upper] < high:
+        lower = upper = final = len(firsts) - 1
+        if final < 0 or low < firsts[0]:
+            return None
+        if low < firsts[final]:
+            lower, upper = bisect_right(firsts, low) - 1, bisect_right(firsts, high) - 1
+        if lasts[lower] < low or lasts[upper] < high:
             return None
         while lower > 0 and start <= last_times[lower - 1] < end:
             lower -= 1
-        final = len(firsts) - 1
         while upper < final and start <= first_times[upper + 1] < end:
             upper += 1
+        above = upper == final and start <= last_times[final] < end
+        if lower == upper == final and not start <= first_times[final] < end:  # within the newest run: nearly always
+            return _ABOVE if above else _NONE
         missing = 0
         for at in range(max(lower, 1), min(upper + 1, final) + 1):
             if start <= last_times[at - 1] < end or start <= first_times[at] < end:
                 missing += firsts[at] - lasts[at - 1] - 1
-        return Beside(missing, lower == 0 and start <= first_times[0] < end, upper == final and start <= last_times[final] < end)
+        return Beside(missing, lower == 0 and start <= first_times[0] < end, above)
 
     def dump(self) -> list[Any]:
         """Return the runs as plain lists of differences, which are small numbers; `load` is its inverse."""
