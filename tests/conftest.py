@@ -9,7 +9,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from local import Addresses, LocalStack
-from tests import containers, tolls
+from tests import containers, folders, tolls
 
 pytest_plugins = ["tests.command_line"]
 PIPELINE = "tests/pipeline/"
@@ -64,7 +64,11 @@ def stack_addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addres
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what was broken in this run, how often, and what it cost."""
-    if found := tolls.recorded(report for reports in terminalreporter.stats.values() for report in reports):
+    """Print what was broken in this run, how often, and what it cost; and how long the tests of each folder took."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    if len(spent := folders.spent(reports)) > 1:
+        terminalreporter.section("seconds by folder")
+        terminalreporter.write_line(folders.table(spent))
+    if found := tolls.recorded(reports):
         terminalreporter.section("what was broken, and what it cost")
         terminalreporter.write_line(tolls.table(found))

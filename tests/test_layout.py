@@ -6,7 +6,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("schemas", "dialects", "topology", "producers", "processors", "sinks", "local", "console", "simulator", "bench", "tests")
-MOST_LINES = 300
+MOST_LINES = 400
+"""Where a file begins to do two things is for a reader to judge, most often well below this; above it, it does."""
 GENERATED = {ROOT / "schemas" / "events.py"}
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 VAGUE = re.compile(r"utils?|helpers?|managers?|common|misc|base|core_?utils")
@@ -18,7 +19,7 @@ def named(path: Path) -> str:
 
 
 def test_no_file_is_long() -> None:
-    """A file does one thing; what is longer does two. Generated files are nobody's to read."""
+    """A file does one thing, and a reader holds it in mind. Generated files are nobody's to read."""
     written = [path for path in FILES if path not in GENERATED]
     long = {named(path): lines for path in written if (lines := len(path.read_text().splitlines())) > MOST_LINES}
     assert long == {}

@@ -25,7 +25,6 @@ from topology.secrets.local_key import create_key_file
 from topology.secrets.opening import open_credentials
 from topology.secrets.settings import Secrets
 
-ROTATIONS = 20
 KRAKEN = Identity("kraken", "mainnet")
 PASSWORD = "canary-of-a-servers-password"
 
@@ -92,13 +91,15 @@ def acted(pipeline: Pipeline, action: str, success: bool = True) -> list[int]:
     return [version for (version,) in rows]
 
 
-@pytest.mark.timeout(600)
-async def test_twenty_rotations_lose_nothing_and_leak_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "rotations", [pytest.param(5, marks=pytest.mark.timeout(600)), pytest.param(20, marks=[pytest.mark.chaos, pytest.mark.timeout(600)])]
+)
+async def test_rotations_lose_nothing_and_leak_nothing(tmp_path: Path, rotations: int) -> None:
     """Each key ends once the next is in use: every order change and trade is there once, no gap; and no secret is written anywhere."""
     credentials = opened(tmp_path)
     simulated = Simulator(settings(rate=400.0, orders=True))
     async with simulated as simulator:
-        keys = [api_key(number) for number in range(1, ROTATIONS + 4)]
+        keys = [api_key(number) for number in range(1, rotations + 4)]
         simulator.accounts.add(keys[0])
         credentials.put(credential(keys[0]))
         orders = simulator.venues["kraken"]
@@ -111,15 +112,15 @@ async def test_twenty_rotations_lose_nothing_and_leak_nothing(tmp_path: Path) ->
                 return bool(private) and all(names == {key.key} for names in private)
 
             async with load(simulator):
-                for number in range(1, ROTATIONS + 1):
+                for number in range(1, rotations + 1):
                     simulator.accounts.add(keys[number])
                     credentials.put(credential(keys[number]))
                     await pipeline.until(partial(carried_by, keys[number]), f"version {number + 1} is in use")
                     simulator.accounts.end("kraken", keys[number - 1].key)
                 # Unknown at the exchange: it is refused, and the stream goes on with the one before.
-                credentials.put(credential(keys[ROTATIONS + 1]))
-                await pipeline.until(lambda: acted(pipeline, "refuse", success=False) == [ROTATIONS + 2], "the unknown key is refused")
-                assert carried_by(keys[ROTATIONS])
+                credentials.put(credential(keys[rotations + 1]))
+                await pipeline.until(lambda: acted(pipeline, "refuse", success=False) == [rotations + 2], "the unknown key is refused")
+                assert carried_by(keys[rotations])
             await simulator.pause()
             await pipeline.until(lambda: stored(pipeline) >= made(simulator), "every trade is in ClickHouse")
             assert stored_trades(pipeline) == true_trades(simulator)
@@ -134,21 +135,21 @@ async def test_twenty_rotations_lose_nothing_and_leak_nothing(tmp_path: Path) ->
                 assert set(found) == truth, f"{symbol}: {len(truth - set(found))} are missing, {len(set(found) - truth)} were never made"
             assert pipeline.query("SELECT * FROM gaps FINAL") == []
             assert pipeline.query("SELECT * FROM dead_letters FINAL") == []
-            await pipeline.until(lambda: acted(pipeline, "rotate") == list(range(2, ROTATIONS + 2)), "every rotation is audited")
+            await pipeline.until(lambda: acted(pipeline, "rotate") == list(range(2, rotations + 2)), "every rotation is audited")
 
             # Then things go wrong: the key in use expires before another is there, the producer is killed, the store is spoiled.
-            credentials.store.put(KRAKEN.path, {"api_key": keys[0].key}, ROTATIONS + 2, credentials.audit.author)
-            await pipeline.until(lambda: acted(pipeline, "refuse", success=False)[-1] == ROTATIONS + 3, "the malformed version is refused")
+            credentials.store.put(KRAKEN.path, {"api_key": keys[0].key}, rotations + 2, credentials.audit.author)
+            await pipeline.until(lambda: acted(pipeline, "refuse", success=False)[-1] == rotations + 3, "the malformed version is refused")
             async with load(simulator):
-                simulator.accounts.add(replace(keys[ROTATIONS], expires_us=1))
+                simulator.accounts.add(replace(keys[rotations], expires_us=1))
                 await pipeline.until(lambda: not any(one.keys for one in orders.connections.values()), "the exchange ends the connection")
                 await pipeline.strike("kraken")
                 await pipeline.mend("kraken")
-                simulator.accounts.add(keys[ROTATIONS + 2])
-                credentials.put(credential(keys[ROTATIONS + 2]))
-                await pipeline.until(lambda: carried_by(keys[ROTATIONS + 2]), "the next key is in use")
+                simulator.accounts.add(keys[rotations + 2])
+                credentials.put(credential(keys[rotations + 2]))
+                await pipeline.until(lambda: carried_by(keys[rotations + 2]), "the next key is in use")
                 tokens = list(orders._tokens._given)
-                assert len(tokens) > ROTATIONS
+                assert len(tokens) > rotations
                 search = Search(["canary-of-", "canary of an api secret", *tokens[:5]])
                 await asyncio.to_thread(search.processes, pipeline)
             await asyncio.to_thread(search.topics, pipeline.stack.addresses.kafka)

@@ -11,7 +11,7 @@ async def test_every_trade_arrives_exactly(tmp_path: Path) -> None:
     """Each trade made is in ClickHouse once, digit for digit, marked simulated; nothing is refused and no gap invented."""
     async with (
         Simulator(settings()) as simulator,
-        Pipeline(tmp_path, simulator) as pipeline,
+        Pipeline(tmp_path, simulator, counted=True) as pipeline,
     ):
         await simulator.step(3000)
         await simulator.pause()

@@ -1,6 +1,7 @@
 """Workers joining, leaving and dying under load, and what that cost: records lost, read twice, seconds to recover."""
 
 import json
+import os
 import random
 import signal
 import statistics
@@ -14,6 +15,7 @@ from pathlib import Path
 from confluent_kafka import Producer
 
 from tests.processors.engine.transport.broker import Broker
+from tests.uncounted import uncounted
 
 KINDS = ("join", "leave", "kill")
 PATIENCE = 60.0
@@ -110,7 +112,7 @@ class Chaos:
         with log.open("wb") as output:
             command = [sys.executable, "-m", self.stage, self.broker.address, f"{self.topic}-group", self.topic]
             command += [str(self.partitions), str(self.directory)]
-            worker = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+            worker = subprocess.Popen(command, env=uncounted(os.environ), stdout=output, stderr=subprocess.STDOUT)
         self.workers.append(worker)
         self.logs[worker.pid] = log
 

@@ -13,7 +13,7 @@ from tests.processors.engine.transport.chaos import Chaos, table
 @pytest.mark.parametrize(
     "disturbances",
     [
-        pytest.param(20, marks=pytest.mark.timeout(600)),
+        pytest.param(8, marks=pytest.mark.timeout(600)),
         pytest.param(100, marks=[pytest.mark.chaos, pytest.mark.timeout(2400)]),
     ],
 )
