@@ -44,6 +44,8 @@ class Event:
     schema: Schema
     topic: Topic
     identity: tuple[str, ...]
+    public: bool = True
+    """Whether people outside may build on its topic; the document of one that only our own stages read says `"public": false`."""
 
     @property
     def table(self) -> str:
@@ -71,7 +73,7 @@ def compose(document: Schema) -> Schema:
     """Return the full Avro schema of an event document: headers put before its fields, named types resolved.
 
     A named type (enum) is defined where it first occurs, as Avro wants it. Attributes that are ours (topic,
-    identity, headers) are left out: a change of retention is no new schema version.
+    identity, headers, public) are left out: a change of retention is no new schema version.
     """
     types = json.loads((HEADERS / "types.avsc").read_text())
     fields: list[Schema] = []
@@ -105,6 +107,7 @@ def _read(path: Path) -> Event:
         schema=compose(document),
         topic=Topic(topic["name"], tuple(topic["key"]), topic["partitions"], topic["retention_days"]),
         identity=tuple(document["identity"]),
+        public=document.get("public", True),
     )
 
 
