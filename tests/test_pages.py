@@ -19,12 +19,49 @@ def test_the_architecture_says_why_a_package_is_there(package: str) -> None:
     assert re.search(rf"(^|[ |,]){re.escape(package)}([ |,(]|$)", table, re.MULTILINE), f"say in ARCHITECTURE.md why {package} is there"
 
 
-@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "BENCHMARKS.md", "CHANGELOG.md"])
-def test_every_file_named_exists(page: str) -> None:
-    """A path with a folder in a page's code marks is a file or folder of the checkout."""
-    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(), flags=re.DOTALL)
-    rooms = "schemas|dialects|topology|producers|processors|sinks|simulator|tests|bench|docs"
-    named = re.findall(rf"`((?:{rooms})/[\w./-]+)`|\]\(([\w./-]+)\)", text)
-    missing = [path for path in {one or other for one, other in named} if not (ROOT / path).exists() and "." in path]
+PAGES = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "BENCHMARKS.md",
+    "CHANGELOG.md",
+    *(f"docs/{one.name}" for one in (ROOT / "docs").glob("*.md")),
+]
 
-    assert not missing
+
+def paths(text: str) -> set[str]:
+    """Return what a page names as a path: in code marks, what begins with a room or has a file's ending; and where its links go.
+
+    What holds a blank, a bracket or a star is a command or a pattern.
+    """
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    marked = re.findall(r"`([\w./-]+)`", text)
+    rooms = {path.name for path in ROOT.iterdir() if path.is_dir()}
+    files = r".+/.+\.(py|md|sql|avsc|json|jsonl|xml|yml|toml|lock)"
+    linked = [one for one in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) if "://" not in one]
+    return {one for one in marked if re.fullmatch(files, one) or (one.partition("/")[0] in rooms and "/" in one)} | set(linked)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_named_exists(page: str) -> None:
+    """A path in a page's code marks, and where a link of it goes, is a file or folder of the checkout."""
+    missing = sorted(
+        one for one in paths((ROOT / page).read_text()) if not (ROOT / one).exists() and not (ROOT / page).parent.joinpath(one).exists()
+    )
+    assert missing == []
+
+
+def test_a_path_is_known_for_one() -> None:
+    """Files and folders of rooms are paths, links are, and so is what is gone; commands, names, patterns and addresses are none."""
+    text = "`topology/gone.py` `local/` `producers/frames.py` `events.py` `make run` `dialects/<venue>/dialect.py` `a|b` "
+    text += "[x](docs/no.md#part) [y](https://z)"
+    assert paths(text) == {"topology/gone.py", "local/", "producers/frames.py", "docs/no.md"}
+    assert paths("```sh\nlocal/gone.py\n```") == set()
+
+
+def test_the_architecture_names_every_room() -> None:
+    """Each package of the project has its row in the table of rooms."""
+    table = (ROOT / "ARCHITECTURE.md").read_text().partition("## Rooms")[2].partition("## Where")[0]
+    rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert rooms >= {"schemas", "console"}
+    assert {room for room in rooms if f"`{room}/`" not in table} == set()
