@@ -184,5 +184,4 @@ class Monitor:
             reconnects=total(everything, "tidewire_reconnects_total"),
             silences=total(everything, "tidewire_silences_total"),
             dropped=total(everything, "tidewire_dropped_frames_total"),
-            spilled=total(everything, "tidewire_spilled_bytes"),
         )

@@ -35,7 +35,6 @@ class VenueReading:
     reconnects: int = 0
     silences: int = 0
     dropped: int = 0
-    spilled: int = 0
     open_gaps: int | None = None
 
 

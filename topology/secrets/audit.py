@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol
 
 from schemas.catalogue import event
 from schemas.events import CredentialAudit
@@ -23,7 +23,6 @@ from topology.secrets.files import exclusive_or_none
 from topology.secrets.store import Author, Provider
 
 Action = Literal["read", "write", "validate", "rotate", "revoke", "refuse"]
-ACTIONS: tuple[Action, ...] = get_args(Action)
 MOST_ERROR = 500
 
 
