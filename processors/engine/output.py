@@ -108,3 +108,7 @@ class Output:
     def __len__(self) -> int:
         """How many messages wait for delivery."""
         return len(self._publisher)
+
+    def close(self) -> None:
+        """End the publisher's threads, at once; what was not flushed is given up. Whoever makes an output closes it."""
+        self._publisher.close()

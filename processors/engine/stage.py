@@ -9,7 +9,7 @@ the rest, and every event has an identity, so what is published twice is the sam
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -311,7 +311,7 @@ def main(
     partitions = partitions_of(settings.kafka, name, topics)
     begin = begin_of(settings, Registry(settings.registry))
     stage = Stage(settings, name, topics, begin, checkpoint_seconds_of(settings), partitions=partitions, patient=patient)
-    with Health(settings, name, stage.status, stage.faults), shipping(settings, name):
+    with closing(stage.output), Health(settings, name, stage.status, stage.faults), shipping(settings, name):
         run(stage.app)
 
 

@@ -88,7 +88,8 @@ def test_a_topic_made_anew_has_another_id(kafka: Kafka) -> None:
     first = descriptions.of([name, "nowhere"])
     assert first[name].partitions == 3
     assert first[name].topic_id
-    AdminClient(connection(kafka)).delete_topics([name])[name].result(PATIENCE)
+    admin = AdminClient(connection(kafka))
+    admin.delete_topics([name])[name].result(PATIENCE)
     while descriptions.of([name]):
         pass
     create(kafka, {name: grown(event("gap"), 3, 1)})

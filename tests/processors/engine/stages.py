@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,8 +102,9 @@ class Laboratory:
         """Run the stage, and hand out its consumer."""
         settings = self.settings.model_copy(update={"processors": Processors(checkpoint_seconds=checkpoint_seconds)})
         self.stage = Stage(settings, self.name, (self.topic,), lambda *place: Numbers(self.watched, place[2]), partitions=1)
-        async with running(self.stage.app) as consumer:
-            yield consumer
+        with closing(self.stage.output):
+            async with running(self.stage.app) as consumer:
+                yield consumer
 
     def fill(self, *numbers: int) -> None:
         """Append numbers to the topic."""
