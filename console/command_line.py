@@ -71,10 +71,10 @@ def run(
     ones of a `tidewire up` in the same state folder.
     """
     from console.commands.run import run as run_stage
-    from topology.secrets.audit import become
+    from topology.secrets.audit import act_as
     from topology.settings import settings
 
-    become(stage, venue)
+    act_as(stage, venue)
     run_stage(settings(), stage, venue)
 
 

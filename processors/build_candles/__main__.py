@@ -7,7 +7,7 @@ from processors.build_candles.builder import Builder, Outdated
 from processors.build_candles.settings import Settings as CandleSettings
 from processors.engine.messages import Messages
 from processors.engine.output import Output
-from processors.engine.stage import Begin, main
+from processors.engine.stage import NewTask, main
 from processors.engine.transport import Batch
 from schemas.block_reader import Block
 from schemas.catalogue import Schema, event
@@ -64,7 +64,7 @@ def topics_of(_settings: Settings) -> tuple[str, ...]:
     return (event("trade").topic.of(),)
 
 
-def begin_of(settings: Settings, registry: Registry) -> Begin:
+def begin_of(settings: Settings, registry: Registry) -> NewTask:
     """Return how the work of a partition begins."""
     candles = settings.candles
     chosen = CandleSettings(

@@ -8,7 +8,7 @@ from processors.detect_gaps.ledger import Ended, OpenGaps
 from processors.detect_gaps.readers import BookDeltas, Ends, Frames, Reader, Shared, Trades
 from processors.detect_gaps.work import DetectGaps
 from processors.engine.messages import Messages
-from processors.engine.stage import Begin, main
+from processors.engine.stage import NewTask, main
 from schemas.catalogue import event
 from topology.registry import Registry
 from topology.settings import Settings
@@ -20,7 +20,7 @@ def topics_of(_settings: Settings) -> tuple[str, ...]:
     return (*raw, *(event(name).topic.of() for name in ("trade", "book_delta", "gap")))
 
 
-def begin_of(settings: Settings, registry: Registry) -> Begin:
+def begin_of(settings: Settings, registry: Registry) -> NewTask:
     """Return how the work of a partition begins."""
     shared = Shared(int(settings.gaps.reorder_seconds * 1_000_000), Ended(), OpenGaps())
     messages = {name: Messages(event(name), registry, bytes) for name in ("frame", "trade", "book_delta", "gap")}

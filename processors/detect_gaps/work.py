@@ -14,7 +14,7 @@ OFFSET = "applied"
 
 
 class DetectGaps:
-    """The gaps of one partition of one source topic (processors.engine.stage.Work)."""
+    """The gaps of one partition of one source topic (processors.engine.partition.PartitionTask)."""
 
     def __init__(self, messages: Messages, reader: Reader, shared: Shared, entries: Mapping[str, bytes]) -> None:
         self._messages = messages

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from itertools import repeat
 from operator import length_hint
-from typing import Any
+from typing import Any, NamedTuple
 
 from prometheus_client import Counter
 
@@ -22,6 +22,16 @@ from topology.registry import Registry
 from topology.settings import Settings
 
 
+class Route(NamedTuple):
+    """How the events of one name go out."""
+
+    topic: str
+    codec: Codec
+    key: tuple[str, ...]
+    """The fields that the message key is made of."""
+    counter: Counter
+
+
 class Output:
     """Where a stage's work goes: events to their topics, refused messages to dead_letters. Nothing is delivered before `flush`.
 
@@ -37,18 +47,19 @@ class Output:
         self._registry = registry
         self._publisher = Publisher(settings.kafka)
         self._letters = DeadLetters(self._publisher, registry, stage, now, settings.processors.reject_share)
-        self._ways: dict[str, tuple[str, Codec, tuple[str, ...], Counter]] = {}
+        self._routes: dict[str, Route] = {}
         self._keys: dict[tuple[Any, ...], bytes] = {}
 
-    def _way(self, name: str) -> tuple[str, Codec, tuple[str, ...], Counter]:
+    def _route(self, name: str) -> Route:
         event = event_of(name)
         topic = event.topic.of()
-        self._ways[name] = (topic, self._registry.codec(topic, event), event.topic.key, metrics.events_out.labels(self.stage, topic))
-        return self._ways[name]
+        codec = self._registry.codec(topic, event)
+        self._routes[name] = Route(topic, codec, event.topic.key, metrics.events_out.labels(self.stage, topic))
+        return self._routes[name]
 
     def publish(self, name: str, record: Mapping[str, Any]) -> None:
         """Queue one event by its name; InvalidDatum where the record does not fit its schema, Reject where Kafka can't take it."""
-        topic, codec, key, count = self._ways.get(name) or self._way(name)
+        topic, codec, key, count = self._routes.get(name) or self._route(name)
         self._publisher.publish(topic, self._key(key, record), codec.encode(record))
         count.inc()
 
@@ -62,7 +73,7 @@ class Output:
 
         Returns the rows Kafka can't take, and why. InvalidDatum where a value does not fit its schema: then none is queued.
         """
-        topic, codec, names, counter = self._ways.get(name) or self._way(name)
+        topic, codec, names, counter = self._routes.get(name) or self._route(name)
         values = codec.encode_block(columns, count)
         parts = [columns[one] if isinstance(columns[one], list) else [columns[one]] * count for one in names]
         known = self._keys

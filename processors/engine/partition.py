@@ -12,7 +12,7 @@ Place = tuple[str, int]
 """A partition: topic and number."""
 
 
-class Work(Protocol):
+class PartitionTask(Protocol):
     """The work of a stage on one source partition. The engine calls every method on the event loop's thread, never two at once.
 
     None may block, wait, or keep the batch: its records are cleared when `apply` returns. `output` queues; nothing is delivered before
@@ -39,8 +39,8 @@ class Work(Protocol):
         """
 
 
-Begin = Callable[[str, int, Mapping[str, bytes]], Work]
-"""Make the work of (topic, partition) from its saved entries, all that `dump` gave so far. Called before its first batch or tick."""
+NewTask = Callable[[str, int, Mapping[str, bytes]], PartitionTask]
+"""Make the task of (topic, partition) from its saved entries, all that `dump` gave so far. Called before its first batch or tick."""
 
 
 @dataclass(slots=True)
@@ -57,10 +57,10 @@ class Reading:
 
 
 @dataclass(slots=True)
-class Held:
-    """One partition in hand: its work, and the events read but not yet acknowledged."""
+class PartitionState:
+    """One partition in hand: its task, and the events read but not yet acknowledged."""
 
-    work: Work
+    task: PartitionTask
     generation: int
     reading: Reading
     end: int

@@ -19,7 +19,7 @@ from processors.engine.application import create_app, gathering, run
 from processors.engine.isolation import blameless
 from processors.engine.logs import Logs
 from processors.engine.output import Output
-from processors.engine.partition import Begin, Held, Place, Reading, Work
+from processors.engine.partition import NewTask, PartitionState, PartitionTask, Place, Reading
 from processors.engine.state import TABLE, SavedState, changelog_of, unreadable
 from processors.engine.transport import Batch, Consumer, Revoked
 from processors.engine.transport.progress import end_anyway
@@ -32,7 +32,7 @@ from topology.kafka import ensure_reachable
 from topology.log import configure, logger
 from topology.losses import venue_of
 from topology.registry import Registry
-from topology.secrets.audit import become
+from topology.secrets.audit import act_as
 from topology.secrets.shipping import shipping
 from topology.settings import Kafka, Settings
 from topology.topics import Descriptions, agreed_partitions, all_topics, create
@@ -51,7 +51,7 @@ NO_TICK_FOR: Final = 60_000_000
 class Stage:
     """One processor as a Faust app.
 
-    `topics` are its sources, `partitions` how many each of them has; `begin` makes the work of a partition; `patient`: see flow.Stage.
+    `topics` are its sources, `partitions` how many each of them has; `new_task` makes the task of a partition; `patient`: see flow.Stage.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Stage:
         settings: Settings,
         name: str,
         topics: tuple[str, ...],
-        begin: Begin,
+        new_task: NewTask,
         checkpoint_seconds: float = 0,
         *,
         partitions: int,
@@ -68,8 +68,8 @@ class Stage:
         self.settings = settings
         self.name = name
         self.log = logger()
-        self._begin = begin
-        self._held: dict[Place, Held] = {}
+        self._new_task = new_task
+        self._held: dict[Place, PartitionState] = {}
         self._least: dict[Place, int] = {}  # the epoch whose batches count: those before it come again
         self._suspects: dict[Place, int] = {}  # up to which offset records may be those on which the work fails
         self._no_tick_before: dict[Place, int] = {}
@@ -123,6 +123,7 @@ class Stage:
     # ---- reading
 
     async def _read(self, stream: Any) -> None:
+        """Do the batches of every partition, in turn: the agent that Faust runs on the event loop as long as the stage lives."""
         async for event in stream.noack().events():
             with self._or_nothing_more():
                 await self._do(event)
@@ -145,7 +146,7 @@ class Stage:
         else:
             self._suspects.pop(place, None)
             try:
-                received_at = held.work.apply(batch, self.output)
+                received_at = held.task.apply(batch, self.output)
             except Exception as error:  # noqa: BLE001 - sorted by `blameless`
                 blameless(error)
                 await self._begin_again(place, held, error, suspect=batch.end)
@@ -158,18 +159,18 @@ class Stage:
             self._latency.observe((now() - received_at) / 1_000_000)
         batch.clear()
 
-    def _begun(self, place: Place, reading: Reading, generation: int, offset: int) -> Held:
+    def _begun(self, place: Place, reading: Reading, generation: int, offset: int) -> PartitionState:
         entries = {} if reading.forget else self._saved.entries(*place)
         try:
-            work = self._begin(*place, entries)
+            task = self._new_task(*place, entries)
         except Exception as error:
             blameless(error)
             raise Fatal(f"{unreadable(self.name, *place)} ({reason_of(error)})") from error
-        return Held(work, generation, reading, end=offset, kept=offset)
+        return PartitionState(task, generation, reading, end=offset, kept=offset)
 
     # ---- a bug in the work
 
-    async def _begin_again(self, place: Place, held: Held, error: Exception, *, suspect: int = 0) -> None:
+    async def _begin_again(self, place: Place, held: PartitionState, error: Exception, *, suspect: int = 0) -> None:
         """Take a partition back to its last checkpoint, as its work is half done; up to `suspect` it then goes in small steps."""
         self.log.warning("A partition begins again from its last checkpoint: its work failed.", place=str(place), reason=reason_of(error))
         epoch = self._consumer.new_epoch()
@@ -179,16 +180,16 @@ class Stage:
         self._suspects[place] = max(suspect, self._suspects.get(place, 0))
         await self._consumer.start_over(TP(*place), held.kept, epoch)
 
-    async def _sift(self, place: Place, held: Held, batch: Batch) -> bool:
-        """Apply a batch by halves, down to the records that fail, which become dead letters. False: it is another's by now."""
+    async def _sift(self, place: Place, held: PartitionState, batch: Batch) -> bool:
+        """Apply a batch by halves, down to the records that fail, which act_as dead letters. False: it is another's by now."""
         await self._keep(place, held)
         if self._held.get(place) is not held or held.kept != held.end:
             return False
         try:
-            held.work.apply(batch, self.output)
+            held.task.apply(batch, self.output)
         except Exception as error:  # noqa: BLE001 - sorted by `blameless`
             blameless(error)
-            held.work = self._begun(place, held.reading, held.generation, held.end).work
+            held.task = self._begun(place, held.reading, held.generation, held.end).task
             if len(batch) > 1:
                 middle = batch[len(batch) // 2].offset
                 first, second = batch.part(batch.first, middle), batch.part(middle, batch.end)
@@ -226,7 +227,7 @@ class Stage:
         if held.reading.epoch != epoch or at < self._no_tick_before.get(tp, 0):
             return
         try:
-            held.work.tick(at, self.output)
+            held.task.tick(at, self.output)
         except Exception as error:  # noqa: BLE001 - sorted by `blameless`
             blameless(error)
             self.faults.tell(error, venue=venue_of(tp.topic), event=self._events.get(tp.topic, ""))
@@ -252,13 +253,13 @@ class Stage:
             with self._or_nothing_more():
                 await self._checkpoint({place: held for place, held in self._held.items() if held.to_keep})
 
-    async def _keep(self, place: Place, held: Held) -> None:
+    async def _keep(self, place: Place, held: PartitionState) -> None:
         async with self._checkpointing:
             if self._held.get(place) is held and not self._failed:
                 await self._checkpoint({place: held})
 
-    async def _checkpoint(self, held_by_place: dict[Place, Held]) -> None:
-        dumps = [(place, held, held.bookmark, held.work.dump(), held.events) for place, held in held_by_place.items()]
+    async def _checkpoint(self, held_by_place: dict[Place, PartitionState]) -> None:
+        dumps = [(place, held, held.bookmark, held.task.dump(), held.events) for place, held in held_by_place.items()]
         for held in held_by_place.values():
             held.events = []
         if dumps or len(self.output):
@@ -277,19 +278,24 @@ class Stage:
                 event.ack()
 
     async def _give_up(self, *_arguments: Any, **_named: Any) -> None:
+        """Make the last checkpoint of all partitions and forget them; the transport commits when this returns.
+
+        Faust calls it on the event loop when partitions are revoked, with the flow stopped; it must not wait for a batch.
+        """
         await self.checkpoint()
         for known in (self._held, self._least, self._suspects):
             known.clear()
         self._logs.clear()
 
     async def _leave(self, *_arguments: Any, **_named: Any) -> None:
+        """Make the last checkpoint. Faust calls it on the event loop before it shuts down, on SIGTERM; not after a crash."""
         await self.checkpoint()
 
 
 def main(
     name: str,
     topics_of: Callable[[Settings], tuple[str, ...]],
-    begin_of: Callable[[Settings, Registry], Begin],
+    begin_of: Callable[[Settings, Registry], NewTask],
     checkpoint_seconds_of: Callable[[Settings], float] = lambda settings: settings.processors.checkpoint_seconds,
     *,
     patient: bool = False,
@@ -300,7 +306,7 @@ def main(
     """
     from topology.settings import settings as read
 
-    become(name)
+    act_as(name)
     settings = read()
     configure(settings.log, name)
     logging.getLogger("faust").setLevel(logging.WARNING)
@@ -327,4 +333,4 @@ def partitions_of(kafka: Kafka, name: str, topics: tuple[str, ...]) -> int:
     return agreed_partitions(name, {topic: one.partitions for topic, one in found.items()}, changelog, kept and kept.partitions)
 
 
-__all__ = ["Begin", "Stage", "Work", "main", "partitions_of"]
+__all__ = ["NewTask", "PartitionTask", "Stage", "main", "partitions_of"]

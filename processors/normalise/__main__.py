@@ -6,7 +6,7 @@ from dialects.catalogue import all_dialects
 from dialects.contract import Frame
 from processors.engine.messages import Messages
 from processors.engine.output import Output
-from processors.engine.stage import Begin, main
+from processors.engine.stage import NewTask, main
 from processors.engine.transport import Batch
 from processors.normalise.core import Block, Event, Normaliser, Refused
 from schemas.catalogue import event
@@ -85,7 +85,7 @@ def topics_of(_settings: Settings) -> tuple[str, ...]:
     return tuple(event("frame").topic.of(venue) for venue in all_dialects())
 
 
-def begin_of(_settings: Settings, registry: Registry) -> Begin:
+def begin_of(_settings: Settings, registry: Registry) -> NewTask:
     """Return how the work of a partition begins."""
     messages = Messages(event("frame"), registry)
     return lambda _topic, _partition, entries: Normalise(messages, entries)

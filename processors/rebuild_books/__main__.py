@@ -9,7 +9,7 @@ from dialects.catalogue import all_dialects, rule_of
 from dialects.continuity import Kind, Rule
 from processors.engine.messages import Messages
 from processors.engine.output import Output
-from processors.engine.stage import Begin, main
+from processors.engine.stage import NewTask, main
 from processors.engine.transport import Batch
 from processors.rebuild_books import STAGE
 from processors.rebuild_books.core import Book
@@ -90,7 +90,7 @@ def topics_of(_settings: Settings) -> tuple[str, ...]:
     return (event("book_delta").topic.of(),)
 
 
-def begin_of(settings: Settings, registry: Registry) -> Begin:
+def begin_of(settings: Settings, registry: Registry) -> NewTask:
     """Return how the work of a partition begins."""
     messages = Messages(event("book_delta"), registry, bytes)
     books = BookSettings(settings.books.depth, int(settings.books.every_seconds * 1_000_000))

@@ -16,7 +16,7 @@ from topology.errors import Fatal, Retry
 from topology.health import Health
 from topology.kafka import GATHER_BYTES, Publisher, consumer, ensure_reachable
 from topology.registry import Registry
-from topology.secrets.audit import become
+from topology.secrets.audit import act_as
 from topology.secrets.shipping import shipping
 from topology.settings import Settings, load
 from topology.topics import all_topics
@@ -25,7 +25,7 @@ from topology.topics import all_topics
 def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     """Run until SIGTERM or SIGINT; return 0, or 1 where a person must act."""
     try:
-        become("clickhouse")
+        act_as("clickhouse")
         settings = load()
         collect_rarely()
         log.configure(settings.log, STAGE)

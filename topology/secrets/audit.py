@@ -181,7 +181,7 @@ class Noted:
 _stage: list[str] = []
 
 
-def become(stage: str, venue: str = "") -> None:
+def act_as(stage: str, venue: str = "") -> None:
     """Let what this process does from now on be done in a stage's name, as its role has it: `producers-kraken`, `build-candles`.
 
     Call it before the settings are read: reading them may fetch secrets.
