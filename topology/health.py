@@ -3,6 +3,7 @@
 The address is written to <state_dir>/stages/<stage>-<pid>.json, where the live view and `tidewire doctor` find it.
 """
 
+import contextlib
 import json
 import os
 import threading
@@ -86,16 +87,40 @@ class Health:
 
 
 def running(state_dir: Path) -> list[dict[str, str | int]]:
-    """Return what runs under a state directory: stage, pid, url of each process that is alive; stale files are removed."""
+    """Return what runs under a state directory: stage, pid, url of each process that is alive; stale and torn files are removed."""
     found: list[dict[str, str | int]] = []
     for path in sorted((state_dir / "stages").glob("*.json")):
         try:
-            one = json.loads(path.read_text())
-            os.kill(one["pid"], 0)
-        except ProcessLookupError:
-            path.unlink(missing_ok=True)
+            text, owner = path.read_text(), path.stat().st_uid
         except FileNotFoundError:
             continue
-        else:
+        except (OSError, ValueError):
+            text, owner = "", os.geteuid()
+        one = _stage_of(text)
+        if one is not None and _is_alive(int(one["pid"]), owner):
             found.append(one)
+        else:
+            with contextlib.suppress(OSError):  # where the folder is another user's, it is theirs to clear
+                path.unlink()
     return found
+
+
+def _stage_of(text: str) -> dict[str, str | int] | None:
+    try:
+        one = json.loads(text)
+        return {"stage": str(one["stage"]), "pid": int(one["pid"]), "url": str(one["url"])}
+    except (ValueError, TypeError, KeyError, OverflowError):
+        return None
+
+
+def _is_alive(pid: int, owner: int) -> bool:
+    """Whether a process runs that a user has started; a number that another user's process has now is not it."""
+    if pid <= 0:  # to the system this means whole groups of processes
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return owner != os.geteuid()
+    return True

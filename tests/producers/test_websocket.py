@@ -7,9 +7,6 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import WSMsgType, web
 
-from dialects.catalogue import dialect
-from dialects.contract import Endpoints
-from producers.reachable import reachable
 from producers.websocket import Socket, connect
 from topology.clock import now
 from topology.errors import Retry
@@ -178,15 +175,3 @@ async def test_what_cannot_be_opened_says_why() -> None:
     for url in ("ws://127.0.0.1:1/ws", "ws://no-such-host.invalid/ws"):
         with pytest.raises(Retry, match=url):
             await connect(url, lambda _: None, lambda *_: None, lambda _: None, now)
-
-
-async def test_a_venue_is_reachable_or_says_why_not() -> None:
-    """The probe opens and closes one websocket; its reason names the address."""
-
-    async def serve(socket: web.WebSocketResponse, transport: asyncio.Transport) -> None:
-        await socket.receive()
-
-    binance = dialect("binance")
-    async with server(serve) as url:
-        assert await reachable(binance, Endpoints(url, "")) == ""
-    assert "127.0.0.1:1" in await reachable(binance, Endpoints("ws://127.0.0.1:1", ""))

@@ -101,6 +101,38 @@ def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
     assert pages_of(tmp_path / "nowhere") == {}
 
 
+@pytest.mark.parametrize(
+    "text", ['{"stage": "ha', "", "[1]", '{"stage": "x", "url": "y"}', '{"pid": "many"}', '{"pid": -1, "stage": "x", "url": "y"}']
+)
+def test_a_file_that_names_no_process_is_cleared(tmp_path: Path, text: str) -> None:
+    """A file torn by a full disk, or of another form, is no running stage, hides no other, and is taken away."""
+    folder = tmp_path / "stages"
+    folder.mkdir()
+    torn = folder / "half-2.json"
+    torn.write_text(text)
+    with Health(settings(tmp_path), "normalise"):
+        assert [one["pid"] for one in running(tmp_path)] == [os.getpid()]
+    assert not torn.exists()
+
+
+def test_a_number_that_went_to_somebody_elses_process_is_no_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of ours whose number is now a process we may not signal is stale; the stage of another user is one that runs."""
+
+    def refuse(_pid: int, _signal: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "kill", refuse)
+    file = tmp_path / "stages" / "old-1.json"
+    file.parent.mkdir()
+    text = json.dumps({"stage": "old", "pid": 1, "url": "http://127.0.0.1:1"})
+    file.write_text(text)
+    assert running(tmp_path) == []
+    assert not file.exists()
+    file.write_text(text)
+    monkeypatch.setattr(os, "geteuid", lambda: file.stat().st_uid + 1)
+    assert [one["stage"] for one in running(tmp_path)] == ["old"]
+
+
 def test_a_taken_port_is_an_error_at_once(tmp_path: Path) -> None:
     """Where a port is set, it is that port or none."""
     with Health(settings(tmp_path), "first"):
