@@ -56,6 +56,7 @@ class Access:
         self._trouble = f"{identity.path}: not read yet"
         self._asking = asyncio.Lock()
         self._stopping = False
+        self._watching: asyncio.Future[None] | None = None
         self._wake = threading.Event()
         self._loop = asyncio.get_running_loop()
         self._watcher = Watcher(credentials, identity, check, self._take, self._say, period, random_number, self._wait)
@@ -68,12 +69,16 @@ class Access:
             return await asyncio.to_thread(self._token, self._using.credential)
 
     async def run(self, feeds: Iterable[Renewable]) -> None:
-        """Keep the feeds on the newest good version until cancelled."""
+        """Keep the feeds on the newest good version until cancelled. Raises what failed in ourselves; it may then be run again."""
         self._feeds = tuple(feeds)
-        watching = asyncio.get_running_loop().run_in_executor(None, self._watch)
+        if self._watching is not None:
+            await asyncio.wait((self._watching,))
+        self._stopping = False
+        self._watching = watching = asyncio.get_running_loop().run_in_executor(None, self._watch)
         listening = asyncio.ensure_future(self._listen(self._wake.set))
         try:
-            await asyncio.shield(watching)
+            await asyncio.wait((watching, listening), return_when=asyncio.FIRST_EXCEPTION)
+            await asyncio.gather(*(one for one in (watching, listening) if one.done()))
         finally:
             listening.cancel()
             self._stopping = True

@@ -1,6 +1,8 @@
 """Mend gaps: missing trades over REST, a broken book by its snapshot. What comes is published as frames, verbatim.
 
-The state `filled` is the gap detector's to say: it sees the trades arrive. Here a gap becomes `filling`, or `unfillable`.
+The state `filled` is the gap detector's to say: it sees the trades arrive. Here a gap becomes `filling`, or it ends: `unfillable`
+where nobody can give back what is missing, `closed` where it is over (see repairs.py). What a fault of ours keeps from being
+mended is unfillable with that reason, and the next gap is worked on.
 """
 
 import asyncio
@@ -9,10 +11,14 @@ from dataclasses import dataclass
 
 from dialects.contract import Dialect, Frame, Memory, Stream
 from producers.backoff import Backoff
+from producers.companions import Tell
+from producers.connection import Connection
+from producers.coverage import Coverage
 from producers.feed import Feed
 from producers.frames import Frames
 from producers.gaps import Place
 from producers.outbox import Outbox
+from producers.repairs import End, Fetch, Repair, Resync, Situation, repair
 from producers.rest import Rest
 from schemas.codec import Codec
 from schemas.errors import InvalidDatum
@@ -24,6 +30,10 @@ from topology.log import logger
 RESYNC_SECONDS = 5.0
 """A book is begun anew at most this often: one that breaks at once again must not use up the venue's allowance."""
 SETTLE_SECONDS = 0.05
+UNSEEN_SECONDS = 600.0
+"""Who detects gaps has so long to see that what was fetched fills one; then it is closed all the same."""
+UNSEEN = f"what was missing is published, and nobody has seen it fill the gap within {UNSEEN_SECONDS:g} s"
+PART = "backfill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,8 @@ class Means:
     frames: Callable[[], Frames]
     backoff: Callable[[], Backoff]
     done: Callable[[Place], None]
+    coverage: Coverage
+    tell: Tell
     clock: Callable[[], float]
     now: Callable[[], int]
 
@@ -47,17 +59,24 @@ class Unfillable(Exception):
 
 
 class Backfill:
-    """Take gap events with `take` while `run` runs; trade gaps are filled one after the other, books begun anew at once."""
+    """Take gap events with `take` while `run` runs, both in one event loop; trade gaps are filled one after the other, books at once."""
 
     def __init__(self, means: Means, feeds: Sequence[Feed]) -> None:
         self._means = means
         self._feeds = feeds
+        self._situation = Situation(
+            frozenset(stream for feed in feeds for stream in feed.streams),
+            lambda connection_id, stream: self._connection(connection_id, stream) is not None,
+            self._is_silent,
+        )
         self._waiting: dict[str, Gap] = {}
+        self._busy: set[str] = set()
         self._places: dict[str, list[Place]] = {}
-        self._current: str | None = None
         self._arrived = asyncio.Event()
+        self._books: dict[tuple[str, Stream], list[Gap]] = {}
         self._resynced: dict[tuple[str, Stream], float] = {}
-        self._resyncing: dict[tuple[str, Stream], asyncio.Task[None]] = {}
+        self._resyncing: set[asyncio.Task[None]] = set()
+        self._unseen: dict[str, tuple[float, Gap]] = {}
 
     def take(self, batch: Sequence[tuple[Place, Gap]]) -> None:
         """Sort gap events, oldest first, into what is to be done and what is settled already.
@@ -71,51 +90,95 @@ class Backfill:
                 self._arrived.set()
             elif gap["state"] != "filling":
                 self._waiting.pop(gap["gap_id"], None)
+                self._unseen.pop(gap["gap_id"], None)
         for gap_id in {gap["gap_id"] for _, gap in batch}:
             self._finish(gap_id)
 
     async def run(self) -> None:
         """Mend until cancelled."""
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            for gap_id in [gap_id for gap_id, gap in self._waiting.items() if gap["channel"] != "trade"]:
-                self._begin_anew(self._waiting.pop(gap_id))
-                self._finish(gap_id)
-            if self._waiting:
-                self._current = next(iter(self._waiting))
-                await self._fill(self._waiting.pop(self._current))
-                gap_id, self._current = self._current, None
-                self._finish(gap_id)
-                self._arrived.set()
+        try:
+            while True:
+                await self._wait()
+                for gap_id in [gap_id for gap_id, gap in self._waiting.items() if gap["channel"] != "trade"]:
+                    await self._settle(gap_id)
+                if self._waiting:
+                    await self._settle(next(iter(self._waiting)))
+                    self._arrived.set()
+        finally:
+            for task in self._resyncing:
+                task.cancel()
+
+    async def _wait(self) -> None:
+        """Wait for a gap to work on; close those that nobody saw filled."""
+        while not self._arrived.is_set():
+            deadline = min((at for at, _ in self._unseen.values()), default=None)
+            try:
+                async with asyncio.timeout(None if deadline is None else max(0.0, deadline - self._means.clock())):
+                    await self._arrived.wait()
+            except TimeoutError:
+                for gap_id, (at, gap) in list(self._unseen.items()):
+                    if at <= self._means.clock():
+                        del self._unseen[gap_id]
+                        await self._end(gap, End("closed", UNSEEN, is_final=False))
+        self._arrived.clear()
+
+    def _repair(self, gap: Gap) -> Repair:
+        try:
+            return repair(gap, self._means.dialect, self._situation)
+        except Exception as error:  # noqa: BLE001 - it is this gap's, and ends it
+            return self._fault(error)
+
+    def _fault(self, error: Exception) -> End:
+        return End("unfillable", f"a fault of ours: {self._means.tell(error, PART)}")
+
+    async def _settle(self, gap_id: str) -> None:
+        """Do what can be done about one gap, if it waits still."""
+        gap = self._waiting.pop(gap_id, None)
+        if gap is None:
+            return
+        self._busy.add(gap_id)
+        what = self._repair(gap)
+        if isinstance(what, Resync):
+            self._begin_anew(gap, what.stream)
+            return
+        if isinstance(what, Fetch):
+            try:
+                await self._fill(gap, what)
+            except (Unfillable, Reject, InvalidDatum) as error:
+                await self._end(gap, End("unfillable", str(error)))
+            except Exception as error:  # noqa: BLE001 - it is this gap's, and ends it
+                await self._end(gap, self._fault(error))
+        elif isinstance(what, End):
+            await self._end(gap, what)
+        self._done(gap_id)
+
+    def _done(self, gap_id: str) -> None:
+        self._busy.discard(gap_id)
+        self._finish(gap_id)
 
     def _finish(self, gap_id: str) -> None:
         """Let a gap's events be committed, unless there is still work on it."""
-        if gap_id == self._current or gap_id in self._waiting:
+        if gap_id in self._busy or gap_id in self._waiting:
             return
         for place in self._places.pop(gap_id, ()):
             self._means.done(place)
 
-    async def _fill(self, gap: Gap) -> None:
+    async def _fill(self, gap: Gap, what: Fetch) -> None:
+        """Fetch trades. Raises Unfillable, Reject, InvalidDatum, and what a fault in the dialect raises."""
         means = self._means
-        if not means.dialect.resumable_trades:
-            await self._say(gap, "unfillable", f"{means.dialect.venue} gives no trades by sequence")
-            return
-        if gap["from_sequence"] is None or gap["to_sequence"] is None:
-            return  # its end is not known yet; the detector says it again when it is
         frames = means.frames()
-        await self._say(gap, "filling", f"asked of the venue's REST API on connection {frames.connection_id}")
+        await self._say(gap, "filling", f"asked of the venue's REST API on connection {frames.connection_id}", gap["version"] + 1)
         try:
-            pages = await self._pages(gap, gap["from_sequence"], gap["to_sequence"], frames)
-        except (Unfillable, Reject, InvalidDatum) as error:
-            logger().warning("a gap cannot be filled", gap=gap["gap_id"], reason=str(error))
-            await self._say(gap, "unfillable", str(error))
-        else:
+            pages = await self._pages(gap, what.first, what.last, frames)
             logger().info("a gap's trades are fetched", gap=gap["gap_id"], replies=pages)
+            self._expect(gap)
         finally:
             frames.notice("closed", means.now(), reason=f"backfill of {gap['gap_id']}")
         while means.outbox.holds(frames.key):  # noqa: ASYNC110 - a delivery report sets no event of ours
             await asyncio.sleep(SETTLE_SECONDS)
+
+    def _expect(self, gap: Gap) -> None:
+        self._unseen[gap["gap_id"]] = (self._means.clock() + UNSEEN_SECONDS, gap)
 
     async def _pages(self, gap: Gap, first: int, last: int, frames: Frames) -> int:
         """Publish replies until the range is covered; return how many. Raises Unfillable, Reject, InvalidDatum."""
@@ -125,7 +188,7 @@ class Backfill:
             request = means.dialect.trades_request(gap["symbol"], wanted, time)
             if request is None:
                 raise Unfillable(f"{means.dialect.venue} cannot be asked for trades after an unknown time")
-            body, received_at = await means.rest.get_patiently(request, means.backoff().wait)
+            body, received_at = await means.rest.get_patiently(request, means.backoff().wait, line="backfill")
             frames.reply(body, request.text, received_at)
             pages += 1
             frame = Frame(means.dialect.venue, "rest", frames.connection_id, frames.count, received_at, "reply", request.text, body)
@@ -140,37 +203,79 @@ class Backfill:
             raise Unfillable(f"the venue gave {got} of {last - first + 1} trades")
         return pages
 
-    def _begin_anew(self, gap: Gap) -> None:
-        """Resync a book on the connection where it broke; one that is gone took its book with it."""
-        stream = Stream(gap["channel"], gap["symbol"])
-        connection = next(filter(None, (feed.connection(gap["connection_id"], stream) for feed in self._feeds)), None)
-        if gap["channel"] != "book" or connection is None:
-            return
+    def _connection(self, connection_id: str | None, stream: Stream) -> Connection | None:
+        return next(filter(None, (feed.connection(connection_id, stream) for feed in self._feeds)), None)
+
+    def _is_silent(self, stream: Stream, since: int | None) -> bool:
+        silence = self._means.coverage.silences.get(stream)
+        return silence is not None and silence.since == since
+
+    def _begin_anew(self, gap: Gap, stream: Stream) -> None:
+        """Resync a book on the connection where it broke, or on the newest; gaps told until that begins are mended by one."""
+        connection = self._connection(gap["connection_id"], stream) or self._connection(None, stream)
+        assert connection is not None
         key = (connection.id, stream)
-        if key in self._resyncing:
+        if key in self._books:
+            self._books[key].append(gap)
             return
+        self._books[key] = [gap]
+        task = asyncio.get_running_loop().create_task(self._resync(connection, stream))
+        self._resyncing.add(task)
+        task.add_done_callback(self._resyncing.discard)
 
-        async def resync() -> None:
-            await asyncio.sleep(max(0.0, self._resynced.get(key, -RESYNC_SECONDS) + RESYNC_SECONDS - self._means.clock()))
-            at = self._means.clock()
-            self._resynced = {other: then for other, then in self._resynced.items() if at - then < RESYNC_SECONDS} | {key: at}
-            logger().info("a book is begun anew", connection=connection.id, symbol=stream.symbol)
-            connection.resync(stream)
-            await self._say(gap, "filling", "its snapshot is asked for")
+    async def _resync(self, connection: Connection, stream: Stream) -> None:
+        """Begin a book anew, not too soon after the last time, and answer the gaps that ask for it."""
+        key = (connection.id, stream)
+        await asyncio.sleep(max(0.0, self._resynced.get(key, -RESYNC_SECONDS) + RESYNC_SECONDS - self._means.clock()))
+        at = self._means.clock()
+        self._resynced = {other: then for other, then in self._resynced.items() if at - then < RESYNC_SECONDS} | {key: at}
+        gaps = self._books.pop(key)
+        logger().info("a book is begun anew", connection=connection.id, symbol=stream.symbol)
+        end: End | None = None
+        try:
+            for gap in gaps:
+                await self._say(gap, "filling", "its snapshot is asked for", gap["version"] + 1)
+            await connection.resync(stream)
+        except Retry:
+            for gap in gaps:  # on the next connection, if it carries the book
+                self._waiting[gap["gap_id"]] = gap
+            self._arrived.set()
+        except Reject as error:
+            end = End("unfillable", str(error))
+        except Exception as error:  # noqa: BLE001 - it is this book's, and ends its gaps
+            end = self._fault(error)
+        else:
+            for gap in gaps:
+                self._expect(gap)
+        for gap in gaps:
+            if end is not None:
+                await self._end(gap, end)
+            self._done(gap["gap_id"])
 
-        task = self._resyncing[key] = asyncio.get_running_loop().create_task(resync())
-        task.add_done_callback(lambda _: self._resyncing.pop(key))
+    async def _end(self, gap: Gap, end: End) -> None:
+        """Say that a gap has ended; where even that fails, it is told as a fault."""
+        logger().warning("a gap is not filled", gap=gap["gap_id"], state=end.state, reason=end.reason)
+        try:
+            await self._say(gap, end.state, end.reason, self._means.now() if end.is_final else gap["version"] + 2)
+        except Exception as error:  # noqa: BLE001 - the next gap is worked on
+            self._means.tell(error, PART)
 
-    async def _say(self, gap: Gap, state: str, repair: str) -> None:
-        # `filling` says only that the `open` was heard: what settled the gap meanwhile must stay the newest.
-        version = gap["version"] + 1 if state == "filling" else self._means.now()
-        record = {**gap, "state": state, "repair": repair, "version": version}
-        topic = self._means.codec.event.topic
-        self._means.publisher.publish(topic.of(), topic.key_of(record), self._means.codec.encode(record))
+    async def _say(self, gap: Gap, state: str, repaired: str, version: int) -> None:
+        """Publish a gap's new state and wait until it is delivered.
+
+        A low version says only what was known of its `open`: what settled the gap meanwhile must stay the newest.
+        """
+        record = {**gap, "state": state, "repair": repaired, "version": version}
+        topic, queued = self._means.codec.event.topic, False
+        value = self._means.codec.encode(record)
         while True:
             try:
+                if not queued:
+                    self._means.publisher.publish(topic.of(), topic.key_of(record), value)
+                    queued = True
                 await asyncio.to_thread(self._means.publisher.flush)
             except Retry as error:
                 logger().warning("waiting", reason=str(error))
+                await asyncio.sleep(error.after)
             else:
                 return

@@ -4,18 +4,22 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from dialects.contract import Dialect, Endpoints, Stream, Subscription
 from producers.backoff import Backoff
-from producers.coverage import Coverage
+from producers.companions import Tell
+from producers.coverage import Coverage, Silence
 from producers.frames import Frames
 from producers.rest import Rest
+from producers.snapshots import Snapshots
 from producers.subscriptions import Subscriptions
 from producers.websocket import Socket, connect
-from topology.errors import Reject
+from topology.errors import Retry
 from topology.log import logger
 from topology.metrics import connections, control_frames, silences
 
+T = TypeVar("T")
 TICK_SECONDS, LATE_SECONDS = 0.1, 1.0
 SLACK = 1.1
 """Messages are sent this much slower than allowed: the network may bunch them."""
@@ -37,12 +41,17 @@ class Surroundings:
     token: Callable[[], Awaitable[str]]
     """Gives what opens authenticated channels; raises Retry where there is no credential yet or the venue is away, Reject where it
     refuses the credential."""
+    tell: Tell
     clock: Callable[[], float]
     now: Callable[[], int]
 
 
 class Connection:
-    """Open with `open`, then it lives by itself until `ended`. `wants` holds why it should be replaced, if it should."""
+    """Open with `open`, then it lives by itself until `ended`. `wants` holds why it should be replaced, if it should.
+
+    A fault of ours (a dialect that raises, an error in here) costs no frame: each is published before anybody looks at it. A
+    frame that cannot be heard is told and passed over; where one of the tasks fails, the connection asks to be replaced.
+    """
 
     def __init__(self, around: Surroundings, streams: tuple[Stream, ...]) -> None:
         self.streams = streams
@@ -59,8 +68,8 @@ class Connection:
         self.hopeless: list[Stream] = []
         self.refusal = ""
         """The venue's words where it refused a stream."""
-        self.failure: BaseException | None = None
-        """What went wrong in ourselves; nothing can be done about it but stop."""
+        self.faulty = False
+        """Whether it is to be replaced for a fault of ours, which the next may meet at once again."""
         self._around = around
         self._dialect = around.dialect
         self._heard = self.subscriptions.heard
@@ -72,10 +81,10 @@ class Connection:
         self._private = around.dialect.is_private(streams)
         self._token = ""
         self._socket: Socket | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._leaving: asyncio.Task[None] | None = None
-        self._snapshotless = {one for one in streams if around.snapshots and around.dialect.snapshot_request(one) is not None}
-        self._snapshotting: set[Stream] = set()
+        self._unheard = False
+        self._snapshots = Snapshots(around.dialect, around.rest, self.frames, around.coverage, around.backoff, around.tell, around.now)
 
     @property
     def id(self) -> str:
@@ -98,10 +107,15 @@ class Connection:
         self._socket = socket
         since = self._around.coverage.away(self.streams)
         self.frames.notice("connected", self._around.now(), streams=_pairs(self.streams), previous=self._previous, since=since)
+        self._tell_left()
         connections.labels(self._dialect.venue).inc()
-        self._subscribe(self.streams)
-        named = {stream for _, streams in self._outgoing for stream in streams}
-        self._confirm(tuple(stream for stream in self.streams if stream not in named))
+        try:
+            self._subscribe(self.streams)
+            named = {stream for _, streams in self._outgoing for stream in streams}
+            self._confirm(tuple(stream for stream in self.streams if stream not in named))
+        except Exception as error:  # noqa: BLE001 - picows would take it for the venue's
+            self._leave(f"a fault of ours: {self._around.tell(error, 'subscribe')}")
+            return
         self._start(self._send())
         self._start(self._watch())
 
@@ -109,18 +123,18 @@ class Connection:
         self.frames.message(payload, received_at)
         try:
             self._listen(payload, received_at)
-        except Exception as error:
-            # picows ends the connection on any error in here, as it would for the venue's: kept, so that the feed stops by it.
-            self.failure = error
-            raise
+        except Exception as error:  # noqa: BLE001 - the frame is published; picows would end the connection by it
+            self._unheard = True
+            self._around.tell(error, "hear")
 
     def _listen(self, payload: bytes, received_at: int) -> None:
         heard = self._session.hear(payload)
         stream = heard.stream
         if stream is not None:
             self._heard[stream] = received_at
-            if self._snapshotless and stream in self._snapshotless and self.subscriptions.is_confirmed(stream):
-                self.snapshot(stream)
+            if self._snapshots.missing and stream in self._snapshots.missing:
+                self._snapshots.missing.discard(stream)
+                self._start(self._snapshots.fetch(stream))
             return
         control_frames.labels(self._dialect.venue).inc()
         if heard.answer is not None and self._socket is not None:
@@ -150,31 +164,23 @@ class Connection:
         if self._socket is not None:
             await self._socket.close(self.reason)
 
-    def resync(self, stream: Stream) -> None:
-        """Begin a stream's book anew: its snapshot over REST, or this one stream given up and asked for again."""
-        if self._dialect.snapshot_request(stream) is not None:
-            self.snapshot(stream)
-        else:
+    async def resync(self, stream: Stream) -> None:
+        """Begin a stream's book anew: its snapshot over REST, or this one stream given up and asked for again.
+
+        Returns once the snapshot is published, or the stream is to be asked for. Raises Reject where the venue refuses the snapshot,
+        Retry where the connection ended meanwhile.
+        """
+        if self.ended.is_set():
+            raise Retry("its connection has ended")
+        if self._dialect.channels[stream.channel].snapshot != "rest":
             self._resubscribe((stream,))
-
-    def snapshot(self, stream: Stream) -> None:
-        """Fetch a book's snapshot and publish it among this connection's frames; one at a time for a stream."""
-        self._snapshotless.discard(stream)
-        if stream not in self._snapshotting and not self.ended.is_set():
-            self._snapshotting.add(stream)
-            self._start(self._fetch(stream))
-
-    async def _fetch(self, stream: Stream) -> None:
-        try:
-            request = self._dialect.snapshot_request(stream)
-            if request is not None:
-                body, received_at = await self._around.rest.get_patiently(request, self._around.backoff().wait)
-                self.frames.reply(body, request.text, received_at)
-        except Reject as error:
-            logger().error("no snapshot of a book", venue=self._dialect.venue, symbol=stream.symbol, reason=str(error))
-            self.frames.notice("refused", self._around.now(), streams=_pairs((stream,)), reason=str(error))
-        finally:
-            self._snapshotting.discard(stream)
+            return
+        fetching = self._start(self._snapshots.fetch(stream))
+        await asyncio.wait((fetching,))
+        if fetching.cancelled():
+            raise Retry("its connection has ended")
+        if (refusal := fetching.result()) is not None:
+            raise refusal
 
     def _subscribe(self, streams: tuple[Stream, ...]) -> None:
         self._queue(self._session.ask(streams, self._token), await_answer=True)
@@ -220,8 +226,14 @@ class Connection:
             await asyncio.sleep(TICK_SECONDS)
             looked_at, before = self._around.clock(), looked_at
             late = looked_at - before - TICK_SECONDS
+            unheard, self._unheard = self._unheard, False
             # A process that was stopped or starved has frames waiting in its socket: nobody was silent.
-            found = self.subscriptions.check(looked_at, late if late > LATE_SECONDS else 0.0)
+            found = self.subscriptions.check(
+                looked_at,
+                self._around.coverage.silences.keys(),
+                unwatched=late if late > LATE_SECONDS else 0.0,
+                unheard=looked_at - before if unheard else 0.0,
+            )
             if found.unconfirmed:
                 logger().warning(
                     "subscriptions are not confirmed and asked for again", venue=self._dialect.venue, streams=found.unconfirmed
@@ -232,18 +244,35 @@ class Connection:
             if found.silent:
                 self._resubscribe(tuple(found.silent))
             for stream in found.resumed:
-                logger().info("a silent stream speaks again", venue=self._dialect.venue, stream=stream)
-                self.frames.notice("resumed", self._around.now(), streams=_pairs((stream,)))
+                if (silence := self._around.coverage.resumed(stream)) is not None:
+                    logger().info("a silent stream speaks again", venue=self._dialect.venue, stream=stream)
+                    self._notice_end(stream, silence, "")
             if found.hopeless:
                 self.hopeless = found.hopeless
                 self.want(f"no word from {', '.join(f'{one.channel} {one.symbol}' for one in found.hopeless[:5])}")
 
     def _notice_silence(self, stream: Stream) -> None:
-        since = self._heard.get(stream)
+        since, at = self._heard.get(stream), self._around.now()
         logger().warning("a stream is silent and asked for again", venue=self._dialect.venue, stream=stream, since=since)
         silences.labels(self._dialect.venue, stream.channel).inc()
         limit = f"longer than {self._around.silence[stream.channel]:g} s"
-        self.frames.notice("silent", self._around.now(), streams=_pairs((stream,)), since=since, reason=limit)
+        self.frames.notice("silent", at, streams=_pairs((stream,)), since=since, reason=limit)
+        self._around.coverage.fell_silent(stream, Silence(since or at, at, self.id))
+
+    def _notice_end(self, stream: Stream, silence: Silence, reason: str) -> None:
+        self.frames.notice(
+            "resumed",
+            self._around.now(),
+            streams=_pairs((stream,)),
+            reason=reason,
+            previous=silence.connection_id,
+            since=silence.since,
+            detected_at=silence.detected_at,
+        )
+
+    def _tell_left(self) -> None:
+        for stream, silence in self._around.coverage.take_left().items():
+            self._notice_end(stream, silence, "this stream is followed no longer")
 
     def _confirm(self, streams: tuple[Stream, ...]) -> None:
         fresh = self.subscriptions.confirm(streams, self._around.clock())
@@ -253,6 +282,8 @@ class Connection:
         for since, some in by_since.items():
             self.frames.notice("confirmed", self._around.now(), streams=_pairs(some), since=since)
         self._settle()
+        if self._around.snapshots:
+            self._snapshots.confirmed(fresh)
 
     def _refuse(self, stream: Stream | None, words: str) -> None:
         if stream is not None and not self.subscriptions.refuse(stream):
@@ -278,16 +309,17 @@ class Connection:
         self.wants = reason
         self.replace.set()
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
+    def _start(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.failure = error
-            self.ended.set()
+            self.faulty = True
+            self.want(f"a fault of ours: {self._around.tell(error, 'connection')}")
 
 
 def _pairs(streams: tuple[Stream, ...] | list[Stream]) -> list[tuple[str, str]]:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from dialects.contract import Stream
 from producers.backoff import Backoff
+from producers.companions import Tell
 from producers.connection import Connection
-from topology.errors import Reject, Retry
+from topology.errors import Fatal, Reject, Retry
 from topology.log import logger
 from topology.metrics import reconnects, retries, rotations
 
@@ -30,6 +31,7 @@ class Policy:
     backoff: Callable[[], Backoff]
     random: Callable[[], float]
     clock: Callable[[], float]
+    tell: Tell
     overlap: float = OVERLAP_SECONDS
 
 
@@ -60,6 +62,7 @@ class Feed:
         self._renewals: list[Renewal] = []
         self._attempts = 0
         self._hurry = asyncio.Event()
+        self._previous: str | None = None
         self._closing = False
 
     def status(self) -> str:
@@ -75,17 +78,36 @@ class Feed:
         """Return the open connection of that id, where this feed carries the stream; without an id, the newest."""
         if stream not in self.streams:
             return None
-        found = [one for one in self._connections if connection_id in {None, one.id}]
+        found = [one for one in self._connections if connection_id in {None, one.id} and not one.ended.is_set()]
         return found[-1] if found else None
 
     async def run(self) -> None:
-        """Connect and stay connected; returns after `close`. Raises what broke in ourselves, never what broke outside."""
-        previous: str | None = None
+        """Connect and stay connected; returns after `close`. Raises Fatal where no frame could ever be written (its schema is another).
+
+        A fault of ours is told; the feed then begins anew after its backoff, and no connection of before is left open.
+        """
         while not self._closing:
-            current = await self._open(previous)
+            try:
+                await self._stay_connected()
+            except Fatal:
+                raise
+            except Exception as error:  # noqa: BLE001 - it stays with this feed
+                await self._begin_anew(error)
+
+    async def _stay_connected(self) -> None:
+        while not self._closing:
+            current = await self._open(self._previous)
             while current is not None and not self._closing:
-                previous = current.id
+                self._previous = current.id
                 current = await self._follow(current)
+
+    async def _begin_anew(self, error: Exception) -> None:
+        self._trouble = Retry(f"a fault of ours: {self._policy.tell(error, 'feed')}")
+        await asyncio.gather(*(one.close(str(self._trouble)) for one in self._connections), return_exceptions=True)
+        self._connections.clear()
+        if not self._closing:
+            self._settle(self._attempts, self._trouble)
+            await self._pause(self._backoff.wait())
 
     async def renew(self, reason: str) -> None:
         """Have the connection replaced by a new one, and return once the venue has confirmed that; the old one is then closed.
@@ -125,12 +147,17 @@ class Feed:
 
     async def _try(self, previous: str | None) -> Connection | None:
         self._attempts += 1
-        connection = self._connect(self.streams)
-        connection.attempt = self._attempts
         try:
+            connection = self._connect(self.streams)
+            connection.attempt = self._attempts
             await connection.open(previous)
         except (Retry, Reject) as error:
             self._trouble = error
+            return None
+        except Fatal:
+            raise
+        except Exception as error:  # noqa: BLE001 - a dialect that cannot ask; an old connection goes on meanwhile
+            self._trouble = Retry(f"a fault of ours: {self._policy.tell(error, 'connect')}")
             return None
         if self._closing:
             await connection.close("the producer stops")
@@ -158,9 +185,18 @@ class Feed:
             current.wants, current.hopeless = "", []
             if not due and hopeless and not self._worth_it(hopeless):
                 continue
+            if current.faulty and not due:
+                await self._wait_beside(current, opened_at)
             successor = await self._succeed(current, reason)
             if successor is not None:
                 return successor
+
+    async def _wait_beside(self, current: Connection, opened_at: float) -> None:
+        """Wait before a connection with a fault of ours is replaced: the next may have it too. What it still delivers is taken."""
+        current.faulty = False
+        self._backoff.succeeded(self._policy.clock() - opened_at)
+        self._hurry.clear()
+        await _first(current.ended, self._hurry, timeout=0 if self._renewals else self._backoff.wait())
 
     async def _succeed(self, current: Connection, reason: str) -> Connection | None:
         """Open the next connection, see it confirmed beside the old, then close the old. None where it could not be."""
@@ -251,8 +287,6 @@ class Feed:
     def _forget(self, connection: Connection) -> None:
         if connection in self._connections:
             self._connections.remove(connection)
-        if connection.failure is not None:
-            raise connection.failure
 
 
 async def _first(*events: asyncio.Event, timeout: float | None) -> None:

@@ -76,12 +76,13 @@ class Frames:
         previous: str | None = None,
         since: int | None = None,
         count: int = 0,
+        detected_at: int | None = None,
     ) -> None:
         """Publish a remark on the connection, under the next number; `closed` is the last of all."""
         if self._over:
             return
         self._over = kind == "closed"
-        payload = notices.encode(kind, streams=streams, reason=reason, previous=previous, since=since, count=count)
+        payload = notices.encode(kind, streams=streams, reason=reason, previous=previous, since=since, count=count, detected_at=detected_at)
         if not self._put_notice(payload, received_at):
             self.count += 1
             self._drop()

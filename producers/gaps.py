@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable
 from typing import cast
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from schemas.catalogue import event
 from schemas.codec import Codec, schema_id
 from schemas.errors import InvalidDatum
 from schemas.events import Gap
 from topology.dead_letters import DeadLetters
-from topology.errors import Fatal, Reject, Retry
+from topology.errors import Reject, Retry
 from topology.kafka import consumer, failure
 from topology.log import logger
 from topology.metrics import events_in
@@ -23,6 +23,8 @@ from topology.settings import Kafka
 
 POLL_SECONDS = 0.2
 HAND_OVER_SECONDS = 1.0
+WAIT_SECONDS = 1.0
+"""Between two looks at a topic that cannot be read."""
 MOST_AT_ONCE = 10_000
 
 Place = tuple[int, int]
@@ -70,7 +72,7 @@ class GapReader:
 
     def __init__(self, kafka: Kafka, registry: Registry, dead_letters: DeadLetters, venue: str) -> None:
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done, with its error, when the thread had to stop."""
+        """Done, with its error, when the thread had to stop: what is not committed is read again by the next reader."""
         self._loop = asyncio.get_running_loop()
         self._kafka = kafka
         self._registry = registry
@@ -85,7 +87,7 @@ class GapReader:
         self._thread: threading.Thread | None = None
 
     def start(self, take: Take) -> None:
-        """Start the thread."""
+        """Start the thread; `take` is called in the event loop."""
         self._thread = threading.Thread(target=self._run, args=(take,), name="gaps", daemon=True)
         self._thread.start()
 
@@ -100,19 +102,20 @@ class GapReader:
             await asyncio.to_thread(self._thread.join)
 
     def _run(self, take: Take) -> None:
-        reader = consumer(self._kafka, f"tidewire-backfill-{self._venue}")
         try:
-            reader.subscribe([self._topic], on_revoke=self._revoked, on_lost=self._revoked)
-            while not self._stop.is_set():
-                batch = self._read(reader)
-                if batch:
-                    self._loop.call_soon_threadsafe(take, batch)
+            reader = consumer(self._kafka, f"tidewire-backfill-{self._venue}")
+            try:
+                reader.subscribe([self._topic], on_revoke=self._revoked, on_lost=self._revoked)
+                while not self._stop.is_set():
+                    batch = self._read(reader)
+                    if batch:
+                        self._loop.call_soon_threadsafe(take, batch)
+                    self._commit(reader)
                 self._commit(reader)
-        except Exception as error:  # noqa: BLE001 - handed to the stage, which stops by it
+            finally:
+                reader.close()
+        except Exception as error:  # noqa: BLE001 - handed to the event loop, where it is told and the reader begun anew
             self._loop.call_soon_threadsafe(self._fail, error)
-        finally:
-            self._commit(reader)
-            reader.close()
 
     def _fail(self, error: Exception) -> None:
         if not self.failure.done():
@@ -128,10 +131,10 @@ class GapReader:
                 break
             error = failure(message)
             if error is not None:
-                if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise Fatal(f"topic {self._topic} does not exist")
-                logger().warning("gaps cannot be read for now", reason=error.str())
-                continue
+                # Even a topic that is unknown may only be so while brokers come back.
+                logger().warning("gaps cannot be read for now", topic=self._topic, reason=error.str())
+                self._stop.wait(WAIT_SECONDS)
+                break
             place = (message.partition() or 0, message.offset() or 0)
             self._progress.began(place)
             gap = self._decode(message, place)

@@ -15,6 +15,8 @@ from topology.metrics import retries
 
 MOST_BYTES = 64 * 1024 * 1024
 TIMEOUT_SECONDS = 30.0
+MOST_UNANSWERED = 32
+"""Requests under way at once: the allowance paces them, and one that is never answered holds up no other."""
 SHARE = 0.8
 """Share of the venue's allowance that we use: others behind the same address (a person, another tool) need some."""
 
@@ -61,9 +63,10 @@ class Rest:
         self._clock = clock
         self._now = now
         self._turn = asyncio.Lock()
+        self._lines: dict[str, asyncio.Lock] = {}
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(), limit=4)
+        connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(), limit=MOST_UNANSWERED)
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         self._session = aiohttp.ClientSession(headers=dict(self._dialect.request_headers), connector=connector, timeout=timeout)
         return self
@@ -71,12 +74,13 @@ class Rest:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._session.close()
 
-    async def get(self, request: Request) -> tuple[bytes, int]:
+    async def get(self, request: Request, line: str = "") -> tuple[bytes, int]:
         """Return the body, verbatim, and when it was whole; waits for its turn first.
 
-        Raises Retry (with the venue's Retry-After) where asking later may help, Reject with the venue's words where not.
+        Requests wait in lines, each in order, and the lines take turns: a hundred snapshots hold up no poll for longer than one of
+        them. Raises Retry (with the venue's Retry-After) where asking later may help, Reject with the venue's words where not.
         """
-        async with self._turn:
+        async with self._lines.setdefault(line, asyncio.Lock()), self._turn:
             while (seconds := self._allowance.wait(request.weight, self._clock())) > 0:  # noqa: ASYNC110 - it is time that is awaited
                 await asyncio.sleep(seconds)
         kind = {"Content-Type": "application/json"} if request.body else None
@@ -101,11 +105,11 @@ class Rest:
             raise Reject(f"{self._base}{request.path} is larger than {MOST_BYTES} bytes")
         return body, received_at
 
-    async def get_patiently(self, request: Request, wait: Callable[[], float]) -> tuple[bytes, int]:
+    async def get_patiently(self, request: Request, wait: Callable[[], float], line: str = "") -> tuple[bytes, int]:
         """Ask until there is an answer, waiting `wait()` seconds, or as long as the venue says, in between; Reject as `get`."""
         while True:
             try:
-                return await self.get(request)
+                return await self.get(request, line)
             except Retry as error:
                 seconds = max(wait(), error.after)
                 retries.labels("producers", "rest").inc()

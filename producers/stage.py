@@ -6,7 +6,7 @@ import random
 import secrets
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from dialects.catalogue import dialect as dialect_of
@@ -15,19 +15,23 @@ from producers import coverage, plan
 from producers.access import Access
 from producers.backfill import Backfill, Means
 from producers.backoff import Backoff
+from producers.companions import keep_running
 from producers.connection import Connection, Surroundings
 from producers.feed import Feed, Policy
 from producers.frames import Frames, connection_id
 from producers.gaps import GapReader
 from producers.outbox import Outbox
+from producers.poller import Poller, PollerSurroundings
 from producers.rest import Rest
 from producers.sealing import sealer
+from producers.source import Source
 from producers.spill import SEGMENT_BYTES, Spill
 from schemas.catalogue import event
 from schemas.codec import Codec
 from topology.clock import now
 from topology.dead_letters import DeadLetters
 from topology.errors import Fatal, Retry
+from topology.faults import Faults
 from topology.health import Health
 from topology.kafka import Publisher
 from topology.log import configure, logger
@@ -55,6 +59,12 @@ def _noise() -> str:
 class Stage:
     """Run one venue's producer. Raises Fatal where no dialect has that name.
 
+    Capture (the sources) and delivery (the outbox) are the process's life. Backfill, the credential, and what is kept of the time
+    are companions: a fault in one is counted, told, seen in its health, and the companion begun again; capture never notices. A
+    fault of one source is its own. What ends the process is Fatal, for a person must act and nothing could be captured or
+    delivered meanwhile: no such dialect, streams the settings ask for in vain, a store of secrets that cannot be opened (at start),
+    a schema of frames that is not ours, a topic that takes nothing, no room on disk where the settings say to stop then.
+
     `random_number` gives numbers in [0, 1), `noise` the random part of each connection's id.
     """
 
@@ -77,6 +87,8 @@ class Stage:
         self._sealing = sealer(settings, venue)
         self._state = "starting"
         self.feeds: list[Feed] = []
+        self.sources: list[Source] = []
+        self.faults = Faults(self.name)
         self._access: Access | None = None
 
     @property
@@ -86,11 +98,11 @@ class Stage:
 
     def status(self) -> str:
         """Return why the producer is not ready, or nothing when all its streams are confirmed (or refused)."""
-        return self._state or "; ".join(filter(None, (self._sealing.status(), *(feed.status() for feed in self.feeds))))
+        return self._state or "; ".join(filter(None, (self._sealing.status(), *(source.status() for source in self.sources))))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Produce until `stop` is set, then close every connection and deliver what was received. Raises Fatal."""
-        with Health(self._settings, self.name, self.status), self._sealing:
+        with Health(self._settings, self.name, self.status, self.faults), self._sealing:
             codec = await self._patiently(lambda: self._registry.codec(self._topic, self._frame))
             events = Publisher(self._settings.kafka, **{"delivery.timeout.ms": 0})
             dead_letters = await self._patiently(lambda: DeadLetters(events, self._registry, self.name, now))
@@ -120,31 +132,37 @@ class Stage:
             alive = self._settings.state_dir / "alive" / f"{venue}.json"
             covered = coverage.read(alive, plan.streams(self._dialect, self._own))
             self._access = self._make_access(self._own.credential) if self._own.credential else None
-            self.feeds = self._make_feeds(rest, frames, covered)
-            running: list[asyncio.Future[Any]] = [asyncio.create_task(feed.run()) for feed in self.feeds]
-            if self._access is not None:
-                running.append(asyncio.create_task(self._access.run(feed for feed in self.feeds if self._dialect.is_private(feed.streams))))
-            running.append(asyncio.create_task(coverage.keep(covered, alive, lambda: now() - int(outbox.unsafe_seconds() * 1_000_000))))
-            reader: GapReader | None = None
-            if self._settings.producer.backfill:
-                reader, backfill = await self._backfill(rest, frames, outbox, events, letters)
-                running += [asyncio.create_task(backfill.run()), reader.failure]
+            self._make_sources(rest, frames, covered)
             stopped = asyncio.create_task(stop.wait())
+            life: list[asyncio.Future[Any]] = [stopped, shipping, outbox.failure]
+            life += [self._run("source", source.run, vital=True) for source in self.sources]
+            beside = [
+                self._run("coverage", lambda: coverage.keep(covered, alive, lambda: now() - int(outbox.unsafe_seconds() * 1_000_000)))
+            ]
+            if (access := self._access) is not None:
+                private = [feed for feed in self.feeds if self._dialect.is_private(feed.streams)]
+                beside.append(self._run("credential", lambda: access.run(private)))
+            if self._settings.producer.backfill:
+                beside.append(self._run("backfill", lambda: self._mend(rest, frames, outbox, events, letters, covered)))
             self._state = ""
-            running += [stopped, shipping, outbox.failure]
             try:
-                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait(life, return_when=asyncio.FIRST_COMPLETED)
                 for one in done:
                     one.result()
             finally:
                 self._state = "stopping"
-                if reader is not None:
-                    await reader.close()
-                await asyncio.gather(*(feed.close("the producer stops") for feed in self.feeds))
-                await _end(*(one for one in running if isinstance(one, asyncio.Task)))
-                coverage.write(alive, covered.until)
+                await _end(*beside)
+                await asyncio.gather(*(source.close("the producer stops") for source in self.sources))
+                await _end(*(one for one in life if isinstance(one, asyncio.Task)))
+                coverage.write(alive, covered.beat(now()))
 
-    def _make_feeds(self, rest: Rest, frames: Callable[[], Frames], covered: coverage.Coverage) -> list[Feed]:
+    def _run(self, part: str, work: Callable[[], Coroutine[Any, Any, None]], *, vital: bool = False) -> asyncio.Task[None]:
+        return asyncio.create_task(keep_running(part, work, self._tell, self._backoff(), time.monotonic, vital=vital))
+
+    def _tell(self, error: BaseException, part: str) -> str:
+        return self.faults.tell(error, venue=self._dialect.venue, event=part)
+
+    def _make_sources(self, rest: Rest, frames: Callable[[], Frames], covered: coverage.Coverage) -> None:
         dialect, producer = self._dialect, self._settings.producer
         surroundings = Surroundings(
             dialect=dialect,
@@ -157,12 +175,16 @@ class Stage:
             snapshots=producer.backfill,
             coverage=covered,
             token=self._token,
+            tell=self._tell,
             clock=time.monotonic,
             now=now,
         )
-        policy = Policy(plan.lifetime(dialect, producer), producer.confirm_seconds, self._backoff, self._random, time.monotonic)
-        together = plan.connections(dialect, plan.streams(dialect, self._own))
-        return [Feed(dialect.venue, streams, lambda some: Connection(surroundings, some), policy) for streams in together]
+        policy = Policy(plan.lifetime(dialect, producer), producer.confirm_seconds, self._backoff, self._random, time.monotonic, self._tell)
+        polling = PollerSurroundings(dialect, rest, frames, covered, self._backoff, self._tell, time.monotonic, now)
+        wanted = plan.streams(dialect, self._own)
+        together = plan.connections(dialect, wanted)
+        self.feeds = [Feed(dialect.venue, streams, lambda some: Connection(surroundings, some), policy) for streams in together]
+        self.sources = [*self.feeds, *(Poller(polling, poll) for poll in plan.polled(dialect, wanted))]
 
     async def _token(self) -> str:
         if self._access is None:
@@ -184,16 +206,37 @@ class Stage:
             time.monotonic,
         )
 
-    async def _backfill(
-        self, rest: Rest, frames: Callable[[], Frames], outbox: Outbox, events: Publisher, letters: DeadLetters
-    ) -> tuple[GapReader, Backfill]:
-        gap = event("gap")
-        codec = await self._patiently(lambda: self._registry.codec(gap.topic.of(), gap))
-        reader = GapReader(self._settings.kafka, self._registry, letters, self._dialect.venue)
-        means = Means(self._dialect, rest, outbox, events, codec, frames, self._backoff, reader.done, time.monotonic, now)
+    async def _mend(
+        self, rest: Rest, frames: Callable[[], Frames], outbox: Outbox, events: Publisher, letters: DeadLetters, covered: coverage.Coverage
+    ) -> None:
+        """Read gaps and mend them until cancelled; raises what ended it. What is not committed by then is read again the next time."""
+        gap, venue = event("gap"), self._dialect.venue
+        codec = await asyncio.to_thread(lambda: self._registry.codec(gap.topic.of(), gap))
+        reader = GapReader(self._settings.kafka, self._registry, letters, venue)
+        means = Means(
+            dialect=self._dialect,
+            rest=rest,
+            outbox=outbox,
+            publisher=events,
+            codec=codec,
+            frames=frames,
+            backoff=self._backoff,
+            done=reader.done,
+            coverage=covered,
+            tell=self._tell,
+            clock=time.monotonic,
+            now=now,
+        )
         backfill = Backfill(means, self.feeds)
+        mending = asyncio.create_task(backfill.run())
         reader.start(backfill.take)
-        return reader, backfill
+        try:
+            done, _ = await asyncio.wait((mending, reader.failure), return_when=asyncio.FIRST_COMPLETED)
+            for one in done:
+                one.result()
+        finally:
+            await reader.close()  # what is done meanwhile is still committed
+            await _end(mending)
 
     def _outbox(self, dead_letters: DeadLetters) -> Outbox:
         producer, venue = self._settings.producer, self._dialect.venue

@@ -1,6 +1,6 @@
 """What one connection asked for, what the venue confirmed, and which stream has gone silent. Pure: times are passed in."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dialects.contract import Stream
@@ -18,13 +18,12 @@ class Watch:
     refused: bool = False
     alive_at: float = 0.0
     seen: int | None = None
-    silent: bool = False
     despaired_at: float | None = None
 
 
 @dataclass(slots=True)
 class Findings:
-    """What a check found: to be asked again, newly silent, speaking again, and beyond what this connection can mend."""
+    """What a check found: to be asked again, newly silent, speaking though said to be silent, beyond what this connection can mend."""
 
     unconfirmed: list[Stream] = field(default_factory=list)
     silent: list[Stream] = field(default_factory=list)
@@ -74,18 +73,19 @@ class Subscriptions:
         """Return the streams neither confirmed nor refused."""
         return {stream for stream, watch in self._watches.items() if not watch.confirmed and not watch.refused}
 
-    def silences(self) -> list[Stream]:
-        """Return the streams that are silent now."""
-        return [stream for stream, watch in self._watches.items() if watch.silent]
+    def check(self, at: float, silent: Container[Stream], unwatched: float = 0.0, unheard: float = 0.0) -> Findings:
+        """Look at every stream: `silent` are those said to be so already, by this connection or another.
 
-    def check(self, at: float, unwatched: float = 0.0) -> Findings:
-        """Look at every stream. A stream is named once when it falls silent, then hopeless after each further limit.
-
-        `unwatched`: seconds before now in which we did not listen ourselves; they are no stream's silence.
+        A stream that is said to be silent and still is, is hopeless after each further limit. `unwatched`: seconds before now in
+        which we did not listen ourselves; they are no stream's silence. `unheard`: seconds in which frames came of which nobody
+        knows the stream: they prove no silence, and no answer either.
         """
         found = Findings()
         if unwatched:
             self._forgive(unwatched)
+        if unheard:
+            for watch in self._watches.values():
+                watch.alive_at += unheard
         for stream, watch in self._watches.items():
             if watch.refused:
                 continue
@@ -95,17 +95,15 @@ class Subscriptions:
                 continue
             heard = self.heard.get(stream)
             if heard != watch.seen:
-                watch.seen, watch.alive_at = heard, at
-                if watch.silent:
-                    watch.silent, watch.despaired_at = False, None
+                watch.seen, watch.alive_at, watch.despaired_at = heard, at, None
+                if stream in silent:
                     found.resumed.append(stream)
                 continue
             limit = self._silence.get(stream.channel)
             quiet = at - watch.alive_at
             if limit is None or quiet < limit:
                 continue
-            if not watch.silent:
-                watch.silent = True
+            if stream not in silent:
                 found.silent.append(stream)
             elif quiet >= 2 * limit:
                 _despair(stream, watch, at, limit, found)

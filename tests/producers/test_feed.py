@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -10,7 +11,7 @@ from dialects.contract import Stream
 from simulator.faults import Fault
 from simulator.server import Simulator
 from tests.producers.conftest import VENUES, Runs
-from tests.producers.harness import Tap
+from tests.producers.harness import WAIT_SECONDS, Running, Tap
 from topology.errors import Retry
 
 
@@ -116,7 +117,7 @@ async def test_a_stream_that_stays_silent_costs_the_connection_once(simulator: S
     """Where asking again does not help, a new connection is tried; where that does not help, it is not tried again soon."""
     async with producer("binance", channels=("trade",), silence_seconds={"trade": 0.5}) as running:
         await simulator.inject(Fault("silent", "binance", symbol="BTC/USDT", channel="trade"))
-        while len(running.published.notices("silent")) < 2:
+        while len(running.published.frames) < 2 or not running.published.notices("closed"):
             await simulator.step(20)
             await asyncio.to_thread(running.published.poll)
         last = running.connections[-1]
@@ -127,8 +128,53 @@ async def test_a_stream_that_stays_silent_costs_the_connection_once(simulator: S
             despairs.add(last.subscriptions._watches[Stream("trade", "BTCUSDT")].despaired_at)
         assert running.connections == [last]
         assert len(running.published.frames) == 2
-        silent = {tuple(stream) for notice in running.published.notices("silent") for stream in notice["streams"]}
-        assert silent == {("trade", "BTCUSDT")}
+        (silent,) = running.published.notices("silent")
+        assert silent["streams"] == [("trade", "BTCUSDT")]
+
+
+async def test_a_silence_is_ended_by_whichever_connection_hears_the_stream(simulator: Simulator, producer: Runs) -> None:
+    """One silence over a rotation and a restart is told once, and ended once, with all that its gap is known by."""
+    settings = {"symbols": ("BTC/USD",), "channels": ("trade",), "silence_seconds": {"trade": 1.0}}
+    quiet = Fault("silent", "kraken", symbol="BTC/USD", channel="trade")
+    async with producer("kraken", **settings) as running:
+        fault = await simulator.inject(quiet)
+        await stepped(simulator, running, lambda: bool(running.published.notices("silent")))
+        (told,) = [one for one in running.published.all("notice") if b'"silent"' in one["payload"]]
+        for reason in ("rotated", "rotated again"):
+            await running.stage.feeds[0].renew(reason)
+        before = running.connections[-1]
+    assert told["connection_id"] != before.id
+    assert running.published.notices("resumed") == []
+    async with producer("kraken", **settings) as running:
+        simulator.faults.clear(fault.number)
+        await stepped(simulator, running, lambda: bool(running.published.notices("resumed")))
+        (ended,) = running.published.notices("resumed")
+        assert running.published.notices("silent") == []
+    assert ended["streams"] == [("trade", "BTC/USD")]
+    assert (ended["previous"], ended["detected_at"]) == (told["connection_id"], told["received_at"])
+    assert ended["since"] == (json.loads(told["payload"])["since"] or told["received_at"])
+    assert ended["reason"] == ""
+
+
+async def test_a_silence_of_a_stream_that_is_dropped_is_over(simulator: Simulator, producer: Runs) -> None:
+    """A stream that was silent and is followed no longer is told so by the next producer's first connection, once."""
+    quiet = Fault("silent", "kraken", symbol="BTC/USD", channel="trade")
+    async with producer("kraken", channels=("trade",), silence_seconds={"trade": 1.0}) as running:
+        fault = await simulator.inject(quiet)
+        await stepped(simulator, running, lambda: bool(running.published.notices("silent")))
+    simulator.faults.clear(fault.number)
+    for expected in (["this stream is followed no longer"], []):
+        async with producer("kraken", channels=("trade",), symbols=("ETH/USD",)) as running:
+            await running.until(lambda: bool(running.published.notices("confirmed")))
+            assert [notice["reason"] for notice in running.published.notices("resumed")] == expected
+
+
+async def stepped(simulator: Simulator, running: Running, holds: Callable[[], bool]) -> None:
+    """Move the market and read what is published until a condition holds."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not holds():
+            await simulator.step(5)
+            await asyncio.to_thread(running.published.poll)
 
 
 async def test_a_refused_symbol_stops_no_other(simulator: Simulator, producer: Runs) -> None:

@@ -1,0 +1,43 @@
+"""What runs side by side, none a reason for another to stop: after a fault it is started again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from producers.backoff import Backoff
+from topology.errors import Fatal, Retry
+from topology.log import logger
+from topology.metrics import retries
+
+Tell = Callable[[BaseException, str], str]
+"""Counts and tells a fault of our own, given the part of the producer it happened in; returns the reason in one line. Never raises."""
+
+
+async def keep_running(
+    part: str, work: Callable[[], Awaitable[None]], tell: Tell, backoff: Backoff, clock: Callable[[], float], *, vital: bool = False
+) -> None:
+    """Run `work` until it returns or this is cancelled. Where it raises, that is told and it is run again after a wait.
+
+    Fatal is raised on where the work is `vital`: capture or delivery itself. From all else it is told for as long as it lasts, like
+    any fault: what a person must mend there stops neither. `clock` is monotonic seconds.
+    """
+    while True:
+        began = clock()
+        try:
+            await work()
+        except Retry as error:
+            backoff.succeeded(clock() - began)
+            seconds = max(backoff.wait(), error.after)
+            retries.labels("producers", part).inc()
+            logger().warning("waiting", part=part, reason=str(error), seconds=round(seconds, 1))
+        except Fatal as error:
+            if vital:
+                raise
+            tell(error, part)
+            seconds = backoff.wait()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told and stays here
+            tell(error, part)
+            backoff.succeeded(clock() - began)
+            seconds = backoff.wait()
+        else:
+            return
+        await asyncio.sleep(seconds)
