@@ -232,7 +232,7 @@ class Connection:
                 looked_at,
                 self._around.coverage.silences.keys(),
                 unwatched=late if late > LATE_SECONDS else 0.0,
-                unheard=looked_at - before if unheard else 0.0,
+                unheard=unheard,
             )
             if found.unconfirmed:
                 logger().warning(

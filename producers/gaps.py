@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import cast
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from schemas.catalogue import event
 from schemas.codec import Codec, schema_id
@@ -17,6 +17,7 @@ from topology.dead_letters import DeadLetters
 from topology.errors import Reject, Retry
 from topology.kafka import consumer, failure
 from topology.log import logger
+from topology.losses import loss_gap
 from topology.metrics import events_in
 from topology.registry import Registry
 from topology.settings import Kafka
@@ -25,12 +26,15 @@ POLL_SECONDS = 0.2
 HAND_OVER_SECONDS = 1.0
 WAIT_SECONDS = 1.0
 """Between two looks at a topic that cannot be read."""
+WATERMARK_SECONDS = 10.0
 MOST_AT_ONCE = 10_000
 
 Place = tuple[int, int]
 """Partition and offset of an event."""
 Take = Callable[[list[tuple[Place, Gap]]], None]
 """Takes events in order; each place must be given to `done` in the end."""
+Lost = Callable[[Gap], None]
+"""Tells that records of the topic were gone before they were read; called in the reader's thread, returns once that is delivered."""
 
 
 class Progress:
@@ -70,7 +74,7 @@ class Progress:
 class GapReader:
     """Read `gaps` for one venue; what it reads is taken in the event loop that made the reader."""
 
-    def __init__(self, kafka: Kafka, registry: Registry, dead_letters: DeadLetters, venue: str) -> None:
+    def __init__(self, kafka: Kafka, registry: Registry, dead_letters: DeadLetters, venue: str, lost: Lost, now: Callable[[], int]) -> None:
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done, with its error, when the thread had to stop: what is not committed is read again by the next reader."""
         self._loop = asyncio.get_running_loop()
@@ -78,6 +82,10 @@ class GapReader:
         self._registry = registry
         self._dead_letters = dead_letters
         self._venue = venue
+        self._stage = f"producer-{venue}"
+        self._lost = lost
+        self._now = now
+        self._next: dict[int, int] = {}
         self._event = event("gap")
         self._topic = self._event.topic.of()
         self._codecs: dict[int, Codec] = {}
@@ -103,7 +111,7 @@ class GapReader:
 
     def _run(self, take: Take) -> None:
         try:
-            reader = consumer(self._kafka, f"tidewire-backfill-{self._venue}")
+            reader = consumer(self._kafka, f"tidewire-backfill-{self._venue}", auto_offset_reset="error")
             try:
                 reader.subscribe([self._topic], on_revoke=self._revoked, on_lost=self._revoked)
                 while not self._stop.is_set():
@@ -130,12 +138,16 @@ class GapReader:
             if message is None:
                 break
             error = failure(message)
+            if error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - librdkafka's own codes are named so
+                self._begin_where_it_can(reader, message.partition() or 0)
+                continue
             if error is not None:
                 # Even a topic that is unknown may only be so while brokers come back.
                 logger().warning("gaps cannot be read for now", topic=self._topic, reason=error.str())
                 self._stop.wait(WAIT_SECONDS)
                 break
             place = (message.partition() or 0, message.offset() or 0)
+            self._next[place[0]] = place[1] + 1
             self._progress.began(place)
             gap = self._decode(message, place)
             if gap is not None and gap["venue"] == self._venue:
@@ -164,6 +176,22 @@ class GapReader:
     def _revoked(self, _reader: Consumer, partitions: list[TopicPartition]) -> None:
         for one in partitions:
             self._progress.lost(one.partition)
+
+    def _begin_where_it_can(self, reader: Consumer, partition: int) -> None:
+        """Go on with a partition whose next offset is not there: at its start, having told what is gone since the last one read."""
+        place = TopicPartition(self._topic, partition)
+        low, high = reader.get_watermark_offsets(place, timeout=WATERMARK_SECONDS)
+        # Who deletes a topic deletes its groups' offsets too: then only what this reader has read tells that there was another.
+        committed = reader.committed([place], timeout=WATERMARK_SECONDS)[0].offset
+        owed = max(committed, self._next.get(partition, -1))
+        if owed > high:
+            self._lost(loss_gap(self._topic, partition, owed, owed, "topic_reset", self._stage, self._now()))
+        elif 0 <= owed < low:
+            self._lost(loss_gap(self._topic, partition, owed, low, "retention", self._stage, self._now()))
+        self._progress.lost(partition)
+        place.offset = self._next[partition] = committed if low <= committed <= high else low
+        reader.incremental_unassign([place])
+        reader.incremental_assign([place])
 
     def _commit(self, reader: Consumer) -> None:
         while not self._finished.empty():

@@ -28,6 +28,7 @@ from producers.source import Source
 from producers.spill import SEGMENT_BYTES, Spill
 from schemas.catalogue import event
 from schemas.codec import Codec
+from schemas.events import Gap
 from topology.clock import now
 from topology.dead_letters import DeadLetters
 from topology.errors import Fatal, Retry
@@ -212,7 +213,12 @@ class Stage:
         """Read gaps and mend them until cancelled; raises what ended it. What is not committed by then is read again the next time."""
         gap, venue = event("gap"), self._dialect.venue
         codec = await asyncio.to_thread(lambda: self._registry.codec(gap.topic.of(), gap))
-        reader = GapReader(self._settings.kafka, self._registry, letters, venue)
+
+        def lost(record: Gap) -> None:
+            events.publish(gap.topic.of(), gap.topic.key_of(record), codec.encode(record))
+            events.flush()
+
+        reader = GapReader(self._settings.kafka, self._registry, letters, venue, lost, now)
         means = Means(
             dialect=self._dialect,
             rest=rest,

@@ -73,19 +73,19 @@ class Subscriptions:
         """Return the streams neither confirmed nor refused."""
         return {stream for stream, watch in self._watches.items() if not watch.confirmed and not watch.refused}
 
-    def check(self, at: float, silent: Container[Stream], unwatched: float = 0.0, unheard: float = 0.0) -> Findings:
+    def check(self, at: float, silent: Container[Stream], unwatched: float = 0.0, *, unheard: bool = False) -> Findings:
         """Look at every stream: `silent` are those said to be so already, by this connection or another.
 
         A stream that is said to be silent and still is, is hopeless after each further limit. `unwatched`: seconds before now in
-        which we did not listen ourselves; they are no stream's silence. `unheard`: seconds in which frames came of which nobody
-        knows the stream: they prove no silence, and no answer either.
+        which we did not listen ourselves; they are no stream's silence. `unheard`: whether a frame came since the last look of
+        which nobody knows the stream: any may have spoken, and none is confirmed by it.
         """
         found = Findings()
         if unwatched:
             self._forgive(unwatched)
         if unheard:
             for watch in self._watches.values():
-                watch.alive_at += unheard
+                watch.alive_at = max(watch.alive_at, at)
         for stream, watch in self._watches.items():
             if watch.refused:
                 continue

@@ -245,6 +245,32 @@ async def test_a_book_is_begun_with_its_snapshot_after_its_first_delta(simulator
         assert running.published.unbroken()
 
 
+async def test_only_a_book_that_nothing_carried_on_asks_for_a_snapshot(simulator: Simulator, producer: Runs) -> None:
+    """A healthy rotation makes no request: the book goes on by its update ids. A connection that was lost makes one for each book."""
+    async with producer("binance", channels=("book",)) as running:
+
+        def asked() -> list[str]:
+            return [one["request"] for one in running.published.all("reply")]
+
+        await stepped(simulator, running, lambda: len(asked()) == 2)
+        before = running.connections[0]
+        await running.stage.feeds[0].renew("rotated")
+        (rotated,) = running.connections
+        heard = rotated.subscriptions.heard
+        await stepped(simulator, running, lambda: len(heard) == 2)
+        await running.drained()
+        assert len(asked()) == 2
+        last, first = (
+            [json.loads(one["payload"])["data"] for one in running.published.frames[which.id] if b'"depthUpdate"' in one["payload"]]
+            for which in (before, rotated)
+        )
+        for symbol in ("BTCUSDT", "ETHUSDT"):
+            assert next(one["U"] for one in first if one["s"] == symbol) <= max(one["u"] for one in last if one["s"] == symbol) + 1
+        await simulator.inject(Fault("disconnect", "binance", abrupt=True))
+        await stepped(simulator, running, lambda: len(asked()) == 4)
+        assert len(set(asked()[2:])) == 2
+
+
 async def test_more_symbols_than_a_connection_holds_are_spread(
     simulator: Simulator, producer: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,6 +119,7 @@ def test_frames_that_nobody_can_place_prove_no_silence() -> None:
     subscriptions = Subscriptions((TRADES, BOOK), {"trade": 5}, confirm_seconds=10)
     subscriptions.confirm((TRADES,), 0)
     subscriptions.ask((BOOK,), 0)
-    assert subscriptions.check(6, NONE, unheard=3).silent == []
-    assert subscriptions.check(8, NONE).silent == [TRADES]
-    assert subscriptions.check(10, NONE, unheard=1).unconfirmed == [BOOK]
+    assert subscriptions.check(6, NONE, unheard=True).silent == []
+    assert subscriptions.check(10, NONE, unheard=True).unconfirmed == [BOOK]
+    assert subscriptions.check(14.9, NONE).silent == []
+    assert subscriptions.check(15, NONE).silent == [TRADES]

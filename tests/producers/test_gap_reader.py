@@ -1,0 +1,151 @@
+"""The topic of gaps as the backfill reads it: what is gone before it was read is told, and a topic that is away is waited for."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from producers.gaps import GapReader, Place
+from schemas.catalogue import event
+from schemas.events import Gap
+from tests.waiting import until
+from topology import registry as registries
+from topology.clock import now
+from topology.dead_letters import DeadLetters
+from topology.kafka import Publisher, connection
+from topology.settings import Kafka, Registry
+
+VENUE = "binance"
+
+
+class Reading:
+    """A topic of gaps of its own, and what a reader takes and tells of it."""
+
+    def __init__(self, kafka: Kafka, registry: Registry) -> None:
+        self.taken: list[str] = []
+        self.lost: list[Gap] = []
+        self.topic = f"gaps-{secrets.token_hex(4)}"
+        self.admin = AdminClient(connection(kafka))
+        self._group = secrets.token_hex(4)
+        self._kafka = kafka
+        self._registry = registries.Registry(registry)
+        self._publisher = Publisher(kafka)
+        self._letters = DeadLetters(self._publisher, self._registry, "test", now)
+        self._codec = self._registry.codec("gaps", event("gap"))
+
+    def make_topic(self) -> None:
+        """Make the topic, of one partition."""
+        self.admin.create_topics([NewTopic(self.topic, 1, 1)])[self.topic].result()
+
+    def write(self, *names: str) -> None:
+        """Publish gaps of these ids."""
+        for name in names:
+            record = Gap(
+                venue=self._group,
+                symbol="S",
+                origin="live",
+                gap_id=name,
+                channel="trade",
+                from_sequence=1,
+                to_sequence=2,
+                from_time=None,
+                to_time=None,
+                cause="wire",
+                detected_at=1,
+                state="open",
+                repair=None,
+                connection_id=None,
+                version=1,
+            )
+            self._publisher.publish(self.topic, b"S", self._codec.encode(record))
+        self._publisher.flush(20)
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[GapReader]:
+        """Read; what is taken is done at once."""
+        made = GapReader(self._kafka, self._registry, self._letters, self._group, self.lost.append, now)
+        made._topic = self.topic
+
+        def take(batch: list[tuple[Place, Gap]]) -> None:
+            for place, gap in batch:
+                self.taken.append(gap["gap_id"])
+                made.done(place)
+
+        made.start(take)
+        try:
+            yield made
+            assert not made.failure.done()
+        finally:
+            await made.close()
+
+
+@pytest.fixture
+def reading(kafka: Kafka, registry: Registry) -> Reading:
+    """Return a topic that is not there yet."""
+    return Reading(kafka, registry)
+
+
+async def test_a_topic_that_is_away_is_waited_for(reading: Reading) -> None:
+    """An unknown topic may only be so for a moment: the reader goes on looking, and reads it from its start once it is there."""
+    async with reading.reader() as reader:
+        await asyncio.sleep(0)
+        await until(lambda: reader._thread is not None and reader._thread.is_alive())
+        reading.make_topic()
+        reading.write("a", "b")
+        await until(lambda: reading.taken == ["a", "b"])
+    assert reading.lost == []
+
+
+async def test_gaps_deleted_before_they_were_read_are_a_gap(reading: Reading) -> None:
+    """Retention that passed the reader is told with the offsets that are gone; what is left is read."""
+    reading.make_topic()
+    reading.write("a", "b")
+    async with reading.reader():
+        await until(lambda: reading.taken == ["a", "b"])
+    reading.write("c", "d", "e")
+    reading.admin.delete_records([TopicPartition(reading.topic, 0, 4)])
+    await until(deleted(reading, 4))
+    async with reading.reader():
+        await until(lambda: reading.taken == ["a", "b", "e"])
+        (lost,) = reading.lost
+        reading.write("f")
+        await until(lambda: reading.taken[-1] == "f")
+    assert (lost["channel"], lost["cause"], lost["state"]) == ("topic", "retention", "unfillable")
+    assert (lost["from_sequence"], lost["to_sequence"]) == (2, 3)
+    async with reading.reader():
+        reading.write("g")
+        await until(lambda: reading.taken[-1] == "g")
+    assert reading.taken == ["a", "b", "e", "f", "g"]
+
+
+async def test_a_topic_made_anew_is_a_gap_and_read_from_its_start(reading: Reading) -> None:
+    """Offsets that are lower than what was read prove another topic: that is told, and nothing of it is skipped."""
+    reading.make_topic()
+    reading.write("a", "b", "c")
+    async with reading.reader():
+        await until(lambda: reading.taken == ["a", "b", "c"])
+        reading.admin.delete_topics([reading.topic])[reading.topic].result()
+        await until(lambda: reading.topic not in reading.admin.list_topics(timeout=5).topics)
+        reading.make_topic()
+        reading.write("new")
+        await until(lambda: reading.taken[-1] == "new")
+    (lost,) = reading.lost
+    assert (lost["cause"], lost["state"], lost["from_sequence"]) == ("topic_reset", "unfillable", None)
+
+
+def deleted(reading: Reading, low: int) -> Callable[[], bool]:
+    """Return whether the topic begins at an offset."""
+    from confluent_kafka import Consumer
+
+    def holds() -> bool:
+        looking = Consumer(connection(reading._kafka) | {"group.id": "looking"})
+        try:
+            return looking.get_watermark_offsets(TopicPartition(reading.topic, 0), timeout=5)[0] == low
+        finally:
+            looking.close()
+
+    return holds

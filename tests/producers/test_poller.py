@@ -1,0 +1,201 @@
+"""Requests asked again and again of a real HTTP server on loopback, and what is published of the answers."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from dialects import notices
+from dialects.contract import Request, Stream
+from producers.backoff import Backoff
+from producers.coverage import Coverage
+from producers.frames import Frames
+from producers.poller import Poll, Poller, PollerSurroundings
+from producers.rest import Rest
+from schemas.catalogue import event
+from schemas.codec import Codec
+from tests.waiting import until
+from topology.clock import now
+from topology.faults import Faults
+
+INTEREST, FUNDING = Stream("open_interest", "S"), Stream("funding", "S")
+
+
+class Polled:
+    """A venue that answers by `answer`, its pollers, and what they have published."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.published: list[dict[str, Any]] = []
+        self.coverage = Coverage()
+        self.faults = Faults("test")
+        self.answers: dict[str, Callable[[], web.Response]] = {}
+        self.hanging: set[str] = set()
+        self.rest: Rest
+        self._codec = Codec(event("frame"), 0)
+        self._connections = 0
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer as told, else with how often it was asked."""
+        self.asked.append(request.path)
+        if request.path in self.hanging:
+            await asyncio.sleep(600)
+        made = self.answers.get(request.path)
+        return made() if made else web.Response(body=b'{"asked": %d }' % self.asked.count(request.path))
+
+    def poller(self, path: str, *streams: Stream, every: float = 0.05) -> Poller:
+        """Return a poller of one path."""
+        around = PollerSurroundings(
+            "venue",
+            self.rest,
+            self._frames,
+            self.coverage,
+            lambda: Backoff(0.01, 0.02, lambda: 0.5),
+            lambda error, part: self.faults.tell(error, venue="venue", event=part),
+            time.monotonic,
+            now,
+        )
+        return Poller(around, Poll(streams, Request("GET", path), every))
+
+    def _frames(self) -> Frames:
+        self._connections += 1
+        return Frames(self._codec, "venue", "live", "rest", f"venue-{self._connections}", self._put)
+
+    def _put(self, _key: bytes, value: bytes) -> bool:
+        self.published.append(self._codec.decode(value))
+        return True
+
+    def notices(self, *kinds: str) -> list[notices.Notice]:
+        """Return the notices of these kinds."""
+        decoded = [notices.decode(one["payload"]) for one in self.published if one["kind"] == "notice"]
+        return [one for one in decoded if one["notice"] in kinds]
+
+    def replies(self, path: str) -> list[bytes]:
+        """Return the replies to a path."""
+        return [one["payload"] for one in self.published if one["request"] == f"GET {path}"]
+
+
+@pytest.fixture
+async def polled() -> AsyncIterator[Polled]:
+    """Serve a venue."""
+    made = Polled()
+    application = web.Application()
+    application.router.add_get("/{path:.*}", made.answer)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    async with Rest(f"http://{host}:{port}", {}, 0, time.monotonic, now) as made.rest:
+        yield made
+    await runner.cleanup()
+
+
+@asynccontextmanager
+async def running(*pollers: Poller) -> AsyncIterator[None]:
+    """Run pollers, then close them."""
+    tasks = [asyncio.create_task(one.run()) for one in pollers]
+    try:
+        yield
+    finally:
+        await asyncio.gather(*(one.close("the test ends") for one in pollers))
+        await asyncio.gather(*tasks)
+
+
+async def test_replies_are_published_verbatim_on_a_connection_of_their_own(polled: Polled) -> None:
+    """Connected, the first reply, confirmed, further replies, closed: each under the next number, byte for byte, with its request."""
+    poller = polled.poller("/interest", INTEREST)
+    assert "not answered yet" in poller.status()
+    async with running(poller):
+        await until(lambda: len(polled.replies("/interest")) >= 3)
+        assert poller.status() == ""
+    assert polled.replies("/interest")[:3] == [b'{"asked": 1 }', b'{"asked": 2 }', b'{"asked": 3 }']
+    assert [one["connection_sequence"] for one in polled.published] == list(range(1, len(polled.published) + 1))
+    assert {one["connection_id"] for one in polled.published} == {"venue-1"}
+    assert {one["origin"] for one in polled.published if one["kind"] == "reply"} == {"rest"}
+    told = polled.notices("connected", "confirmed", "silent", "refused", "closed")
+    assert [(one["notice"], one["streams"]) for one in told] == [
+        ("connected", [tuple(INTEREST)]),
+        ("confirmed", [tuple(INTEREST)]),
+        ("closed", [tuple(INTEREST)]),
+    ]
+    assert told[-1]["reason"] == "the test ends"
+
+
+async def test_what_was_missed_between_two_runs_is_told(polled: Polled) -> None:
+    """The next connection says since when nothing carried its streams."""
+    async with running(polled.poller("/interest", INTEREST)):
+        await until(lambda: bool(polled.notices("confirmed")))
+    async with running(polled.poller("/interest", INTEREST)):
+        await until(lambda: len(polled.notices("confirmed")) == 2)
+    closed = next(one["received_at"] for one in polled.published if b'"closed"' in one["payload"])
+    assert [one["since"] for one in polled.notices("confirmed")] == [None, closed]
+    assert [one["since"] for one in polled.notices("connected")] == [None, closed]
+
+
+@pytest.mark.parametrize("how", ["away", "hanging"])
+async def test_rounds_without_an_answer_are_a_silence(polled: Polled, how: str) -> None:
+    """After three rounds missed, by errors or by an answer that never comes, the streams are silent once; the next reply ends that."""
+    async with running(polled.poller("/interest", INTEREST, every=0.1)):
+        await until(lambda: bool(polled.replies("/interest")))
+        if how == "away":
+            polled.answers["/interest"] = lambda: web.Response(status=502)
+        else:
+            polled.hanging.add("/interest")
+        await until(lambda: bool(polled.notices("silent")))
+        if how == "away":
+            asked = len(polled.asked)
+            await until(lambda: len(polled.asked) > asked)
+            polled.answers.clear()
+            await until(lambda: bool(polled.notices("resumed")))
+    (silent,) = polled.notices("silent")
+    last = [one for one in polled.published if one["kind"] == "reply"][0 if how == "hanging" else -1]
+    assert silent["since"] is not None
+    if how == "away":
+        (resumed,) = polled.notices("resumed")
+        assert resumed["since"] == silent["since"] < last["received_at"]
+        assert polled.coverage.silences == {}
+    else:
+        assert set(polled.coverage.silences) == {INTEREST}
+
+
+async def test_one_that_fails_stops_no_other(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused request is told once in the venue's words, a bug is told as one, an answer may never come; the others are answered."""
+    polled.answers["/refused"] = lambda: web.Response(status=400, text="Invalid symbol.")
+    polled.hanging.add("/hanging")
+    get, bugs = polled.rest.get, 0
+
+    async def failing(request: Request, line: str = "") -> tuple[bytes, int]:
+        nonlocal bugs
+        if request.path == "/bug":
+            bugs += 1
+            raise KeyError("a bug")
+        return await get(request, line)
+
+    monkeypatch.setattr(polled.rest, "get", failing)
+    pollers = [polled.poller(path, INTEREST) for path in ("/refused", "/hanging", "/bug")]
+    async with running(*pollers, polled.poller("/funding", FUNDING)):
+        await until(lambda: len(polled.replies("/funding")) >= 5 and bugs > 2 and bool(polled.notices("refused")))
+        assert pollers[0].status() == ""
+        assert "KeyError: 'a bug'" in pollers[2].status()
+    (refused,) = polled.notices("refused")
+    assert "Invalid symbol." in refused["reason"]
+    assert polled.asked.count("/refused") == 1
+    assert [one["venue"] for one in polled.faults.red()] == ["venue"]
+
+
+async def test_requests_of_many_lines_take_turns(polled: Polled) -> None:
+    """Behind many heavy requests of one line, one of another line waits for one of them only."""
+    async with Rest(polled.rest._base, {}, 6000, time.monotonic, now) as rest:
+        assert rest._allowance.wait(2400, time.monotonic()) == 0
+        heavy = [asyncio.create_task(rest.get(Request("GET", f"/book/{number}", 40), "snapshots")) for number in range(50)]
+        await until(lambda: "/book/0" in polled.asked)
+        await rest.get(Request("GET", "/light"), "backfill")
+        assert polled.asked.index("/light") <= 3
+        for one in heavy:
+            one.cancel()
+        await asyncio.gather(*heavy, return_exceptions=True)
