@@ -3,4 +3,4 @@
 from schemas.catalogue import events
 from topology.flow import Stage
 
-STAGE = Stage("clickhouse", reads=tuple(events()), writes=("dead_letter",), outside="ClickHouse", group="sinks.clickhouse")
+STAGE = Stage("clickhouse", reads=tuple(events()), writes=("dead_letter", "gap"), outside="ClickHouse", group="sinks.clickhouse")

@@ -3,23 +3,28 @@
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
-from sinks.clickhouse.stage import STAGE, Stage, persist
+from sinks.clickhouse.composition import compose, outlets_of
+from sinks.clickhouse.stage import STAGE
 from sinks.clickhouse.writer import Writer
-from topology import clock, log
+from topology import log
 from topology.clickhouse import connect
 from topology.collector import collect_rarely
-from topology.dead_letters import DeadLetters
 from topology.errors import Fatal, Retry
+from topology.faults import Faults
 from topology.health import Health
-from topology.kafka import GATHER_BYTES, Publisher, consumer, ensure_reachable
+from topology.kafka import ensure_reachable
 from topology.registry import Registry
+from topology.retry import Attempts, persist
 from topology.secrets.audit import act_as
 from topology.secrets.shipping import shipping
 from topology.settings import Settings, load
 from topology.topics import all_topics
+
+T = TypeVar("T")
 
 
 def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
@@ -47,28 +52,22 @@ def run(settings: Settings, stop: threading.Event, *, prepare_only: bool = False
     registry = Registry(settings.registry)
     writer = Writer(settings.clickhouse, registry, topics, settings.sink.reject_share, partial(connect, settings.clickhouse))
     waiting = ["starting"]
+    faults = Faults(STAGE)
 
-    def say(reason: str) -> None:
-        waiting[0] = reason
+    def patiently(call: Callable[[], T], what: str) -> T:
+        return persist(call, Attempts(STAGE, what, say=lambda reason: waiting.__setitem__(0, reason)), stop.wait)
 
-    with Health(settings, STAGE, lambda: waiting[0]) as health, shipping(settings, STAGE):
-        for statement in persist(writer.prepare, "tables", stop, say):
+    with Health(settings, STAGE, lambda: waiting[0], faults) as health, shipping(settings, STAGE):
+        statements, unprepared = patiently(writer.prepare_all, "tables")
+        for statement in statements:
             log.logger().info("table changed", statement=statement)
         if prepare_only:
+            if unprepared:
+                raise Fatal("; ".join(f"{name}: {error}" for name, error in unprepared.items()))
             return
         ensure_reachable(settings.kafka)
-        publisher = Publisher(settings.kafka)
-        share = settings.sink.reject_share
-        dead_letters = persist(lambda: DeadLetters(publisher, registry, STAGE, clock.now, share), "registry", stop, say)
-        stage = Stage(
-            consumer(settings.kafka, STAGE, fetch_min_bytes=GATHER_BYTES, fetch_wait_max_ms=settings.sink.gather_ms),
-            writer,
-            publisher,
-            dead_letters,
-            topics,
-            settings.sink,
-            stop,
-        )
+        outlets = patiently(lambda: outlets_of(settings, registry, stop), "registry")
+        stage = compose(settings, writer, outlets, topics, stop, faults, unprepared)
         health.ready = lambda: stage.waiting
         stage.run()
 

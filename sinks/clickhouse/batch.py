@@ -1,4 +1,4 @@
-"""Messages on their way into tables: grouped by topic and schema id, counted, and remembered by offset. No I/O.
+"""Messages on their way into a table: grouped by topic and schema id, counted, and remembered by offset. No I/O.
 
 A flush takes a whole batch: an insert per group, and the offsets to commit when all of them are in.
 """
@@ -57,9 +57,10 @@ class Batch:
         end = 0
         for place, run in groupby(zip(map(_topic, messages), map(_partition, messages), strict=True)):
             start, end = end, end + sum(1 for _ in run)
-            self._add_run(place, messages[start:end])
+            self.add_run(place, messages[start:end])
 
-    def _add_run(self, place: Place, run: Sequence[Message]) -> None:
+    def add_run(self, place: Place, run: Sequence[Message]) -> None:
+        """Put messages of one partition, in order, to their groups."""
         self.offsets[place] = run[-1].offset() + 1
         self.rows += len(run)
         values = list(map(_value, run))

@@ -61,11 +61,8 @@ def template(event: str) -> str:
 def made_columns(event: str) -> tuple[MadeColumn, ...]:
     """Return the columns that an event's table file has beside those of the schema."""
     body = _BODY.search(template(event))
-    found = []
-    for part in _parts(body[1]) if body else ():
-        if made := _MADE.match(part):
-            found.append(MadeColumn(made[1], made[2], part))
-    return tuple(found)
+    parts = _parts(body[1]) if body else ()
+    return tuple(MadeColumn(made[1], made[2], part) for part in parts if (made := _MADE.match(part)))
 
 
 def _parts(sql: str) -> Iterable[str]:

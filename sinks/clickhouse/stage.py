@@ -1,236 +1,243 @@
 """Kafka to ClickHouse: read, gather, insert, and only then commit.
 
-One thread reads and gathers; two flushes at a time are inserted by others, a table each, and ended in their order. Offsets of a
-flush are committed when all its rows are in or their dead letters delivered. What was in but not committed when a process died is
-read and inserted again, and the tables keep one row of each identity.
+One thread reads and gathers, for each topic by itself (lane.py); two flushes of a topic at a time are inserted by threads of its own, and
+ended in their order. Offsets of a flush are committed when all its rows are in or their dead letters delivered. What was in but not
+committed when a process died is read and inserted again, and the tables keep one row of each identity.
 """
 
-import itertools
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from operator import methodcaller
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
+from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 
 from schemas.catalogue import Event
-from sinks.clickhouse.batch import Batch, Message, Place
+from sinks.clickhouse.batch import Message, Place
+from sinks.clickhouse.lane import MOST_FLUSHES, STAGE, Lane, State, troubles
+from sinks.clickhouse.positions import Loss
+from sinks.clickhouse.reader import Reader
 from sinks.clickhouse.writer import Writer
+from topology.clickhouse_reactions import Refused
 from topology.clock import now
 from topology.dead_letters import DeadLetters
-from topology.errors import Fatal, Retry
-from topology.kafka import Publisher, failure
+from topology.errors import Reject, Retry
+from topology.faults import Faults
+from topology.kafka import Publisher
 from topology.log import logger
-from topology.metrics import events_in, events_out, latency, retries
+from topology.losses import loss_gap
+from topology.retry import Attempts, persist
 from topology.settings import Sink
 
-STAGE = "sinks.clickhouse"
 CHUNK = 10_000
+"""Messages read at once, of all topics together."""
 PATIENCE = 0.5
-"""Seconds a full batch waits for the flush before it until partitions are paused: pausing throws away what was fetched ahead."""
-MOST_FLUSHES = 2
-"""Under way at a time: the columns of one are made while ClickHouse takes the other in."""
+"""Seconds a full batch waits for the flush before it until its topic is paused: pausing throws away what was fetched ahead."""
 FAREWELL = 10.0
-"""Seconds the last flush may take when partitions or the process are given up."""
-LONGEST_WAIT = 30.0
+"""Seconds the last flushes may take when partitions or the process are given up."""
+GLANCE = 0.05
+"""Seconds between two looks at what is under way."""
+MOST_PAYLOAD = 1_000_000
+"""Bytes kept of a refused message that is too large for a dead letter."""
 
-ERROR = methodcaller("error")
-Refused = list[tuple[Message, str]]
-T = TypeVar("T")
+__all__ = ["STAGE", "Outlets", "Stage"]
 
 
-def persist(call: Callable[[], T], what: str, stop: threading.Event, say: Callable[[str], None] | None = None) -> T:
-    """Return what `call` returns, trying again while it raises Retry: after its own time, then twice as long, up to 30 s.
+class Outlets:
+    """What the sink says to Kafka: dead letters and gaps, each delivered before the offsets that depend on it are committed."""
 
-    `say` gets the reason of each wait and "" at the end. Raises the Retry when `stop` is set.
-    """
-    for attempt in itertools.count():
-        try:
-            result = call()
-        except Retry as error:
-            if say:
-                say(str(error))
-            retries.labels(STAGE, what).inc()
-            logger().warning("waiting", what=what, attempt=attempt + 1, reason=str(error))
-            if stop.wait(min(error.after * 2 ** min(attempt, 10), LONGEST_WAIT)):
-                raise
-        else:
-            if attempt:
-                if say:
-                    say("")
-                logger().info("going on", what=what, attempts=attempt + 1)
-            return result
-    raise AssertionError
+    def __init__(
+        self, publisher: Publisher, dead_letters: Callable[[], DeadLetters], publish_gap: Callable[[Any], None], stop: threading.Event
+    ) -> None:
+        """`dead_letters` makes one for each topic, so that a topic full of rubbish is its own affair; `publish_gap` queues a gap event."""
+        self._publisher = publisher
+        self._dead_letters = dead_letters
+        self._publish_gap = publish_gap
+        self._stop = stop
+
+    def bury(self, say: Callable[[str], None]) -> Callable[[Sequence[tuple[Message, str]], int], None]:
+        """Return what sends one topic's refused messages and waits for their delivery; see lane.Bury."""
+        letters = self._dead_letters()
+
+        def bury(refused: Sequence[tuple[Message, str]], rows: int) -> None:
+            if refused:
+                attempts = Attempts(STAGE, "dead_letters", say=say)
+                persist(lambda: self._send(letters, refused), attempts, self._stop.wait)
+            letters.watch(rows)
+
+        return bury
+
+    def _send(self, letters: DeadLetters, refused: Sequence[tuple[Message, str]]) -> None:
+        for message, reason in refused:
+            place = (message.topic(), message.partition(), message.offset())
+            key, value = message.key(), message.value()
+            try:
+                letters.send(*place, key, value, reason)
+            except Reject as error:
+                cut = f"{reason} [the first {MOST_PAYLOAD} of {len(value or b'')} bytes: {error}]"
+                letters.send(*place, (key or b"")[:MOST_PAYLOAD], (value or b"")[:MOST_PAYLOAD], cut)
+        self._publisher.flush()
+
+    def lost(self, place: Place, loss: Loss) -> None:
+        """Publish a loss as a gap and wait for its delivery; Retry where it is not delivered now."""
+        logger().warning("records were deleted before they were read", topic=place[0], partition=place[1], **loss._asdict())
+        self._publish_gap(loss_gap(*place, loss.first, loss.end, loss.cause, STAGE, now()))
+        self._publisher.flush()
 
 
 class Stage:
-    """The sink's loop over the given topics. `waiting` says why it waits, or nothing; `paused`: it reads no more until that is over."""
+    """The sink's loop over the given topics. `waiting` says in words what does not move and why, or nothing."""
 
     def __init__(
         self,
         consumer: Any,
         writer: Writer,
-        publisher: Publisher,
-        dead_letters: DeadLetters,
+        outlets: Outlets,
         topics: Mapping[str, Event],
         limits: Sink,
         stop: threading.Event,
+        faults: Faults,
+        unprepared: Mapping[str, Exception] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        threads: int = 4,
     ) -> None:
-        self.waiting = ""
-        self._consumer = consumer
-        self._writer = writer
-        self._publisher = publisher
-        self._dead_letters = dead_letters
-        self._topics = topics
+        """`unprepared`: by event, why its table could not be prepared; its topics are held from the start."""
         self._limits = limits
         self._stop = stop
         self._monotonic = monotonic
-        self._tables = ThreadPoolExecutor(threads, "table")
-        self._numbers = itertools.count()
-        self._latency = latency.labels(STAGE)
-        self._pending = Batch()
-        self._since = 0.0
-        self._flushes: deque[tuple[Batch, list[Future[Refused]]]] = deque()
-        self.paused = False
+        self._burying = ""
+        self._lanes = {
+            topic: Lane(topic, event, writer, outlets.bury(self._say), limits, faults, monotonic) for topic, event in topics.items()
+        }
+        self._reader = Reader(consumer, topics, outlets.lost, self._restarted, self._revoked, self._left, monotonic)
+        for lane in self._lanes.values():
+            if unprepared and lane.event.name in unprepared:
+                lane.hold(unprepared[lane.event.name])
+
+    @property
+    def waiting(self) -> str:
+        """Why something does not move; empty where all flows. Called by the health server's threads."""
+        refused = "; ".join(f"{topic}: {words}" for topic, words in dict(self._reader.refused).items())
+        return "; ".join(filter(None, (self._burying, troubles(self._lanes), refused)))
+
+    @property
+    def paused(self) -> bool:
+        """Whether a partition is paused."""
+        return bool(self._reader.paused)
 
     def run(self) -> None:
-        """Work until `stop` is set, then flush what is gathered. Raises Fatal, and Retry where it was stopped while it waited."""
-        self._consumer.subscribe(list(self._topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+        """Work until `stop` is set, then flush what is gathered.
+
+        Raises what concerns all topics: Refused, Fatal where Kafka refuses the group, and Retry where it was stopped while it waited.
+        """
+        self._reader.subscribe()
         try:
             while not self._stop.is_set():
                 self._turn()
-            self._begin()
-            self._finish_all(FAREWELL)
+            self._finish()
+            if self.waiting:
+                logger().warning("stopped while it waited", reason=self.waiting)
         finally:
             self._stop.set()
-            self._tables.shutdown(wait=True, cancel_futures=True)
-            self._consumer.close()
+            for lane in self._lanes.values():
+                lane.close()
+            self._reader.close()
 
     def _turn(self) -> None:
-        self._finish_all(0)
-        if self._due() and len(self._flushes) < MOST_FLUSHES:
-            self._begin()
-        elif self._full():
-            self._finish(PATIENCE)
-            self._hold(len(self._flushes) == MOST_FLUSHES)
-        self._read()
+        self._settle()
+        self._each(self._mend)
+        self._begin()
+        stalled = [lane for lane in self._lanes.values() if lane.full and lane.reads]
+        for lane in self._lanes.values():
+            if lane not in stalled:
+                lane.full_since = None
+            elif lane.full_since is None:
+                lane.full_since = self._monotonic()
+        self._reader.steer(self._reads())
+        patient = [lane for lane in stalled if self._monotonic() < (lane.full_since or 0.0) + PATIENCE]
+        if patient:
+            wait([future for lane in patient for future in lane.futures], GLANCE, FIRST_COMPLETED)
+        else:
+            self._read()
+
+    def _reads(self) -> dict[str, bool]:
+        """Return which topics take more: none that is held up, and no other either while what moves fills the memory allowed."""
+        moving = [lane for lane in self._lanes.values() if lane.reads]
+        crowded = sum(lane.size for lane in moving) >= (MOST_FLUSHES + 1) * self._limits.flush_bytes
+        at = self._monotonic()
+        return {
+            topic: lane.reads and not crowded and (lane.full_since is None or at < lane.full_since + PATIENCE)
+            for topic, lane in self._lanes.items()
+        }
 
     def _read(self) -> None:
-        if self.paused:
-            messages = self._consumer.consume(1, 0.1)
-        else:
-            left = self._since + self._limits.flush_seconds - self._monotonic() if self._pending.rows else 0.1
-            room = max(self._limits.flush_rows - self._pending.rows, 1)
-            messages = self._consumer.consume(min(CHUNK, room), min(max(left, 0.001), 0.05))
-        if not messages:
-            return
-        if not self._pending.rows:
-            self._since = self._monotonic()
-        self._pending.add(messages if not any(map(ERROR, messages)) else list(self._sound(messages)))
-
-    def _sound(self, messages: Iterable[Any]) -> Iterable[Message]:
-        for message in messages:
-            error = failure(message)
-            if error is None:
-                yield message
-            elif error.fatal() or error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
-                raise Fatal(f"Kafka refuses {message.topic()}: {error.str()} (kafka.*)")
-            else:
-                retries.labels(STAGE, "kafka").inc()
-                logger().warning("Kafka says", topic=message.topic(), reason=error.str())
-
-    def _full(self) -> bool:
-        return self._pending.rows >= self._limits.flush_rows or self._pending.size >= self._limits.flush_bytes
-
-    def _due(self) -> bool:
-        late = self._monotonic() >= self._since + self._limits.flush_seconds
-        return self._full() or (self._pending.rows > 0 and late)
-
-    def _hold(self, hold: bool) -> None:
-        """Pause while the flush before waits for ClickHouse: polling goes on, so the group keeps us."""
-        if hold != self.paused:
-            self.paused = hold
-            partitions = self._consumer.assignment()
-            (self._consumer.pause if hold else self._consumer.resume)(partitions)
+        at = self._monotonic()
+        left = min((lane.due_in(at) for lane in self._lanes.values() if lane.can_begin), default=GLANCE)
+        for place, run in self._reader.read(min(CHUNK, self._limits.flush_rows), min(max(left, 0.001), GLANCE)):
+            lane = self._lanes[place[0]]
+            try:
+                lane.take(place, run)
+            except Exception as error:  # noqa: BLE001 - one topic's fault, of whatever type, is not the others'
+                lane.hold(error)
 
     def _begin(self) -> None:
-        batch, self._pending = self._pending, Batch()
-        number = next(self._numbers)
-        inserts = [self._tables.submit(self._insert, *group, messages, number) for group, messages in batch.groups.items()]
-        self._flushes.append((batch, inserts))
+        """Send full batches; and all there is once one has waited its time, so that the commits of many are one."""
+        lanes = self._lanes.values()
+        at = self._monotonic()
+        late = any(lane.can_begin and lane.due_in(at) == 0 for lane in lanes)
+        crowded = sum(lane.pending.size for lane in lanes) >= self._limits.flush_bytes
+        for lane in lanes:
+            if lane.can_begin and (late or crowded or lane.full):
+                lane.begin()
 
-    def _insert(self, topic: str, prefix: bytes, messages: list[Message], number: int) -> Refused:
-        table = self._topics[topic].table
-        refused = persist(lambda: self._writer.insert(topic, prefix, messages, number), table, self._stop, self._say)
-        received_at = self._writer.received_at(topic, prefix, messages[-1])
-        if received_at is not None:
-            self._latency.observe((now() - received_at) / 1_000_000)
-        return refused
+    def _settle(self) -> None:
+        offsets: dict[Place, int] = {}
+        self._each(lambda lane: offsets.update(lane.look()))
+        self._reader.commit(offsets)
+
+    def _mend(self, lane: Lane) -> None:
+        for place, offset in (lane.mend() or {}).items():
+            self._reader.begin(place, offset)
+
+    def _each(self, step: Callable[[Lane], object]) -> None:
+        """Do something for each lane; what fails in one holds that one."""
+        for lane in self._lanes.values():
+            try:
+                step(lane)
+            except (Refused, Retry, KafkaException):
+                raise
+            except Exception as error:  # noqa: BLE001 - one topic's fault, of whatever type, is not the others'
+                lane.hold(error)
+
+    def _finish(self) -> None:
+        """Send what is gathered and wait a while for what is under way; what waits for a retry or is held stays in Kafka."""
+        deadline = self._monotonic() + FAREWELL
+        while self._monotonic() < deadline:
+            self._settle()
+            lanes = [lane for lane in self._lanes.values() if lane.reads]
+            for lane in lanes:
+                if lane.can_begin:
+                    lane.begin()
+            if not any(lane.flushes or lane.pending.rows for lane in lanes):
+                return
+            wait([future for lane in lanes for future in lane.futures], GLANCE, FIRST_COMPLETED)
 
     def _say(self, reason: str) -> None:
-        self.waiting = reason
+        self._burying = reason
 
-    def _finish_all(self, timeout: float) -> None:
-        """End the flushes under way, each within `timeout` seconds; none after one that is not done."""
-        while self._finish(timeout):
-            pass
+    def _restarted(self, place: Place, offset: int, *, anew: bool) -> bool:
+        return self._lanes[place[0]].restart(place, offset, anew=anew)
 
-    def _finish(self, timeout: float) -> bool:
-        """End the oldest flush where all its inserts are done within `timeout` seconds: dead letters, commit, counts. Whether it did."""
-        if not self._flushes:
-            return False
-        batch, inserts = self._flushes[0]
-        if wait(inserts, timeout).not_done:
-            return False
-        refused = [*batch.refused]
-        for ((topic, _), messages), one in zip(batch.groups.items(), inserts, strict=True):
-            rejects = one.result()
-            refused += rejects
-            events_in.labels(STAGE, topic).inc(len(messages))
-            events_out.labels(STAGE, self._topics[topic].table).inc(len(messages) - len(rejects))
-        if refused:
-            persist(lambda: self._bury(refused), "dead_letters", self._stop, self._say)
-        self._dead_letters.watch(batch.rows)
-        self._commit(batch.offsets)
-        self._flushes.popleft()
-        self._hold(False)
-        return True
+    def _revoked(self) -> None:
+        """End what is under way, so that it is committed before others read on."""
+        deadline = self._monotonic() + FAREWELL
+        while self._monotonic() < deadline:
+            self._settle()
+            futures = [future for lane in self._lanes.values() if lane.state is not State.HELD for future in lane.futures]
+            if not futures:
+                return
+            wait(futures, GLANCE, FIRST_COMPLETED)
 
-    def _bury(self, refused: Refused) -> None:
-        for message, reason in refused:
-            self._dead_letters.send(message.topic(), message.partition(), message.offset(), message.key(), message.value(), reason)
-        self._publisher.flush()
-
-    def _commit(self, offsets: Mapping[Place, int]) -> None:
-        if not offsets:
-            return
-        try:
-            self._consumer.commit(offsets=[TopicPartition(*place, offset) for place, offset in offsets.items()], asynchronous=False)
-        except KafkaException as error:
-            # The rows are in: whoever reads them again, for the commit of the next flush or after a rebalance, changes nothing.
-            retries.labels(STAGE, "commit").inc()
-            logger().warning("offsets not committed", reason=error.args[0].str())
-
-    def _assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
-        consumer.incremental_assign(partitions)
-        if self.paused:
-            consumer.pause(partitions)
-
-    def _revoked(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
-        self._finish_all(FAREWELL)
-        self._leave(partitions)
-
-    def _lost(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
-        self._leave(partitions)
-
-    def _leave(self, partitions: list[TopicPartition]) -> None:
-        places = [(one.topic, one.partition) for one in partitions]
-        self._pending.forget(places)
-        for batch, _ in self._flushes:
-            for place in places:
-                batch.offsets.pop(place, None)
+    def _left(self, places: Iterable[Place]) -> None:
+        for topic, lane in self._lanes.items():
+            lane.leave([place for place in places if place[0] == topic])

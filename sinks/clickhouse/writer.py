@@ -71,7 +71,7 @@ class Writer:
                 statements += self.prepare(event)
             except Refused:
                 raise
-            except Exception as error:  # one table's trouble, of whatever type, is not the others'
+            except Exception as error:  # noqa: BLE001 - one table's trouble, of whatever type, is not the others'
                 failed[event.name] = error
         return statements, failed
 

@@ -15,13 +15,15 @@ from typing import Any
 from confluent_kafka import Consumer, TopicPartition
 
 from schemas.catalogue import Event, event
-from sinks.clickhouse.stage import Stage, persist
+from sinks.clickhouse.composition import compose, outlets_of
+from sinks.clickhouse.stage import Stage
 from sinks.clickhouse.writer import Writer
-from topology import clock, settings
+from topology import settings
 from topology.clickhouse import connect
-from topology.dead_letters import DeadLetters
-from topology.kafka import Publisher, consumer
+from topology.faults import Faults
+from topology.kafka import Publisher
 from topology.registry import Registry
+from topology.retry import Attempts, persist
 
 PATIENCE = 60.0
 
@@ -65,17 +67,22 @@ class Killed:
 
 def stage(run: Run, stop: threading.Event) -> Stage:
     """Compose the sink of a run, as its __main__ does."""
-    kafka = settings.Kafka(brokers=run.kafka)
-    clickhouse = settings.ClickHouse(url=run.clickhouse, database=run.database, ttl_days={})
-    registry = Registry(settings.Registry(url=run.registry))
+    found = settings.Settings(
+        kafka=settings.Kafka(brokers=run.kafka),
+        registry=settings.Registry(url=run.registry),
+        clickhouse=settings.ClickHouse(url=run.clickhouse, database=run.database, ttl_days={}),
+        sink=settings.Sink(flush_rows=run.flush_rows, flush_seconds=0.05),
+    )
+    registry = Registry(found.registry)
     topics: Mapping[str, Event] = {topic: event(name) for topic, name in run.topics.items()}
-    limits = settings.Sink(flush_rows=run.flush_rows, flush_seconds=0.05)
-    writer = Writer(clickhouse, registry, topics, limits.reject_share, partial(connect, clickhouse))
-    persist(writer.prepare_all, "tables", stop)
-    publisher = Publisher(kafka)
-    dead_letters = DeadLetters(publisher, registry, run.group, clock.now, limits.reject_share)
-    reader = consumer(kafka, run.group)
-    return Stage(Killed(reader, run.kill_at) if run.kill_at else reader, writer, publisher, dead_letters, topics, limits, stop)
+    writer = Writer(found.clickhouse, registry, topics, found.sink.reject_share, partial(connect, found.clickhouse))
+    _, unprepared = persist(writer.prepare_all, Attempts(run.group, "tables"), stop.wait)
+    outlets = outlets_of(found, registry, stop, run.group)
+
+    def killed(consumer: Any) -> Any:
+        return Killed(consumer, run.kill_at) if run.kill_at else consumer
+
+    return compose(found, writer, outlets, topics, stop, Faults(run.group), unprepared, run.group, killed)
 
 
 def eventually(condition: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:

@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -13,10 +14,11 @@ from confluent_kafka import Consumer
 from local import Addresses
 from schemas.catalogue import event, events
 from sinks.clickhouse.__main__ import main
+from sinks.clickhouse.batch import NOT_WIRE_FORMAT
+from sinks.clickhouse.stage import Stage
 from tests.sinks.market import TRADE, encoded, ids
 from tests.sinks.stages import Run, count, eventually, lag, publish, stage
 from tests.sinks.tables import Tables
-from topology.errors import Fatal
 from topology.registry import Registry
 from topology.settings import Kafka
 from topology.settings import Registry as RegistrySettings
@@ -42,17 +44,27 @@ def run(store: Tables, stack_addresses: Addresses) -> Run:
     )
 
 
-@pytest.fixture
-def working(run: Run) -> Iterator[threading.Thread]:
-    """Let the sink of `run` work in a thread until the end of the test."""
+@contextmanager
+def at_work(run: Run) -> Iterator[Stage]:
+    """Let a sink work in a thread; it must have worked until the end."""
     stop = threading.Event()
     sink = stage(run, stop)
     thread = threading.Thread(target=sink.run, name="sink")
     thread.start()
-    yield thread
-    stop.set()
-    thread.join(60)
+    try:
+        yield sink
+        assert thread.is_alive()
+    finally:
+        stop.set()
+        thread.join(60)
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def working(run: Run) -> Iterator[Stage]:
+    """Let the sink of `run` work in a thread until the end of the test."""
+    with at_work(run) as sink:
+        yield sink
 
 
 def topic_of(run: Run) -> str:
@@ -80,7 +92,7 @@ def dead_letters(run: Run) -> dict[str, tuple[bytes | None, str]]:
         reader.close()
 
 
-def test_messages_become_rows(store: Tables, run: Run, working: threading.Thread, stack_addresses: Addresses) -> None:
+def test_messages_become_rows(store: Tables, run: Run, working: Stage, stack_addresses: Addresses) -> None:
     """Everything published is in the table, and then its offsets are committed."""
     publish(run.kafka, topic_of(run), encoded(store, range(2_000)))
     eventually(lambda: count(store.client, run, "trade") == 2_000, "2,000 rows")
@@ -88,7 +100,7 @@ def test_messages_become_rows(store: Tables, run: Run, working: threading.Thread
     assert ids(store) == list(range(2_000))
 
 
-def test_refused_messages_are_dead_letters(store: Tables, run: Run, working: threading.Thread) -> None:
+def test_refused_messages_are_dead_letters(store: Tables, run: Run, working: Stage) -> None:
     """What is in no wire format, of no known schema, or no datum is in dead_letters before its offset is committed."""
     values = encoded(store, range(1_000))
     bad = {3: b"hello", 500: b"\0\x7f\xff\xff\xff" + values[500][5:], 700: values[700] + b"?", 900: b""}
@@ -104,13 +116,13 @@ def test_refused_messages_are_dead_letters(store: Tables, run: Run, working: thr
     assert "1 bytes left" in reasons[bad[700]]
 
 
-def test_too_many_refused_messages_stop_the_sink(store: Tables, run: Run) -> None:
-    """When most of what it reads cannot be used the sink stops, says so, and commits nothing of it."""
+def test_too_many_refused_messages_hold_their_topic(store: Tables, run: Run) -> None:
+    """When most of a topic cannot be used it is held, its health says so, and what comes then stays in Kafka."""
     publish(run.kafka, topic_of(run), [b"hello"] * 1_200)
-    sink = stage(replace(run, flush_rows=2_000), threading.Event())
-    with pytest.raises(Fatal, match=r"refused \d+ of its last \d+ messages: see dead_letters"):
-        sink.run()
-    assert lag(run.kafka, run.group, topic_of(run), PARTITIONS) == 1_200
+    with at_work(replace(run, flush_rows=2_000)) as sink:
+        eventually(lambda: "messages: see dead_letters" in sink.waiting, "the sink to say what is wrong")
+        assert lag(run.kafka, run.group, topic_of(run), PARTITIONS) > 0
+    assert set(dead_letters(run).values()) == {(b"hello", NOT_WIRE_FORMAT)}
 
 
 def test_killed_between_insert_and_commit(store: Tables, run: Run) -> None:
@@ -196,11 +208,7 @@ def test_it_waits_while_clickhouse_is_away(store: Tables, run: Run) -> None:
     """Without ClickHouse the sink says what it waits for, commits nothing and keeps its place in the group; then it goes on."""
     gate = Gate(run.clickhouse)
     gate.open()
-    stop = threading.Event()
-    sink = stage(replace(run, clickhouse=gate.url, flush_rows=200), stop)
-    thread = threading.Thread(target=sink.run, name="sink")
-    thread.start()
-    try:
+    with at_work(replace(run, clickhouse=gate.url, flush_rows=200)) as sink:
         publish(run.kafka, topic_of(run), encoded(store, range(100)))
         eventually(lambda: count(store.client, run, "trade") == 100, "the first rows")
         eventually(lambda: lag(run.kafka, run.group, topic_of(run), PARTITIONS) == 0, "the first commit")
@@ -212,10 +220,7 @@ def test_it_waits_while_clickhouse_is_away(store: Tables, run: Run) -> None:
         gate.open()
         eventually(lambda: lag(run.kafka, run.group, topic_of(run), PARTITIONS) == 0, "all to be in")
         assert sink.waiting == ""
-    finally:
-        stop.set()
-        thread.join(60)
-        gate.close()
+    gate.close()
     assert ids(store) == list(range(1_500))
 
 

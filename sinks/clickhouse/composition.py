@@ -1,0 +1,48 @@
+"""Put the sink together from its settings."""
+
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from schemas.catalogue import Event, event
+from schemas.events import Gap
+from sinks.clickhouse.reader import group_consumer
+from sinks.clickhouse.stage import STAGE, Outlets, Stage
+from sinks.clickhouse.writer import Writer
+from topology import clock
+from topology.dead_letters import DeadLetters
+from topology.faults import Faults
+from topology.kafka import GATHER_BYTES, Publisher
+from topology.registry import Registry
+from topology.settings import Settings
+
+
+def outlets_of(settings: Settings, registry: Registry, stop: threading.Event, stage: str = STAGE) -> Outlets:
+    """Return what publishes dead letters and gaps; Retry where the registry is away."""
+    publisher = Publisher(settings.kafka)
+    letters = partial(DeadLetters, publisher, registry, stage, clock.now, settings.sink.reject_share)
+    letters()  # the registry is asked here, where it may be waited for
+    gap = event("gap")
+    codec = registry.codec(gap.topic.of(), gap)
+
+    def publish_gap(record: Gap) -> None:
+        publisher.publish(gap.topic.of(), gap.topic.key_of(record), codec.encode(record))
+
+    return Outlets(publisher, letters, publish_gap, stop)
+
+
+def compose(
+    settings: Settings,
+    writer: Writer,
+    outlets: Outlets,
+    topics: Mapping[str, Event],
+    stop: threading.Event,
+    faults: Faults,
+    unprepared: Mapping[str, Exception],
+    group: str = STAGE,
+    around: Callable[[Any], Any] = lambda consumer: consumer,
+) -> Stage:
+    """Return the sink of a group; `around` wraps its consumer, for tests."""
+    reader = group_consumer(settings.kafka, group, fetch_min_bytes=GATHER_BYTES, fetch_wait_max_ms=settings.sink.gather_ms)
+    return Stage(around(reader), writer, outlets, topics, settings.sink, stop, faults, unprepared)
