@@ -53,7 +53,7 @@ def head(venue: str, source: str, origin: str) -> Line:
 def write(path: Path, first: Line, lines: Iterator[Line]) -> int:
     """Write a recording as its frames come; return how many there were."""
     count = 0
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write(json.dumps(first, ensure_ascii=False) + "\n")
         for line in lines:
             file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")

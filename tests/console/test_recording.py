@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 from aiohttp import web
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from console.commands.record import Line, frame_line, from_venue, head, listen, write
@@ -27,6 +27,7 @@ class Pinging(Kraken):
     limits: ClassVar[Limits] = replace(Kraken.limits, ping_every=0.1)
 
 
+@example(payloads=["a\u2028b\x85c\x1cd\r".encode()], venue="binance")
 @given(payloads=st.lists(st.binary() | st.text().map(str.encode), max_size=5), venue=st.sampled_from(["binance", "binance_futures"]))
 def test_any_bytes_come_back(tmp_path_factory: pytest.TempPathFactory, payloads: list[bytes], venue: str) -> None:
     """Whatever was recorded, text or not, is read as the same bytes, times, kinds and requests, of exactly the venue it is of."""

@@ -44,7 +44,8 @@ def venue_of(path: Path) -> str:
 
 def read_excerpt(path: Path) -> list[Recorded]:
     """Return the frames of a recording, on a connection named after it."""
-    first, *lines = path.read_text().splitlines()
+    # Only a newline ends a line: splitlines() would also cut at U+2028, U+0085 and the like, which a payload may hold.
+    first, *lines = path.read_bytes().decode().removesuffix("\n").split("\n")
     venue = str(json.loads(first)["venue"])
     return [_recorded(venue, path.stem, place, json.loads(line)) for place, line in enumerate(lines, 1)]
 
