@@ -142,7 +142,7 @@ def prepare(client: Any, settings: ClickHouse, event: Event, *, add_columns: boo
     for statement in render(event, settings):
         client.command(statement)
     _check_engine(client, settings, event)
-    wanted = (*columns(event.schema), *made_columns(event.name))
+    wanted: tuple[Wanted, ...] = (*columns(event.schema), *made_columns(event.name))
     return _add(client, settings, event, wanted, add_columns=add_columns)
 
 

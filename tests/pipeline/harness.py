@@ -48,6 +48,8 @@ class Pipeline:
     `counted`: coverage counts the stages' lines, which makes them slower.
     """
 
+    counted = False
+    """Whether coverage counts the stages' lines, which makes them slower."""
     _watchdog: Watchdog
     """Ends the stages of a run that is interrupted."""
 
@@ -58,7 +60,6 @@ class Pipeline:
         stages: Sequence[str] = tuple(STAGES),
         *,
         origin: str = "simulated",
-        counted: bool = False,
         **environment: str,
     ) -> None:
         self.directory = directory
@@ -67,7 +68,6 @@ class Pipeline:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.stack = LocalStack(directory / "stack")
         self._origin = origin
-        self._counted = counted
         self._environment = environment
 
     async def __aenter__(self) -> Self:
@@ -131,7 +131,7 @@ class Pipeline:
     def environment(self) -> dict[str, str]:
         """What a stage is told."""
         found = {**os.environ, **self._environment}
-        return found if self._counted else uncounted(found)
+        return found if self.counted else uncounted(found)
 
     async def start_all(self) -> None:
         """Start every stage and wait until all are ready."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -55,6 +56,11 @@ def symbols(pipeline: Pipeline, table: str) -> set[tuple[str, str]]:
     return {(venue, symbol) for venue, symbol in pipeline.query(f"SELECT DISTINCT venue, symbol FROM {table}")}
 
 
+def whole(pipeline: Pipeline, key: tuple[str, str], trades: object) -> bool:
+    """Whether every trade of a market is there."""
+    return stored_trades(pipeline).get(key) == trades
+
+
 @pytest.mark.timeout(600)
 async def test_a_bug_stays_where_it_is(tmp_path: Path) -> None:
     """With a bug in nine places at once, no process ends, what is sound arrives whole, and what failed is counted, red and refused."""
@@ -77,7 +83,7 @@ async def test_a_bug_stays_where_it_is(tmp_path: Path) -> None:
         await simulator.pause()
         truth = true_trades(simulator)
         for key in SOUND:
-            await pipeline.until(lambda key=key: stored_trades(pipeline).get(key) == truth[key], f"every trade of {key} is there")
+            await pipeline.until(partial(whole, pipeline, key, truth[key]), f"every trade of {key} is there")
         await pipeline.until(lambda: symbols(pipeline, "candles") >= set(SOUND), "candles of what is sound")
         reasons = [(stage, reason) for stage, reason in pipeline.query("SELECT stage, reason FROM dead_letters FINAL")]
 

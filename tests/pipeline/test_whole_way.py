@@ -7,11 +7,17 @@ from tests.pipeline.harness import Pipeline, settings
 from tests.pipeline.ledger import made, stored, stored_trades, true_trades
 
 
+class Counted(Pipeline):
+    """A pipeline whose lines are counted."""
+
+    counted = True
+
+
 async def test_every_trade_arrives_exactly(tmp_path: Path) -> None:
     """Each trade made is in ClickHouse once, digit for digit, marked simulated; nothing is refused and no gap invented."""
     async with (
         Simulator(settings()) as simulator,
-        Pipeline(tmp_path, simulator, counted=True) as pipeline,
+        Counted(tmp_path, simulator) as pipeline,
     ):
         await simulator.step(3000)
         await simulator.pause()

@@ -38,7 +38,7 @@ def failing(times: int, *errors: Exception) -> Callable[[], str]:
 
 
 def counted(what: str) -> float:
-    return retries.labels("test", what)._value.get()
+    return float(retries.labels("test", what)._value.get())
 
 
 def test_waits_double_up_to_a_bound() -> None:
