@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from dialects import notices
+from dialects.catalogue import dialect
 from producers.connection import Connection
 from producers.stage import Stage
 from schemas.catalogue import event
@@ -72,7 +73,10 @@ class Published:
 
 
 class Running:
-    """`async with`: a producer of one venue runs; `stop` ends it as SIGTERM would."""
+    """`async with`: a producer of one venue runs; `stop` ends it as SIGTERM would.
+
+    Without `channels` it carries all that are pushed to anybody.
+    """
 
     def __init__(
         self,
@@ -91,7 +95,7 @@ class Running:
         self.mark = secrets.token_hex(4)
         own = Venue(
             symbols=symbols or tuple(one.instrument.wire_symbol for one in simulator.venues[venue].listings.values()),
-            channels=channels,
+            channels=channels or tuple(name for name, channel in dialect(venue).channels.items() if not (channel.every or channel.private)),
             websocket=simulator.addresses[f"{venue}_ws"],
             rest=simulator.addresses[f"{venue}_rest"],
             origin="simulated",

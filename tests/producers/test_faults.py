@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dialects.binance.dialect import Binance
-from dialects.contract import Frame, Heard, Stream
+from dialects.binance.dialect import Binance, BinanceSession
+from dialects.contract import Frame, FrameSignal, Memory, Stream
 from producers import coverage
 from producers.access import Access
 from producers.backfill import Backfill
@@ -38,15 +38,15 @@ async def test_a_dialect_that_cannot_hear_one_stream_costs_no_frame(
     simulator: Simulator, producer: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each frame is published as it came, on one connection; the fault is told; no stream is called silent for it."""
-    hear = Binance.hear
+    hear = BinanceSession.hear
 
-    def failing(self: Binance, payload: bytes, asked: Any) -> Heard:
-        heard = hear(self, payload, asked)
+    def failing(self: BinanceSession, payload: bytes) -> FrameSignal:
+        heard = hear(self, payload)
         if heard.stream == Stream("trade", "BTCUSDT"):
             raise KeyError("a bug")
         return heard
 
-    monkeypatch.setattr(Binance, "hear", failing)
+    monkeypatch.setattr(BinanceSession, "hear", failing)
     with Tap() as tap:
         async with producer("binance", channels=("trade", "book"), silence_seconds={"trade": 2.0}) as running:
             (before,) = running.connections
@@ -71,7 +71,7 @@ async def test_one_gap_that_cannot_be_read_is_unfillable_and_the_next_is_filled(
     await simulator.step(1500)
     read = Binance.read
 
-    def failing(self: Binance, frame: Frame, memory: dict[str, Any]) -> Any:
+    def failing(self: Binance, frame: Frame, memory: Memory) -> Any:
         if frame.kind == "reply" and "BTCUSDT" in (frame.request or ""):
             raise KeyError("lastUpdateId")
         return read(self, frame, memory)
@@ -187,13 +187,13 @@ async def test_what_cannot_be_asked_for_is_told_and_tried_again(
     simulator: Simulator, producer: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A dialect that cannot write its subscriptions makes its health red and its feed wait, not the process end."""
-    subscribe = Binance.subscribe
-    monkeypatch.setattr(Binance, "subscribe", lambda *_: 1 // 0)
+    ask = BinanceSession.ask
+    monkeypatch.setattr(BinanceSession, "ask", lambda *_: 1 // 0)
     running = producer("binance", channels=("trade",))
     starting = asyncio.create_task(running.__aenter__())
     try:
         await running.until(lambda: len(told(running, "subscribe")) > 0 and "fault of ours" in running.stage.status())
-        monkeypatch.setattr(Binance, "subscribe", subscribe)
+        monkeypatch.setattr(BinanceSession, "ask", ask)
         await starting
         await flows(running)
     finally:
@@ -209,7 +209,7 @@ async def test_a_snapshot_that_fails_for_a_bug_is_asked_for_again(
     def failing(self: Binance, stream: Stream) -> Any:
         nonlocal calls
         calls += 1
-        if calls == 2:
+        if calls == 1:
             raise KeyError(stream)
         return request(self, stream)
 

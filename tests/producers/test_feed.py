@@ -341,3 +341,18 @@ async def test_a_feed_that_stops_renews_nothing(simulator: Simulator, producer: 
             await waiting
         with pytest.raises(Retry, match="stops"):
             await feed.renew("too late")
+
+
+async def test_what_is_polled_flows_beside_what_is_pushed(simulator: Simulator, producer: Runs) -> None:
+    """A channel that the venue gives only when asked is a source of its own: its replies, verbatim, on a connection without a socket."""
+    async with producer("binance", symbols=("BTCUSDT",), channels=("trade", "instrument")) as running:
+        await running.until(lambda: bool(running.published.all("reply")))
+        (reply,) = running.published.all("reply")
+        (pushed,) = running.connections
+        assert reply["connection_id"] != pushed.id
+        assert json.loads(reply["payload"])["symbols"][0]["symbol"] == "BTCUSDT"
+        await stepped(simulator, running, lambda: bool(running.published.data()))
+        assert len(running.stage.sources) == 2
+        await running.stop()
+        await running.until(lambda: len(running.published.notices("closed")) == 2)
+        assert running.published.unbroken()

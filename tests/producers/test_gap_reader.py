@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -84,9 +84,11 @@ class Reading:
 
 
 @pytest.fixture
-def reading(kafka: Kafka, registry: Registry) -> Reading:
+def reading(kafka: Kafka, registry: Registry) -> Iterator[Reading]:
     """Return a topic that is not there yet."""
-    return Reading(kafka, registry)
+    made = Reading(kafka, registry)
+    yield made
+    made._publisher.close()
 
 
 async def test_a_topic_that_is_away_is_waited_for(reading: Reading) -> None:

@@ -10,11 +10,12 @@ import pytest
 from aiohttp import web
 
 from dialects import notices
-from dialects.contract import Request, Stream
+from dialects.binance.dialect import Binance
+from dialects.contract import Limits, Poll, Request, Stream
 from producers.backoff import Backoff
 from producers.coverage import Coverage
 from producers.frames import Frames
-from producers.poller import Poll, Poller, PollerSurroundings
+from producers.poller import Poller, PollerSurroundings
 from producers.rest import Rest
 from schemas.catalogue import event
 from schemas.codec import Codec
@@ -23,6 +24,17 @@ from topology.clock import now
 from topology.faults import Faults
 
 INTEREST, FUNDING = Stream("open_interest", "S"), Stream("funding", "S")
+
+
+class Patient(Binance):
+    """A venue without a limit, whose replies may name the next page."""
+
+    limits = Limits(streams_per_connection=10, messages_per_second=0)
+
+    def next_page(self, request: Request, body: bytes) -> Request | None:
+        """Return the page that a reply names."""
+        _, found, path = body.partition(b"next: ")
+        return Request(request.method, path.decode()) if found else None
 
 
 class Polled:
@@ -50,7 +62,7 @@ class Polled:
     def poller(self, path: str, *streams: Stream, every: float = 0.05) -> Poller:
         """Return a poller of one path."""
         around = PollerSurroundings(
-            "venue",
+            Patient(),
             self.rest,
             self._frames,
             self.coverage,
@@ -90,7 +102,7 @@ async def polled() -> AsyncIterator[Polled]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     host, port = runner.addresses[0][:2]
-    async with Rest(f"http://{host}:{port}", {}, 0, time.monotonic, now) as made.rest:
+    async with Rest(f"http://{host}:{port}", Patient(), time.monotonic, now) as made.rest:
         yield made
     await runner.cleanup()
 
@@ -124,6 +136,21 @@ async def test_replies_are_published_verbatim_on_a_connection_of_their_own(polle
         ("closed", [tuple(INTEREST)]),
     ]
     assert told[-1]["reason"] == "the test ends"
+
+
+async def test_a_reply_in_pages_is_followed_to_its_last(polled: Polled) -> None:
+    """Each page is published with its own request, in order, and the streams are confirmed by the last; one that never ends is left."""
+    polled.answers |= {
+        "/list": lambda: web.Response(text="1 next: /list/2"),
+        "/list/2": lambda: web.Response(text="2 next: /list/3"),
+        "/list/3": lambda: web.Response(text="3"),
+        "/circle": lambda: web.Response(text="next: /circle"),
+    }
+    async with running(polled.poller("/list", INTEREST, every=600), polled.poller("/circle", FUNDING, every=600)):
+        await until(lambda: len(polled.notices("confirmed")) == 2)
+    pages = [(one["request"], one["payload"]) for one in polled.published if one["kind"] == "reply" and "list" in one["request"]]
+    assert pages == [("GET /list", b"1 next: /list/2"), ("GET /list/2", b"2 next: /list/3"), ("GET /list/3", b"3")]
+    assert len(polled.replies("/circle")) == 1
 
 
 async def test_what_was_missed_between_two_runs_is_told(polled: Polled) -> None:
@@ -190,7 +217,7 @@ async def test_one_that_fails_stops_no_other(polled: Polled, monkeypatch: pytest
 
 async def test_requests_of_many_lines_take_turns(polled: Polled) -> None:
     """Behind many heavy requests of one line, one of another line waits for one of them only."""
-    async with Rest(polled.rest._base, {}, 6000, time.monotonic, now) as rest:
+    async with Rest(polled.rest._base, Binance(), time.monotonic, now) as rest:
         assert rest._allowance.wait(2400, time.monotonic()) == 0
         heavy = [asyncio.create_task(rest.get(Request("GET", f"/book/{number}", 40), "snapshots")) for number in range(50)]
         await until(lambda: "/book/0" in polled.asked)
