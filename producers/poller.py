@@ -41,8 +41,8 @@ class PollerSurroundings:
 class Poller:
     """Ask one request every so often, within the venue's allowance, on a connection of its own; a Source (producers/source.py).
 
-    The streams are confirmed by the first reply. A request that is not answered is made again after a backoff, one that is refused
-    is told and made again later, and a fault of ours is told: none of them stops another poller.
+    The streams are confirmed by the first reply. A request that is not answered is made again after a backoff; one that is refused,
+    or on whose answer our own code fails, is told and made again later, and keeps nobody from being ready: nothing of it stops another.
     """
 
     def __init__(self, around: PollerSurroundings, poll: Poll) -> None:
@@ -108,10 +108,10 @@ class Poller:
         except Reject as error:
             self._refused(str(error))
             return max(REFUSED_SECONDS, self._poll.every)
-        except Exception as error:  # noqa: BLE001 - it stays with this request
-            seconds = self._backoff.wait()
-            self._fail(f"a fault of ours: {around.tell(error, 'poll')}", seconds)
-            return seconds
+        except Exception as error:  # noqa: BLE001 - it stays with this request, and is told by itself
+            around.tell(error, "poll")
+            self._trouble = ""
+            return min(max(self._backoff.wait(), self._poll.every), REFUSED_SECONDS)
         finally:
             asking.cancel()
             closing.cancel()

@@ -1,16 +1,24 @@
-"""A pipeline that is fed by hand."""
+"""What pipelines share: a stack of servers, one after the other; and one that is fed by hand."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
+from local import LocalStack
 from tests.pipeline.harness import Pipeline
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """Start a stack for all pipelines, one at a time, whose tests leave the servers alone: starting one costs more than emptying it."""
+    with LocalStack(tmp_path_factory.mktemp("stack_of_pipelines")) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def fed_by_hand(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pipeline]:
     """Run every stage but the producers, once for all tests that put frames straight into the raw topics."""
     # Recorded frames are years old, and rows that old go at once where they have a time to live.
-    async with Pipeline(tmp_path_factory.mktemp("fed_by_hand"), TIDEWIRE_CLICKHOUSE__TTL_DAYS="{}") as pipeline:
+    async with Pipeline(tmp_path_factory.mktemp("fed_by_hand"), environment={"TIDEWIRE_CLICKHOUSE__TTL_DAYS": "{}"}) as pipeline:
         yield pipeline

@@ -7,9 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import aiohttp
@@ -18,6 +18,7 @@ import clickhouse_connect
 from local import LocalStack
 from local.watchdog import Watchdog
 from simulator.server import Simulator, SimulatorSettings
+from tests.pipeline.emptying import empty
 from tests.uncounted import uncounted
 from topology.errors import Retry
 from topology.health import running
@@ -45,11 +46,10 @@ class Pipeline:
     """Everything between a simulated exchange and a query. Market time moves only when a test steps the simulator.
 
     Without a simulator, frames are put straight into the raw topics (tests/pipeline/raw.py), and no producer runs.
-    `counted`: coverage counts the stages' lines, which makes them slower.
+    `counted`: coverage counts the stages' lines, which makes them slower. `stack`: one that runs already and is emptied first, for
+    tests that leave the servers alone; else the pipeline has one of its own, that may be killed. `environment`: settings of the stages.
     """
 
-    counted = False
-    """Whether coverage counts the stages' lines, which makes them slower."""
     _watchdog: Watchdog
     """Ends the stages of a run that is interrupted."""
 
@@ -60,18 +60,26 @@ class Pipeline:
         stages: Sequence[str] = tuple(STAGES),
         *,
         origin: str = "simulated",
-        **environment: str,
+        counted: bool = False,
+        stack: LocalStack | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.directory = directory
         self.simulator = simulator
         self.stages = tuple(stage for stage in stages if simulator is not None or stage not in PRODUCERS)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.stack = LocalStack(directory / "stack")
+        self.stack = stack or LocalStack(directory / "stack")
+        self._shares = stack is not None
         self._origin = origin
-        self._environment = environment
+        self._counted = counted
+        self._environment = dict(environment)
 
     async def __aenter__(self) -> Self:
-        addresses = await asyncio.to_thread(self.stack.start)
+        if self._shares:
+            await asyncio.to_thread(empty, self.stack)
+        else:
+            await asyncio.to_thread(self.stack.start)
+        addresses = self.stack.addresses
         self._environment = {
             "PYTHONFAULTHANDLER": "1",
             "TIDEWIRE_STATE_DIR": str(self.directory / "state"),
@@ -114,7 +122,7 @@ class Pipeline:
         await self.close()
 
     async def close(self) -> None:
-        """Stop every stage, then the stack."""
+        """Stop every stage, then the stack where it is the pipeline's own."""
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
@@ -125,13 +133,14 @@ class Pipeline:
                 await asyncio.to_thread(process.wait)
             self._watchdog.forget(process.pid)
         await asyncio.to_thread(self._watchdog.close)
-        await asyncio.to_thread(self.stack.stop)
+        if not self._shares:
+            await asyncio.to_thread(self.stack.stop)
 
     @property
     def environment(self) -> dict[str, str]:
         """What a stage is told."""
         found = {**os.environ, **self._environment}
-        return found if self.counted else uncounted(found)
+        return found if self._counted else uncounted(found)
 
     async def start_all(self) -> None:
         """Start every stage and wait until all are ready."""

@@ -9,6 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from local import LocalStack
 from simulator.faults import Fault
 from simulator.server import Simulator
 from tests.pipeline.harness import PRODUCERS, Pipeline, settings
@@ -62,7 +63,7 @@ def whole(pipeline: Pipeline, key: tuple[str, str], trades: object) -> bool:
 
 
 @pytest.mark.timeout(600)
-async def test_a_bug_stays_where_it_is(tmp_path: Path) -> None:
+async def test_a_bug_stays_where_it_is(tmp_path: Path, stack: LocalStack) -> None:
     """With a bug in nine places at once, no process ends, what is sound arrives whole, and what failed is counted, red and refused."""
     environment = {
         "PYTHONPATH": str(Path(__file__).parent / "bugs"),
@@ -71,7 +72,7 @@ async def test_a_bug_stays_where_it_is(tmp_path: Path) -> None:
     }
     async with (
         Simulator(settings(venues=PRODUCERS, rate=400.0)) as simulator,
-        Pipeline(tmp_path, simulator, origin="live", **environment) as pipeline,
+        Pipeline(tmp_path, simulator, origin="live", stack=stack, environment=environment) as pipeline,
     ):
         pids = {stage: process.pid for stage, process in pipeline.processes.items()}
         async with load(simulator):

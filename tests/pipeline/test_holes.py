@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from local import LocalStack
 from simulator.faults import Fault, Injection
 from simulator.server import Simulator
 from tests.pipeline.harness import PRODUCERS, STAGES, Pipeline, settings
@@ -45,12 +46,15 @@ HARMLESS = (
 
 
 @pytest.mark.timeout(600)
-async def test_every_hole_is_told_and_no_other(tmp_path: Path) -> None:
+async def test_every_hole_is_told_and_no_other(tmp_path: Path, stack: LocalStack) -> None:
     """Dropped, malformed, silent, spoiled or cut off: the ledger is what the simulator's log says, and what can be filled is."""
     environment = {"TIDEWIRE_PRODUCER__SILENCE_SECONDS": f'{{"quote": {SILENCE_SECONDS}}}'}
     simulated = Simulator(settings(bases=("BTC", "ETH", "SOL", "LTC"), rate=400.0))
     others = [stage for stage in STAGES if stage not in PRODUCERS]
-    async with simulated as simulator, Pipeline(tmp_path, simulator, others, origin="live", **environment) as pipeline:
+    async with (
+        simulated as simulator,
+        Pipeline(tmp_path, simulator, others, origin="live", stack=stack, environment=environment) as pipeline,
+    ):
         # The producers come last: a market that does not move yet is silent.
         for venue in PRODUCERS:
             pipeline.start(venue)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from console.commands.rewind import rewind
+from local import LocalStack
 from simulator.faults import Fault
 from simulator.server import Simulator
 from tests.pipeline.harness import Pipeline, settings
@@ -59,9 +60,9 @@ def rewound(pipeline: Pipeline, *, forget: bool) -> bool:
 
 
 @pytest.mark.timeout(600)
-async def test_rewinding_every_group_leaves_all_tables_equal(tmp_path: Path) -> None:
+async def test_rewinding_every_group_leaves_all_tables_equal(tmp_path: Path, stack: LocalStack) -> None:
     """With their memory the stages pass over what they know; without it they make the same rows again."""
-    async with Simulator(settings(rate=200.0)) as simulator, Pipeline(tmp_path, simulator, **NO_CLOCK) as pipeline:
+    async with Simulator(settings(rate=200.0)) as simulator, Pipeline(tmp_path, simulator, stack=stack, environment=NO_CLOCK) as pipeline:
         await simulator.step(500)
         await pipeline.until(lambda: stored(pipeline) >= made(simulator), "the market flows")
         await pipeline.until(lambda: len(pipeline.query("SELECT DISTINCT venue, symbol FROM book_snapshots")) == 4, "the books are live")

@@ -104,7 +104,7 @@ async def test_rotations_lose_nothing_and_leak_nothing(tmp_path: Path, rotations
         credentials.put(credential(keys[0]))
         orders = simulator.venues["kraken"]
         assert isinstance(orders, Kraken)
-        async with Pipeline(tmp_path, simulator, **environment(tmp_path, simulator)) as pipeline:
+        async with Pipeline(tmp_path, simulator, environment=environment(tmp_path, simulator)) as pipeline:
 
             def carried_by(key: ApiKey) -> bool:
                 """Whether the authenticated connections there are were opened with this key."""

@@ -2,22 +2,17 @@
 
 from pathlib import Path
 
+from local import LocalStack
 from simulator.server import Simulator
 from tests.pipeline.harness import Pipeline, settings
 from tests.pipeline.ledger import made, stored, stored_trades, true_trades
 
 
-class Counted(Pipeline):
-    """A pipeline whose lines are counted."""
-
-    counted = True
-
-
-async def test_every_trade_arrives_exactly(tmp_path: Path) -> None:
+async def test_every_trade_arrives_exactly(tmp_path: Path, stack: LocalStack) -> None:
     """Each trade made is in ClickHouse once, digit for digit, marked simulated; nothing is refused and no gap invented."""
     async with (
         Simulator(settings()) as simulator,
-        Counted(tmp_path, simulator) as pipeline,
+        Pipeline(tmp_path, simulator, stack=stack, counted=True) as pipeline,
     ):
         await simulator.step(3000)
         await simulator.pause()

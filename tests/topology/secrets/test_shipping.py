@@ -176,7 +176,7 @@ async def test_a_stages_passwords_are_in_the_history(tmp_path: Path) -> None:
         "TIDEWIRE_SECRETS__AUDIT_QUEUE": str(tmp_path / "audit.jsonl"),
         "TIDEWIRE_KAFKA__SASL_USERNAME": "vault:kafka#user",
     }
-    async with Pipeline(tmp_path, None, ("normalise", "clickhouse"), **environment) as pipeline:
+    async with Pipeline(tmp_path, None, ("normalise", "clickhouse"), environment=environment) as pipeline:
 
         async def history() -> list[dict[str, object]]:
             asked = await asyncio.create_subprocess_exec(
