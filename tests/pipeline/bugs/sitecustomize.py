@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,5 +40,9 @@ def plant(place: str, needle: str) -> None:
 
 
 sys.path.insert(0, str(Path.cwd()))  # as `python -m` will do: the tree under test goes before what is installed
-for place, needle in json.loads(os.environ.get("TIDEWIRE_TEST_BUGS", "[]")):
-    plant(place, needle)
+try:
+    for place, needle in json.loads(os.environ.get("TIDEWIRE_TEST_BUGS", "[]")):
+        plant(place, needle)
+except Exception:  # noqa: BLE001 - whatever it was, the stage must not run without its bugs
+    traceback.print_exc()
+    os._exit(70)  # Python would go on without a word, and without the bugs
