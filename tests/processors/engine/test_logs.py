@@ -59,6 +59,21 @@ async def test_a_topic_made_anew_while_the_stage_runs(laboratory: Laboratory, co
     assert len(laboratory.told("gap")) == 1
 
 
+async def test_a_topic_made_anew_that_no_rebalance_shows(laboratory: Laboratory) -> None:
+    """Where the id alone is another (the topic is as long again, and was never missing), a running stage sees that and starts over."""
+    laboratory.fill(*OLD)
+    async with laboratory.running():
+        await until(lambda: laboratory.committed(10))
+        for reading in laboratory.stage._logs._readings.values():
+            reading.topic_id = "the one before"
+        await until(lambda: len(laboratory.watched.numbers) == 20)
+        laboratory.fill(10)
+        await until(lambda: laboratory.committed(11))
+    assert laboratory.watched.numbers == [*OLD, *OLD, 10]
+    assert laboratory.watched.begun == [[], []]
+    assert_told_once(laboratory, 10, 10, "topic_reset")
+
+
 async def test_what_retention_took_unread_is_told(laboratory: Laboratory) -> None:
     """Records deleted while the stage stood are one gap with their range; what it knows of those before them stays."""
     laboratory.fill(*OLD)
