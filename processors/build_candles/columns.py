@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import repeat
 
 import polars as pl
 
@@ -118,18 +119,17 @@ class _Venue:
         """Return the new trades of a symbol whose trades are not all new and in order; set those of another epoch aside."""
         epoch, offsets = seen.epoch, self.offsets
         keep: list[bool] = []
-        outside = part["outside"] if self.outside else pl.repeat(False, len(part), eager=True)
+        outside = part["outside"].to_list() if self.outside else repeat(False)
         names = ("sequence", "trade_id", "time", "clock", "timed", "row", "mark")
-        for at, ((sequence, text, time, clock, timed, row, mark), out) in enumerate(
-            zip(part.select(names).iter_rows(), outside, strict=True)
-        ):
+        columns = [part[name].to_list() for name in names]
+        for at, (sequence, text, time, clock, timed, row, mark, out) in enumerate(zip(*columns, outside, strict=False)):
             verdict, its = seen.take(sequence, text, time, clock, timed=timed, offset=offsets[row], mark=mark, spans=not out)
             keep.append(verdict is Verdict.NEW and its == epoch and not out)
             if verdict is Verdict.FORGOTTEN:
                 self.forgotten.append((offsets[row], part["symbol"][0], text))
             elif verdict is Verdict.NEW and its != epoch and not out:
                 self._set_aside(part[at : at + 1], its)
-        return part.filter(pl.Series(keep, dtype=pl.Boolean))
+        return part if all(keep) else part.filter(pl.Series(keep, dtype=pl.Boolean))
 
     def _in_order(self, part: pl.DataFrame, seen: Seen) -> bool:
         """Say whether all trades of a symbol are new, numbered and in order; if so, remember them."""

@@ -42,15 +42,19 @@ class Ids:
         `timed`: the time (microseconds) is the venue's, so a repeat has the same.
         """
         digest = blake2b(text.encode(), digest_size=DIGEST).digest()
-        slot = time // SLOT
-        mine = self._at_hand(slot)
+        slot, since = divmod(time, SLOT)
+        mine = self._open.get(slot)
+        if mine is None:
+            mine = self._at_hand(slot)
         if digest in mine:
             return False
-        for other in self._others(slot, time, timed=timed):
-            if other >= before // SLOT and other in self._slots and digest in self._at_hand(other):
-                return False
+        if not (timed and ROUNDED <= since < SLOT - ROUNDED) and self._beside(digest, slot, since, before, timed=timed):
+            return False
         mine.add(digest)
-        self._slots.setdefault(slot, bytearray()).extend(digest)
+        digests = self._slots.get(slot)
+        if digests is None:
+            digests = self._slots[slot] = bytearray()
+        digests += digest
         self._changed.add(slot)
         return True
 
@@ -102,11 +106,7 @@ class Ids:
             found = self._open[slot] = {bytes(digests[at : at + DIGEST]) for at in range(0, len(digests), DIGEST)}
         return found
 
-    def _others(self, slot: int, time: int, *, timed: bool) -> Iterator[int]:
-        """Yield the other slots in which a repeat may be."""
-        if not timed:
-            yield from list(self._slots)
-        elif time % SLOT < ROUNDED:
-            yield slot - 1
-        elif time % SLOT >= SLOT - ROUNDED:
-            yield slot + 1
+    def _beside(self, digest: bytes, slot: int, since: int, before: int, *, timed: bool) -> bool:
+        """Say whether a repeat is in another slot; `since`: the time since the slot began."""
+        others = [slot - 1 if since < ROUNDED else slot + 1] if timed else list(self._slots)
+        return any(digest in self._at_hand(other) for other in others if other >= before // SLOT and other in self._slots)
