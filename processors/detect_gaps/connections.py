@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from dialects.continuity import Finding, Kind, Place, Rule, Step, judge
+from dialects.continuity import Finding, Kind, Place, Rule, Step
 from dialects.contract import Origin
+from dialects.judge import judge
 from dialects.notices import Notice
 from processors.detect_gaps.gaps import StreamName, over_at_once
 from schemas.events import Gap

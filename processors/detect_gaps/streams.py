@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from dialects.continuity import Finding, Place, Rule, Step, Verdict, covered, is_past, is_snapshot, judge, moved_on
+from dialects.continuity import Finding, Place, Rule, Step, Verdict
 from dialects.contract import Origin
+from dialects.judge import covered, is_past, is_snapshot, judge, moved_on
 from processors.detect_gaps.gaps import StreamName, hole_gap, hole_id, over_at_once
 from processors.detect_gaps.holes import Cause, Hole, Holes, HoleState
 from schemas.events import Gap

@@ -17,7 +17,8 @@ from typing import Any, Literal
 import msgspec
 
 from dialects import rules
-from dialects.continuity import Finding, Join, Kind, Place, Rule, Step, Verdict, begin, is_past, is_snapshot, joins, judge, moved_on
+from dialects.continuity import Finding, Join, Kind, Place, Rule, Step, Verdict
+from dialects.judge import begin, is_past, is_snapshot, joins, judge, moved_on
 from processors.rebuild_books.contents import Contents
 from processors.rebuild_books.gaps import BookGaps
 from processors.rebuild_books.pending import Pending, applied_in_order, step_of

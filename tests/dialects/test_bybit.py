@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.bybit.dialect import Bybit, BybitInverse, BybitLinear, BybitSpot
-from dialects.continuity import Finding, Place, Step, judge
+from dialects.continuity import Finding, Place, Step
 from dialects.contract import Dialect, Fields, Memory, made_of
+from dialects.judge import judge
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import frame

@@ -8,8 +8,9 @@ import orjson
 import pytest
 
 from dialects.bybit.dialect import Bybit, BybitInverse, BybitLinear, BybitSpot
-from dialects.continuity import Finding, Place, Step, judge
+from dialects.continuity import Finding, Place, Step
 from dialects.contract import Frame, Made, Memory, made_of
+from dialects.judge import judge
 from schemas.decimals import encode, from_bytes
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import FULL, full_cryptofeed, needs_full

@@ -7,7 +7,8 @@ import orjson
 import pytest
 
 from dialects import rules
-from dialects.continuity import Finding, Place, Rule, Step, judge
+from dialects.continuity import Finding, Place, Rule, Step
+from dialects.judge import judge
 from tests.dialects.recorded import full_cryptofeed, needs_full
 
 

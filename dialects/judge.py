@@ -1,0 +1,291 @@
+"""Whether what came goes on from what came before: one judge for every venue's rule, used by detect_gaps and rebuild_books alike. Pure.
+
+`judge` compares one step with the place where its stream stands; the place it returns is where the stream stands then.
+
+When a counter has begun again (RESET). An id that is not above the last is seen every day: a duplicate over two connections, an event
+out of order, history that the venue sends again, a REST reply. All of these are of a time that has passed. So it begins a new count
+only where all of this holds:
+
+1. It was pushed, not asked for over REST and not marked as history.
+2. It is later than everything of the count so far by more than `Rule.later` (by the venue's time of the event; where the venue gives none,
+   or one more than a day after receipt, by receipt and LATER_BY_RECEIPT): the verdict is then SUSPECT, and the place stays.
+3. The next such step goes on from it: two in a row. A single absurd id is forgotten when the old count goes on.
+
+Or the venue says so itself: a snapshot with its restart id (Bybit's u = 1), a pushed snapshot with a lower id on the same connection, a
+requested snapshot that agrees with the suspect, or (in a linked chain) a step whose predecessor is the last and whose id is lower: that
+one is linked, and NEXT. After a reset, what is of a time before it belongs to the old count and proves nothing: REPEAT.
+
+An id far ahead is a HOLE. Where nothing goes on from it, and the next two are in order between the ids before and behind the hole and are
+later than what stands behind it, that one was stray: RETURN, and the hole is no hole.
+"""
+
+import msgspec
+
+from dialects.continuity import Finding, Join, Kind, Place, Rule, Step, Verdict
+
+LATER_BY_RECEIPT = 60_000_000
+"""What stands for `Rule.later` by the time of receipt: no connection lags so far behind another (microseconds)."""
+CREDIBLE = 86_400_000_000
+"""An event's time further than this after its receipt says nothing (microseconds)."""
+SKIPPED = 1_000
+"""A new count may have lost so many of its first ids and still be seen to go on."""
+GONE_AFTER = 10_000_000
+"""A book's connection that has been quiet for so long while another speaks has ended (microseconds); a rotation overlaps by a second."""
+COUNTED, RANGES = Kind.COUNTED, Kind.RANGES
+"""Looked up for every event: a member of an Enum costs several times a name."""
+
+
+def judge(rule: Rule, place: Place | None, step: Step) -> Verdict:
+    """Say what a step is to a stream that stands at `place`; None where nothing has come yet.
+
+    Never raises: ids and times may be anything. A stream cannot begin with a REST reply unless it is a snapshot.
+    """
+    if place is None:
+        if step.sent == "reply" and not step.is_snapshot:
+            return Verdict(Finding.REPEAT, None)
+        return Verdict(Finding.NEXT, begin(rule, step))
+    kind = rule.kind
+    if kind is Kind.NONE or kind is Kind.WHOLE:
+        return Verdict(Finding.NEXT, begin(rule, step))
+    if kind is Kind.CONNECTION or kind is Kind.CHECKSUM:
+        return _on_its_connection(rule, place, step)
+    if step.last is None or place.last is None:
+        return Verdict(Finding.NEXT, place if step.last is None else begin(rule, step))
+    if is_snapshot(rule, step):
+        return _snapshot(rule, place, step)
+    if kind is Kind.LINKED:
+        return _linked(rule, place, step, place.last, step.last)
+    return _counted(rule, place, step, place.last, step.last)
+
+
+def moved_on(
+    rule: Rule,
+    place: Place,
+    first: int,
+    last: int,
+    connection_id: str,
+    received_at: int,
+    event_time: int | None,
+    frames_lost: int,
+    venue_lost: int,
+) -> bool:
+    """Move a place to the commonest step of all: the very next ids, live, on the same connection, later than what came before.
+
+    The same as `judge` finds NEXT, without making a step, a verdict and a place. False where that must look: nothing is changed then.
+    """
+    if (
+        first - 1 != place.last
+        or last < first
+        or connection_id != place.connection_id
+        or received_at < place.received_at
+        or place.suspect is not None
+        or not place.joined
+        or (rule.kind is not COUNTED and rule.kind is not RANGES)
+    ):
+        return False
+    if event_time is not None:
+        if event_time > received_at + CREDIBLE or (place.newest is not None and event_time < place.newest):
+            return False
+        place.newest = event_time
+    place.last, place.received_at, place.time = last, received_at, event_time
+    place.frames_lost, place.venue_lost, place.before = frames_lost, venue_lost, None
+    return True
+
+
+def joins(rule: Rule, snapshot_last: int, delta: Step) -> Join:
+    """Say what a delta is to a snapshot that ends at an id.
+
+    Of a linked chain whose snapshot was asked for, the first delta is the one that passes the snapshot and whose predecessor does not:
+    where venues ask for more (Binance futures: U <= lastUpdateId), that is the same, but for ids that no message has.
+    """
+    drops_equal = rule.drops_equal or rule.snapshot == "pushed"
+    if delta.last is None or delta.last < snapshot_last + drops_equal:
+        return Join.COVERED
+    first = delta.last if delta.first is None else delta.first
+    if rule.kind is not Kind.LINKED:
+        return Join.JOINS if first <= snapshot_last + 1 else Join.TOO_OLD
+    previous = first - 1 if delta.previous is None else delta.previous
+    linked = previous <= snapshot_last if rule.snapshot == "rest" else previous == snapshot_last
+    return Join.JOINS if linked else Join.TOO_OLD
+
+
+def is_snapshot(rule: Rule, step: Step) -> bool:
+    """Whether a step is a whole state by its own word or by the predecessor it names."""
+    return step.is_snapshot or (rule.snapshot_previous is not None and step.previous == rule.snapshot_previous)
+
+
+def is_past(place: Place | None, step: Step) -> bool:
+    """Whether a step is of the time before the count began again: it proves nothing of this one."""
+    return place is not None and place.ended is not None and step.event_time is not None and step.event_time <= place.ended
+
+
+def covered(rule: Rule, step: Step) -> tuple[int, int]:
+    """Return the ids that a step brings, inclusive; empty (first > last) where it brings none."""
+    if step.last is None:
+        return 0, -1
+    if rule.kind is Kind.LINKED and step.previous is not None:
+        return step.previous + 1, step.last
+    return step.last if step.first is None else step.first, step.last
+
+
+def begin(rule: Rule, step: Step) -> Place:
+    """Return the place of a stream that stands at a step, whatever came before."""
+    time = _credible(step)
+    joined = not (step.is_snapshot and rule.snapshot == "rest")
+    return Place(step.last, step.connection_id, step.received_at, step.event_time, time, step.frames_lost, step.venue_lost, joined)
+
+
+def _counted(rule: Rule, place: Place, step: Step, end: int, last: int) -> Verdict:
+    first = last if step.first is None else step.first
+    if last > end:
+        if first <= end + 1:
+            return Verdict(Finding.NEXT, _advance(place, step))
+        if step.sent == "reply" or is_past(place, step):
+            return Verdict(Finding.REPEAT, place)
+        return Verdict(Finding.HOLE, _advance(place, step, before=end), end + 1, first - 1)
+    return _behind(rule, place, step)
+
+
+def _linked(rule: Rule, place: Place, step: Step, end: int, last: int) -> Verdict:
+    if not place.joined:
+        return _first_after(rule, place, step, end)
+    previous = (last if step.first is None else step.first) - 1 if step.previous is None else step.previous
+    if previous == end:
+        after = _advance(place, step)
+        if last < end:  # the chain goes on below itself: what is of the time before is an older count's
+            after = msgspec.structs.replace(after, ended=place.newest)
+        return Verdict(Finding.NEXT, after)
+    if step.sent == "reply" or is_past(place, step):
+        return Verdict(Finding.REPEAT, place)
+    if last <= end:
+        return _behind(rule, place, step)
+    if previous > end:
+        return Verdict(Finding.HOLE, _advance(place, step, before=end), end + 1, previous)
+    return Verdict(Finding.HOLE, _advance(place, step, before=end))  # its predecessor is passed: what is missing cannot be known
+
+
+def _first_after(rule: Rule, place: Place, step: Step, end: int) -> Verdict:
+    found = joins(rule, end, step)
+    if found is Join.COVERED:
+        return _behind(rule, place, step)
+    if found is Join.JOINS:
+        return Verdict(Finding.NEXT, _advance(place, step))
+    until = covered(rule, step)[0] - 1
+    if until <= end:  # it is not linked to the snapshot, and yet brings ids within it: what is missing cannot be known
+        return Verdict(Finding.HOLE, _advance(place, step, before=end))
+    return Verdict(Finding.HOLE, _advance(place, step, before=end), end + 1, until)
+
+
+def _snapshot(rule: Rule, place: Place, step: Step) -> Verdict:
+    end, last, suspect = place.last, step.last, place.suspect
+    assert end is not None
+    assert last is not None
+    if rule.snapshot == "rest":
+        if last >= end:
+            return Verdict(Finding.NEXT, begin(rule, step))
+        if suspect is not None and last + 1 >= covered(rule, suspect)[0]:
+            after = _anew(rule, place, step, suspect)
+            if suspect.last is not None and suspect.last > last:
+                after = msgspec.structs.replace(after, last=suspect.last, joined=True)
+            return Verdict(Finding.RESET, after, began=suspect)
+        if step.received_at > place.received_at + LATER_BY_RECEIPT:
+            return Verdict(Finding.SUSPECT, msgspec.structs.replace(place, suspect=step))
+        return Verdict(Finding.REPEAT, place)
+    if last > end:
+        return Verdict(Finding.HOLE, _advance(place, step), end + 1, last)
+    if last == end:
+        return Verdict(Finding.REPEAT, _advance(place, step))
+    time = _credible(step)
+    said = last == rule.restart_id or (
+        step.connection_id == place.connection_id and (time is None or place.newest is None or time >= place.newest)
+    )
+    if said or _is_later(rule, place, step):
+        return Verdict(Finding.RESET, _anew(rule, place, step, step), began=step)
+    return Verdict(Finding.REPEAT, place)
+
+
+def _behind(rule: Rule, place: Place, step: Step) -> Verdict:
+    """Judge a step that does not pass the last id."""
+    suspect = place.suspect
+    if step.sent != "live" or not _is_later(rule, place, step):
+        if place.before is not None and _goes_on(rule, place.before, step):
+            place = msgspec.structs.replace(place, before=step.last)
+        return Verdict(Finding.REPEAT, place)
+    if suspect is None or suspect.last is None:
+        return Verdict(Finding.SUSPECT, msgspec.structs.replace(place, suspect=step))
+    begins = covered(rule, suspect)[0]
+    stray = place.before is not None and begins > place.before
+    if _goes_on(rule, suspect.last, step):
+        if place.before is None or not stray:
+            return Verdict(Finding.RESET, _anew(rule, place, step, suspect), began=suspect)
+        after = msgspec.structs.replace(begin(rule, step), ended=place.ended)
+        if begins == place.before + 1:
+            return Verdict(Finding.RETURN, after)
+        return Verdict(Finding.RETURN, after, place.before + 1, begins - 1)
+    first, last = covered(rule, step)
+    if not stray and rule.kind is not Kind.LINKED and suspect.last + 1 < first <= suspect.last + SKIPPED:
+        return Verdict(Finding.RESET, _anew(rule, place, step, suspect), suspect.last + 1, first - 1, suspect)
+    if last <= suspect.last and (begins <= first or suspect.is_snapshot):
+        return Verdict(Finding.SUSPECT, place)  # the same once more, over another connection, or within the snapshot
+    return Verdict(Finding.SUSPECT, msgspec.structs.replace(place, suspect=step))
+
+
+def _on_its_connection(rule: Rule, place: Place, step: Step) -> Verdict:
+    """Judge by what is known of the connection: its counter, if the step has one, or what was lost on it."""
+    counter = rule.kind is Kind.CONNECTION and step.last is not None
+    if step.connection_id != place.connection_id:
+        if step.is_snapshot or counter:
+            return Verdict(Finding.NEXT, begin(rule, step))
+        if step.received_at > place.received_at + GONE_AFTER:
+            return Verdict(Finding.HOLE, begin(rule, step))
+        return Verdict(Finding.REPEAT, place)
+    if counter and place.last is not None and step.last is not None:
+        if step.last <= place.last:
+            return Verdict(Finding.REPEAT, place)
+        after = begin(rule, step)
+        if step.last == place.last + 1:
+            return Verdict(Finding.NEXT, after)
+        return Verdict(Finding.HOLE, after, place.last + 1, step.last - 1)
+    lost = step.frames_lost > place.frames_lost or step.venue_lost > place.venue_lost
+    return Verdict(Finding.HOLE if lost and not step.is_snapshot else Finding.NEXT, begin(rule, step))
+
+
+def _goes_on(rule: Rule, end: int, step: Step) -> bool:
+    """Whether a step goes on from an id exactly."""
+    if step.last is None:
+        return False
+    if rule.kind is Kind.LINKED and step.previous is not None:
+        return step.previous == end
+    return (step.last if step.first is None else step.first) <= end + 1 and step.last > end
+
+
+def _is_later(rule: Rule, place: Place, step: Step) -> bool:
+    time = _credible(step)
+    if time is not None and place.newest is not None:
+        return time > place.newest + rule.later
+    return step.received_at > place.received_at + LATER_BY_RECEIPT
+
+
+def _credible(step: Step) -> int | None:
+    time = step.event_time
+    return time if time is not None and time <= step.received_at + CREDIBLE else None
+
+
+def _advance(place: Place, step: Step, before: int | None = None) -> Place:
+    """Return the place behind a step of the same count. A reply moves the ids alone: it is of no connection that is followed."""
+    time, newest = step.event_time, place.newest
+    if time is not None and (newest is None or time > newest) and time <= step.received_at + CREDIBLE:
+        newest = time
+    if step.sent == "reply":
+        return msgspec.structs.replace(place, last=step.last, time=time, newest=newest, suspect=None)
+    received_at = max(place.received_at, step.received_at)
+    lost, venue_lost = step.frames_lost, step.venue_lost
+    return Place(step.last, step.connection_id, received_at, time, newest, lost, venue_lost, True, before, place.ended)
+
+
+def _anew(rule: Rule, place: Place, step: Step, began: Step) -> Place:
+    """Return the place of a new count, which began with a step; what is of a time before that belongs to the old one."""
+    time = _credible(began)
+    if time is None:
+        time = _credible(step)
+    return msgspec.structs.replace(begin(rule, step), ended=place.newest if time is None else time - 1)
