@@ -203,10 +203,13 @@ class Ends:
 
 
 def tells_absence(venue: str, channel: str) -> bool:
-    """Whether time without a channel must be told: its ids don't show what was missed, and it does not come with every connection."""
+    """Whether time without a channel must be told: its ids don't show what was missed, and it comes neither with every connection nor polled.
+
+    Each answer to a poll is the whole: what was between two of them was nobody's to hear. A poll that fails for long is silent.
+    """
     dialect = all_dialects().get(venue)
     known = dialect.channels.get(channel) if dialect is not None else None
-    return known is None or not (known.continuity.shows_losses or known.scope == "connection")
+    return known is None or not (known.continuity.shows_losses or known.scope == "connection" or known.every)
 
 
 def _frames(_venue: str, _channel: str) -> Rule:
