@@ -203,7 +203,7 @@ class Ends:
 
 
 def tells_absence(venue: str, channel: str) -> bool:
-    """Whether time without a channel must be told: its ids don't show what was missed, and it comes neither with every connection nor polled.
+    """Whether time without a channel must be told: its ids do not show what was missed, and it is neither on every connection nor polled.
 
     Each answer to a poll is the whole: what was between two of them was nobody's to hear. A poll that fails for long is silent.
     """

@@ -12,7 +12,7 @@ import pytest
 from local import LocalStack
 from simulator.faults import Fault
 from simulator.server import Simulator
-from tests.pipeline.harness import PRODUCERS, Pipeline, settings
+from tests.pipeline.harness import Pipeline, settings
 from tests.pipeline.havoc import load
 from tests.pipeline.ledger import stored_trades, true_trades
 from topology.health import running
