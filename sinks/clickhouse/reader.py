@@ -131,6 +131,8 @@ class Reader:
         if place not in self._places:
             return
         # No seek: it is refused while a partition has no position, which is so after an offset that is not there.
+        if place in self.paused:
+            self._consumer.resume([TopicPartition(*place)])  # a pause outlives what follows
         self._consumer.incremental_unassign([TopicPartition(*place)])
         self._consumer.incremental_assign([TopicPartition(*place, offset)])
         self.paused.discard(place)
