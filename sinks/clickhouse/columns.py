@@ -45,13 +45,14 @@ WIDENED = {("Int32", "Int64"), ("String", "LowCardinality(String)"), ("LowCardin
 """Pairs of an older type and today's that ClickHouse reads without loss."""
 
 
-def unfit(schema: Schema, writer: Schema) -> str:
+def unfit(schema: Schema, writer: Any) -> str:
     """Return why records of a writer's schema cannot be rows of a schema's table, or "" where they can.
 
     It must be of the same record, have every field that has no default, and no field of another type.
     """
-    if writer.get("type") != "record" or writer["name"] != schema["name"]:
-        return f"its schema is of {writer.get('name', writer.get('type'))}, not of {schema['name']}"
+    if not isinstance(writer, dict) or writer.get("type") != "record" or writer["name"] != schema["name"]:
+        found = writer.get("name", writer.get("type")) if isinstance(writer, dict) else writer
+        return f"its schema is of {found}, not of {schema['name']}"
     try:
         written = {column.name: column.type for column in columns(writer)}
     except Fatal as error:

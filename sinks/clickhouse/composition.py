@@ -22,9 +22,13 @@ def outlets_of(settings: Settings, registry: Registry, stop: threading.Event, st
     """Return what publishes dead letters and gaps; Retry where the registry is away."""
     publisher = Publisher(settings.kafka)
     letters = partial(DeadLetters, publisher, registry, stage, clock.now, settings.sink.reject_share)
-    letters()  # the registry is asked here, where it may be waited for
     gap = event("gap")
-    codec = registry.codec(gap.topic.of(), gap)
+    try:
+        letters()  # the registry is asked here, where it may be waited for
+        codec = registry.codec(gap.topic.of(), gap)
+    except BaseException:
+        publisher.close()
+        raise
 
     def publish_gap(record: Gap) -> None:
         publisher.publish(gap.topic.of(), gap.topic.key_of(record), codec.encode(record))

@@ -56,6 +56,10 @@ class Outlets:
         self._publish_gap = publish_gap
         self._stop = stop
 
+    def close(self) -> None:
+        """End the publisher's threads; what was to be delivered has been flushed."""
+        self._publisher.close()
+
     def bury(self, say: Callable[[str], None]) -> Callable[[Sequence[tuple[Message, str]], int], None]:
         """Return what sends one topic's refused messages and waits for their delivery; see lane.Bury."""
         letters = self._dead_letters()
@@ -103,6 +107,7 @@ class Stage:
     ) -> None:
         """`unprepared`: by event, why its table could not be prepared; its topics are held from the start."""
         self._limits = limits
+        self._outlets = outlets
         self._stop = stop
         self._monotonic = monotonic
         self._burying = ""
@@ -142,6 +147,7 @@ class Stage:
             for lane in self._lanes.values():
                 lane.close()
             self._reader.close()
+            self._outlets.close()
 
     def _turn(self) -> None:
         self._settle()

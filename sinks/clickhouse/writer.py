@@ -99,6 +99,7 @@ class Writer:
         try:
             insert(messages)
         except Reject:
+            self.prepare(self._topics[topic])  # where it is the table that does not fit, no message is to blame: Fatal says so
             most = max(LEAST_REFUSED, int(len(messages) * self._reject_share))
             sound, refused = blocks.sieve(messages)
             return refused + (insert_all(sound, insert, most) if sound else [])

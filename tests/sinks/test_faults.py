@@ -246,9 +246,8 @@ def test_what_concerns_all_tables_ends_the_sink(store: Tables, run: Run, monkeyp
 
 def test_a_dead_letter_too_large_is_cut(store: Tables, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refused message that no broker takes as a dead letter is buried with its beginning; its partition goes on."""
-    publisher = Publisher(Kafka(brokers=run.kafka))
-    publisher.publish(topic_of(run, "trade"), b"k", b"?" * 15_999_900)
-    publisher.flush()
+    with Publisher(Kafka(brokers=run.kafka)) as publisher:
+        publisher.publish(topic_of(run, "trade"), b"k", b"?" * 15_999_900)
     with at_work(run):
         publish_all(store, run, range(10))
         eventually(lambda: is_in(store, run, "trade", 10), "the trades")
