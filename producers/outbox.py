@@ -18,7 +18,7 @@ from collections.abc import Callable
 from itertools import count, islice
 from typing import Any, Literal
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from producers.segments import Segment
 from producers.spill import Spill
@@ -169,6 +169,10 @@ class Outbox:
             self._publisher.publish(self._topic, key, value)
         except Reject as error:
             self._give_up(key, value, segment, str(error))
+            return False
+        except KafkaException as error:  # librdkafka itself gave up: only another process can deliver, and it begins with what is on disk
+            if not self.failure.done():
+                self.failure.set_exception(Fatal(f"Kafka's client takes no more messages: {error.args[0].str()} (kafka.brokers)"))
             return False
         queue = self._waiting.get(key)
         if queue is None:

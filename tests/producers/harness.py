@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from dialects import notices
 from dialects.catalogue import dialect
@@ -27,6 +28,21 @@ WAIT_SECONDS = 40.0
 QUICK = {"backoff_first": 0.05, "backoff_most": 0.5, "confirm_seconds": 2.0}
 
 
+def ends_of(consumer: Consumer, topic: str) -> list[TopicPartition]:
+    """Return where each partition of a topic ends. A topic that was just made has a leader a moment later: it is waited for."""
+    found: list[TopicPartition] = []
+    until = time.monotonic() + WAIT_SECONDS
+    for number in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
+        while True:
+            try:
+                found.append(TopicPartition(topic, number, consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1]))
+                break
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > until:
+                    raise
+    return found
+
+
 class Published:
     """Read a topic from now on; keep the frames of one producer, by connection and in order of publication."""
 
@@ -37,9 +53,7 @@ class Published:
         self._consumer = Consumer(
             connection(kafka) | {"group.id": f"test-{secrets.token_hex(4)}", "enable.auto.commit": False, "fetch.wait.max.ms": 20}
         )
-        partitions = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        ends = {number: self._consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1] for number in partitions}
-        self._consumer.assign([TopicPartition(topic, number, end) for number, end in ends.items()])
+        self._consumer.assign(ends_of(self._consumer, topic))
 
     def poll(self) -> None:
         """Take what has come."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
 
 from producers.gaps import Progress
 from producers.rest import Allowance
@@ -16,7 +16,7 @@ from schemas.catalogue import event
 from simulator.faults import Fault
 from simulator.server import Simulator, SimulatorSettings
 from tests.producers.conftest import VENUES, Runs
-from tests.producers.harness import Running
+from tests.producers.harness import Running, ends_of
 from topology import registry as registries
 from topology.clock import now
 from topology.kafka import Publisher, connection
@@ -55,9 +55,7 @@ class Ledger:
         self._read: dict[tuple[str, str], dict[str, Any]] = {}
         self._codec = registries.Registry(running.settings.registry).codec("gaps", GAP)
         self._consumer = Consumer(connection(self._kafka) | {"group.id": f"test-{secrets.token_hex(4)}"})
-        partitions = self._consumer.list_topics("gaps", timeout=10).topics["gaps"].partitions
-        ends = {number: self._consumer.get_watermark_offsets(TopicPartition("gaps", number), timeout=10)[1] for number in partitions}
-        self._consumer.assign([TopicPartition("gaps", number, end) for number, end in ends.items()])
+        self._consumer.assign(ends_of(self._consumer, "gaps"))
 
     def write(self, *records: dict[str, Any]) -> None:
         """Publish gap events."""

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from local.kafka import Kafka as Broker
 from producers.outbox import Outbox
@@ -159,3 +160,18 @@ async def test_a_topic_that_is_not_there_is_a_persons_business(broker: Broker, t
     assert not await made.close(5)
     left = Spill(tmp_path, "2", 100_000_000)
     assert [(key, value) for _, key, value in left.read()] == [message(number) for number in range(10)]
+
+
+async def test_a_client_that_takes_no_more_ends_the_process_and_not_the_connection(
+    broker: Broker, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that librdkafka never recovers from is Fatal and told once; whoever puts is told that there was no room."""
+
+    def failing(*_: object) -> None:
+        raise KafkaException(KafkaError(KafkaError._FATAL))
+
+    async with outbox(broker, topic, tmp_path) as made:
+        monkeypatch.setattr(made._publisher, "publish", failing)
+        assert put(made, range(3)) == []
+        with pytest.raises(Fatal, match="takes no more messages"):
+            await made.failure
