@@ -3,6 +3,16 @@
 Two ways, one order. Usually a message goes straight to librdkafka. When the oldest has gone unacknowledged for longer than
 `producer.broker_patience`, all that waits is copied to disk and new messages go to disk only; what is on disk is then handed
 to librdkafka again, oldest first, a window at a time, and when the disk is read to its end messages go straight again.
+
+                      the oldest unacknowledged for too long, or librdkafka's queue full:
+                      what waits is copied to disk
+       ┌──────────┐ ─────────────────────────────────────────────────────────────▶ ┌──────────┐
+  ────▶│ STRAIGHT │                                                                │ SPILLING │◀──── start with
+       └──────────┘ ◀───────────────────────────────────────────────────────────── └──────────┘      files left
+     put → librdkafka    the disk is read to its end and nothing is held         put → disk;
+                                                                                 tick: disk → librdkafka
+  While SPILLING, what cannot be written (disk full or failing, no data key) is `held` in memory, behind what is on disk, and written
+  as soon as it can be; where there is no room for that either, `put` answers False and the message is given up.
 librdkafka keeps its own queue all the while (it never gives up), so nothing is sent twice and nothing is overtaken.
 
 A kill -9 loses what was received and neither acknowledged nor on disk: at most the patience and what the broker was about
@@ -15,8 +25,9 @@ and what comes beyond it is given up.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from enum import Enum
 from itertools import count, islice
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -35,8 +46,42 @@ MOST_WAITING_BYTES = 64 * 1024 * 1024
 AT_ONCE = 256
 NO_KEY = "no data key yet to seal frames on disk with, and no room for more in memory (producer.spill_sealed)"
 
-Waiting = tuple[int, float, bytes, Segment | None]
-"""Number in order of arrival, when it was handed to librdkafka (monotonic seconds), the value, and its place on disk if any."""
+
+class Mode(Enum):
+    """Where new messages go: see the diagram above."""
+
+    STRAIGHT = "to librdkafka"
+    SPILLING = "to disk, behind what is there"
+
+
+_STRAIGHT = Mode.STRAIGHT
+"""Looked up for every message: a member of an Enum costs several times a name."""
+
+
+class Waiting(NamedTuple):
+    """A message with librdkafka that is not acknowledged."""
+
+    number: int
+    """In order of arrival."""
+    at: float
+    """When it was handed over; monotonic seconds."""
+    value: bytes
+    segment: Segment | None
+    """Its place on disk, if it has one."""
+
+
+_waiting = tuple.__new__
+"""Makes a Waiting of its fields, as its own constructor does at three times the price."""
+
+
+class Held(NamedTuple):
+    """A message in memory that could not be written to disk yet. `at` in monotonic seconds."""
+
+    at: float
+    key: bytes
+    value: bytes
+
+
 Refused = Callable[[bytes, bytes, str], None]
 """Told of a message that Kafka will never take: key, value, reason."""
 
@@ -69,10 +114,10 @@ class Outbox:
         self._refused = refused
         self._clock = clock
         self._now = clock()
-        self._spilling = spill.unread
-        self._full = False
+        self._mode = Mode.SPILLING if spill.unread else Mode.STRAIGHT
+        self._told_full = False
         self._waiting: dict[bytes, deque[Waiting]] = {}
-        self._held: deque[tuple[float, bytes, bytes]] = deque()
+        self._held: deque[Held] = deque()
         self._held_bytes = 0
         self._count = 0
         self._bytes = 0
@@ -81,13 +126,13 @@ class Outbox:
         self._synced_at = self._now
         overrides = {"on_delivery": self._delivered, "delivery.report.only.error": False, "delivery.timeout.ms": 0}
         self._publisher = publisher(overrides)
-        if self._spilling:
+        if self.spilling:
             logger().info("frames of a producer that ended are on disk and are sent first", bytes=spill.bytes)
 
     @property
     def spilling(self) -> bool:
         """Whether new messages go to disk."""
-        return self._spilling
+        return self._mode is Mode.SPILLING
 
     @property
     def undelivered(self) -> int:
@@ -96,20 +141,20 @@ class Outbox:
 
     def unsafe_seconds(self) -> float:
         """How long ago the oldest message came that a kill -9 now would lose; 0 where all is acknowledged or on disk."""
-        if self._spilling and not self._held:
+        if self.spilling and not self._held:
             return 0.0
-        oldest = [queue[0][1] for queue in self._waiting.values()] + [at for at, *_ in islice(self._held, 1)]
+        oldest = [queue[0].at for queue in self._waiting.values()] + [one.at for one in islice(self._held, 1)]
         return self._clock() - min(oldest) if oldest else 0.0
 
     def holds(self, key: bytes) -> bool:
         """Whether a kill -9 now would lose messages of this key."""
-        if self._spilling and not self._held:
+        if self.spilling and not self._held:
             return False
-        return key in self._waiting or any(held == key for _, held, _ in self._held)
+        return key in self._waiting or any(one.key == key for one in self._held)
 
     def put(self, key: bytes, value: bytes) -> bool:
         """Take a message; never waits. False where it had to be given up: no room, or Kafka never takes it (then `refused` knows)."""
-        if not self._spilling:
+        if self._mode is _STRAIGHT:
             if self._room():
                 return self._hand_over(key, value, None)
             if not self._spill.ready:
@@ -121,9 +166,9 @@ class Outbox:
         """Serve deliveries, notice a broker that is away, replay what is on disk."""
         self._now = self._clock()
         self._publisher.check()
-        if not self._spilling and self._away() and self._spill.ready:
+        if not self.spilling and self._away() and self._spill.ready:
             self._begin_spilling("the broker acknowledges nothing")
-        if self._spilling:
+        if self.spilling:
             self._replay()
             self._release()
             self._spill.tidy()
@@ -139,7 +184,7 @@ class Outbox:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self.tick()
-            if self._spilling and self._now - self._synced_at >= SYNC_SECONDS:
+            if self.spilling and self._now - self._synced_at >= SYNC_SECONDS:
                 self._synced_at = self._now
                 await asyncio.to_thread(self._spill.sync)
 
@@ -154,7 +199,7 @@ class Outbox:
         if left:
             self._copy_waiting()
             self._release()
-            lost = sum(place is None for queue in self._waiting.values() for *_, place in queue) + len(self._held)
+            lost = sum(one.segment is None for queue in self._waiting.values() for one in queue) + len(self._held)
             dropped_frames.labels(self._venue).inc(lost)
             say = logger().error if lost else logger().warning
             say("frames stay on disk for the next start", bytes=self._spill.bytes, undelivered=left, lost=lost)
@@ -177,7 +222,7 @@ class Outbox:
         queue = self._waiting.get(key)
         if queue is None:
             queue = self._waiting[key] = deque()
-        queue.append((next(self._numbers), self._now, value, segment))
+        queue.append(_waiting(Waiting, (next(self._numbers), self._now, value, segment)))
         self._count += 1
         self._bytes += len(value)
         return True
@@ -192,18 +237,18 @@ class Outbox:
             self.failure.set_exception(Fatal(text))
             return
         queue = self._waiting[key]
-        _, _, value, segment = queue.popleft()
+        delivered = queue.popleft()
         if not queue:
             del self._waiting[key]
         self._count -= 1
-        self._bytes -= len(value)
+        self._bytes -= len(delivered.value)
         if error is not None:
-            self._give_up(key, value, segment, error.str())
+            self._give_up(key, delivered.value, delivered.segment, error.str())
             dropped_frames.labels(self._venue).inc()
             return
         self._delivered_count += 1
-        if segment is not None:
-            self._spill.delivered(segment)
+        if delivered.segment is not None:
+            self._spill.delivered(delivered.segment)
 
     def _give_up(self, key: bytes, value: bytes, segment: Segment | None, reason: str) -> None:
         if segment is not None:
@@ -211,32 +256,32 @@ class Outbox:
         self._refused(key, value, reason)
 
     def _away(self) -> bool:
-        return any(self._now - queue[0][1] > self._patience for queue in self._waiting.values())
+        return any(self._now - queue[0].at > self._patience for queue in self._waiting.values())
 
     def _begin_spilling(self, why: str) -> None:
         logger().warning("frames go to disk", why=why, undelivered=self._count, topic=self._topic)
-        self._spilling = True
+        self._mode = Mode.SPILLING
         self._copy_waiting()
 
     def _copy_waiting(self) -> None:
         """Copy what librdkafka holds and the disk does not to the disk, in order of arrival."""
         if self._spill.unread:
             return
-        ordered = sorted((number, key, value) for key, queue in self._waiting.items() for number, _, value, place in queue if place is None)
+        ordered = sorted((one.number, key, one.value) for key, queue in self._waiting.items() for one in queue if one.segment is None)
         segment = self._append([(key, value) for _, key, value in ordered], handed_over=True) if ordered else None
         if segment is not None:
             for key, queue in self._waiting.items():
-                self._waiting[key] = deque((number, at, value, place or segment) for number, at, value, place in queue)
+                self._waiting[key] = deque(one if one.segment is not None else one._replace(segment=segment) for one in queue)
 
     def _to_disk(self, key: bytes, value: bytes) -> bool:
         if self._append([(key, value)]) is not None:
-            self._full = False
+            self._told_full = False
             return True
         return self._no_room("no room on disk for frames (producer.spill_bytes)")
 
     def _no_room(self, why: str) -> bool:
-        if not self._full:
-            self._full = True
+        if not self._told_full:
+            self._told_full = True
             logger().error(why, bytes=self._spill.bytes, then=self._when_full)
         if self._when_full == "stop" and not self.failure.done():
             self.failure.set_exception(Fatal(f"the broker is away and {self._spill.bytes} bytes wait on disk: {why}"))
@@ -246,14 +291,14 @@ class Outbox:
         """Keep a message in memory, behind those on disk, because it can't be written."""
         if len(self._held) >= MOST_WAITING or self._held_bytes >= MOST_WAITING_BYTES:
             return self._no_room("no room on disk for frames (producer.spill_bytes)" if self._spill.ready else NO_KEY)
-        self._held.append((self._clock(), key, value))
+        self._held.append(Held(self._clock(), key, value))
         self._held_bytes += len(value)
         return True
 
     def _release(self) -> bool:
         """Write what is held in memory, if that is possible now; return whether nothing is held and a message can be written."""
         while self._held and self._spill.ready:
-            some = [(key, value) for _, key, value in islice(self._held, AT_ONCE)]
+            some = [(one.key, one.value) for one in islice(self._held, AT_ONCE)]
             if self._append(some) is None:
                 return False
             for _, value in some:
@@ -277,7 +322,7 @@ class Outbox:
             if not self._spill.unread:
                 self._hand_over_held()
                 if not self._held:
-                    self._spilling = self._full = False
+                    self._mode, self._told_full = Mode.STRAIGHT, False
                     logger().info("frames on disk are read; they go straight to Kafka again", topic=self._topic)
                     return
             elif not batch:
@@ -287,9 +332,9 @@ class Outbox:
 
     def _hand_over_held(self) -> None:
         while self._held and self._room():
-            _, key, value = self._held.popleft()
-            self._held_bytes -= len(value)
-            if not self._hand_over(key, value, None):
+            one = self._held.popleft()
+            self._held_bytes -= len(one.value)
+            if not self._hand_over(one.key, one.value, None):
                 dropped_frames.labels(self._venue).inc()
 
     def _room(self) -> bool:
