@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from dialects.catalogue import all_dialects
 from local.monitor import Monitor, topics_of
 from local.stage_process import StageProcess
 from local.watchdog import Watchdog
@@ -71,4 +72,4 @@ def test_servers_that_are_away_are_trouble_not_an_end(tmp_path: Path) -> None:
 
 def test_topics_of_events() -> None:
     """An event of each venue has a topic for each."""
-    assert topics_of(("frame", "gap")) == ["raw.binance", "raw.kraken", "gaps"]
+    assert topics_of(("frame", "gap")) == [*(f"raw.{venue}" for venue in all_dialects()), "gaps"]
