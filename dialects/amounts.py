@@ -1,6 +1,6 @@
 """What a contract's size is in other currencies: exact whole numbers in, one rounding out, never a float."""
 
-from schemas.decimals import LARGEST, SCALE, from_bytes, to_bytes
+from schemas.decimals import LARGEST, SCALE, from_bytes, half_even, to_bytes
 
 _ONE = 10**SCALE
 
@@ -16,8 +16,5 @@ def quotient(numerator: bytes, denominator: bytes) -> bytes | None:
         return None
     if below < 0:
         above, below = -above, -below
-    whole, rest = divmod(above, below)
-    twice = 2 * rest
-    if twice > below or (twice == below and whole % 2):
-        whole += 1
+    whole = half_even(above, below)
     return to_bytes(whole) if -LARGEST <= whole <= LARGEST else None

@@ -77,3 +77,11 @@ def decimal(value: int) -> Decimal:
 def scale_of(text: str) -> int:
     """Return how many decimals a venue wrote: "45283.50" → 2."""
     return len(text.partition(".")[2])
+
+
+def half_even(numerator: int, denominator: int) -> int:
+    """Return the quotient as the nearest integer, the even one where two are as near; the denominator is positive."""
+    quotient, rest = divmod(numerator, denominator)
+    if 2 * rest > denominator or (2 * rest == denominator and quotient & 1):
+        quotient += 1
+    return quotient

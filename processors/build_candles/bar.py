@@ -18,7 +18,7 @@ not provisional. That trade is one of
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from schemas.decimals import from_bytes, to_bytes
+from schemas.decimals import from_bytes, half_even, to_bytes
 
 Place = tuple[int, int, str]
 """Where a trade stands among others: event time, sequence (-1 where there is none), id."""
@@ -135,14 +135,6 @@ class Bar:
         )  # fmt: skip
         bar.start, bar.end, bar.final, bar.presumed, bar.revision = state[0], state[1], *state[17:20]
         return bar
-
-
-def half_even(numerator: int, denominator: int) -> int:
-    """Return the quotient as the nearest integer, the even one where two are as near; the denominator is positive."""
-    quotient, rest = divmod(numerator, denominator)
-    if 2 * rest > denominator or (2 * rest == denominator and quotient & 1):
-        quotient += 1
-    return quotient
 
 
 class Amounts(NamedTuple):
