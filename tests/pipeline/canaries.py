@@ -6,12 +6,9 @@ import urllib.parse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
-
 from local.health_pages import page, pages_of
 from tests.pipeline.harness import Pipeline
-from topology.kafka import connection
-from topology.settings import Kafka
+from tests.topics import records
 
 CHUNK = 1 << 24
 
@@ -79,22 +76,5 @@ class Search:
 
 def messages(brokers: str) -> Iterator[tuple[str, int, bytes]]:
     """Yield each message of each topic, from the first to the last there is now: topic, partition, bytes."""
-    consumer = Consumer(
-        connection(Kafka(brokers=brokers)) | {"group.id": "canaries", "enable.auto.commit": False, "enable.partition.eof": True}
-    )
-    try:
-        topics = consumer.list_topics(timeout=30).topics
-        places = [TopicPartition(topic, number, 0) for topic, about in topics.items() for number in about.partitions]
-        consumer.assign(places)
-        left = {(place.topic, place.partition) for place in places}
-        while left:
-            for message in consumer.consume(10_000, 1):
-                error = message.error()
-                if error is not None:
-                    assert error.code() == KafkaError._PARTITION_EOF, error
-                    left.discard((message.topic(), message.partition()))
-                    continue
-                headers = repr(message.headers()).encode()
-                yield message.topic() or "", message.partition() or 0, b"\0".join((message.key() or b"", message.value() or b"", headers))
-    finally:
-        consumer.close()
+    for one in records(brokers):
+        yield one.topic(), one.partition(), b"\0".join((one.key() or b"", one.value() or b"", repr(one.headers()).encode()))

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from local import LocalStack
@@ -24,6 +23,7 @@ from producers.outbox import Outbox
 from producers.sealing import Sealing
 from producers.spill import Spill
 from tests import waiting
+from tests.topics import records
 from topology.kafka import Publisher, connection
 from topology.settings import Kafka
 
@@ -112,18 +112,9 @@ def put(made: Outbox, numbers: range) -> list[int]:
 
 def stored(broker: Broker, topic: str) -> dict[bytes, list[int]]:
     """Return the numbers in a topic by key, in order."""
-    reader = Consumer(connection(Kafka(brokers=broker.address)) | {"group.id": "test", "enable.partition.eof": True})
-    reader.assign([TopicPartition(topic, number, 0) for number in range(4)])
     found: dict[bytes, list[int]] = defaultdict(list)
-    ended = 0
-    while ended < 4:
-        one = reader.poll(10)
-        assert one is not None
-        if one.error() is not None:
-            ended += 1
-        else:
-            found[one.key() or b""].append(int((one.value() or b"")[:8]))
-    reader.close()
+    for one in records(broker.address, topic):
+        found[one.key()].append(int(one.value()[:8]))
     return found
 
 

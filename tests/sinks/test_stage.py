@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from confluent_kafka import Consumer
 
 from local import Addresses
 from schemas.catalogue import event, events
 from sinks.clickhouse.__main__ import main
 from sinks.clickhouse.batch import NOT_WIRE_FORMAT
 from sinks.clickhouse.stage import Stage
+from tests import topics
 from tests.sinks.market import TRADE, encoded, ids
 from tests.sinks.stages import Run, count, eventually, lag, publish, stage
 from tests.sinks.tables import Tables
@@ -74,22 +74,12 @@ def topic_of(run: Run) -> str:
 def dead_letters(run: Run) -> dict[str, tuple[bytes | None, str]]:
     """Return the dead letters of a run: payload and reason by place."""
     codec = Registry(RegistrySettings(url=run.registry)).codec("dead_letters", event("dead_letter"))
-    reader = Consumer(
-        {"bootstrap.servers": run.kafka, "group.id": secrets.token_hex(4), "auto.offset.reset": "earliest", "enable.partition.eof": True}
-    )
-    reader.subscribe(["dead_letters"])
-    found: dict[str, tuple[bytes | None, str]] = {}
-    try:
-        while True:
-            message = reader.poll(10)
-            assert message is not None
-            if message.error():
-                return found
-            letter = codec.decode(message.value() or b"")
-            if letter["stage"] == run.group:
-                found[f"{letter['topic']}/{letter['partition']}/{letter['offset']}"] = (letter["payload"], letter["reason"])
-    finally:
-        reader.close()
+    letters = [codec.decode(record.value()) for record in topics.records(run.kafka, "dead_letters")]
+    return {
+        f"{letter['topic']}/{letter['partition']}/{letter['offset']}": (letter["payload"], letter["reason"])
+        for letter in letters
+        if letter["stage"] == run.group
+    }
 
 
 def test_messages_become_rows(store: Tables, run: Run, working: Stage, stack_addresses: Addresses) -> None:

@@ -132,7 +132,7 @@ class Laboratory:
         topic, registry = one.topic.of(), Registry(self.settings.registry)
         codec = registry.codec(topic, one)
         found = []
-        for _, _, value in self.broker.read(topic, len(self.broker.admin.list_topics(topic, 20).topics[topic].partitions)):
+        for _, _, value in self.broker.read(topic):
             try:
                 found.append(codec.decode(value or b""))
             except (Reject, ValueError):

@@ -8,7 +8,6 @@ import uuid
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer
 from structlog.testing import capture_logs
 
 from local import Addresses
@@ -16,6 +15,7 @@ from schemas.catalogue import event
 from schemas.events import CredentialAudit
 from tests.pipeline.harness import Pipeline
 from tests.producers.sealed import wait
+from tests.topics import records
 from tests.topology.secrets.secrets_made import AUTHOR
 from topology.clock import now
 from topology.errors import Retry
@@ -52,25 +52,8 @@ def audit(settings: Settings) -> Audit:
 def published(settings: Settings) -> list[CredentialAudit]:
     """Return all events that are on the topic now."""
     codec = Registry(settings.registry).codec(TOPIC, KIND)
-    reader = Consumer({
-        "bootstrap.servers": settings.kafka.brokers, "group.id": f"test-{uuid.uuid4().hex}",
-        "auto.offset.reset": "earliest", "enable.partition.eof": True,
-    })  # fmt: skip
-    ended: set[int] = set()
-    found = []
-    partitions = len(
-        reader.list_topics(TOPIC, timeout=30).topics[TOPIC].partitions
-    )  # others may have made it with more than its schema says
-    reader.subscribe([TOPIC])
-    while len(ended) < partitions:
-        message = reader.poll(30)
-        assert message is not None
-        if message.error() is not None:
-            ended.add(message.partition() or 0)
-        else:
-            found.append(CredentialAudit(**codec.decode(message.value() or b"")))  # type: ignore[typeddict-item]  # as decoded
-    reader.close()
-    return found
+    read = records(settings.kafka.brokers, TOPIC)
+    return [CredentialAudit(**codec.decode(record.value())) for record in read]  # type: ignore[typeddict-item]  # as decoded
 
 
 def names_of(settings: Settings, mark: str) -> list[str]:

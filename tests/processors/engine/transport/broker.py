@@ -8,8 +8,8 @@ from typing import TypeVar
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from tests.topics import records
 from topology.errors import Retry
-from topology.kafka import failure
 from topology.lag import Offsets
 from topology.settings import Kafka
 
@@ -91,25 +91,6 @@ class Broker:
         finally:
             consumer.close()
 
-    def read(self, topic: str, partitions: int) -> list[tuple[int, bytes, bytes | None]]:
+    def read(self, topic: str) -> list[tuple[int, bytes, bytes | None]]:
         """Return every record there is now: partition, key, value."""
-        consumer = Consumer({"bootstrap.servers": self.address, "group.id": "none", "enable.partition.eof": True})
-        consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])
-        found: list[tuple[int, bytes, bytes | None]] = []
-        ended = 0
-        try:
-            while ended < partitions:
-                message = consumer.poll(20)
-                assert message is not None, f"{topic} cannot be read"
-                if message.error() is None:
-                    partition, key, value = message.partition(), message.key(), message.value()
-                    assert partition is not None
-                    assert isinstance(key, bytes)
-                    assert value is None or isinstance(value, bytes)
-                    found.append((partition, key, value))
-                else:
-                    assert failure(message) is None, message.error()
-                    ended += 1
-        finally:
-            consumer.close()
-        return found
+        return [(one.partition(), one.key(), one.value()) for one in records(self.address, topic)]

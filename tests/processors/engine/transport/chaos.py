@@ -252,7 +252,7 @@ class Chaos:
         return tuple(f"partition {key.decode()}: {last.get(key)} for {want}" for key, want in wanted.items() if last.get(key) != want)
 
     def _changelog(self) -> list[tuple[int, bytes, bytes | None]]:
-        return self.broker.read(f"{self.topic}-group-counts-changelog", self.partitions)
+        return self.broker.read(f"{self.topic}-group-counts-changelog")
 
 
 def _size(path: Path) -> int:
