@@ -5,11 +5,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+import structlog
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from local import Addresses, LocalStack
 from tests import containers, folders, tolls
+
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+"""As a stage writes them (topology/log.py): structlog's default draws the variables of every frame, a batch's messages among them."""
 
 pytest_plugins = ["tests.command_line"]
 PIPELINE = "tests/pipeline/"

@@ -12,6 +12,7 @@ from schemas.catalogue import event
 from sinks.clickhouse.writer import Writer
 from tests.sinks.market import START, trade
 from topology.clickhouse import connect
+from topology.faults import Faults
 from topology.kafka import Publisher
 from topology.registry import Registry
 from topology.settings import Settings
@@ -86,7 +87,7 @@ def fill(settings: Settings) -> None:
     Source(settings, "trade").publish(TRADES)
     with Publisher(settings.kafka) as publisher:
         publisher.publish("trades", b"junk", JUNK)
-    writer = Writer(settings.clickhouse, registry, topics, 0.5, partial(connect, settings.clickhouse))
+    writer = Writer(settings.clickhouse, registry, topics, 0.5, partial(connect, settings.clickhouse), Faults("tests"))
     assert writer.prepare_all()[1] == {}
     for name, records in ROWS.items():
         topic = event(name).topic.of()

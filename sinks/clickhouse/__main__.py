@@ -50,9 +50,9 @@ def run(settings: Settings, stop: threading.Event, *, prepare_only: bool = False
     """Compose the sink and run it until `stop` is set; it waits for ClickHouse and the registry where they are away."""
     topics = {name: event for name, event in all_topics().items() if event.name not in settings.sink.skip}
     registry = Registry(settings.registry)
-    writer = Writer(settings.clickhouse, registry, topics, settings.sink.reject_share, partial(connect, settings.clickhouse))
-    waiting = ["starting"]
     faults = Faults(STAGE)
+    writer = Writer(settings.clickhouse, registry, topics, settings.sink.reject_share, partial(connect, settings.clickhouse), faults)
+    waiting = ["starting"]
 
     def patiently(call: Callable[[], T], what: str) -> T:
         return persist(call, Attempts(STAGE, what, say=lambda reason: waiting.__setitem__(0, reason)), stop.wait)

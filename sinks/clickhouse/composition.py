@@ -16,6 +16,7 @@ from topology.faults import Faults
 from topology.kafka import GATHER_BYTES, Publisher
 from topology.registry import Registry
 from topology.settings import Settings
+from topology.topics import Descriptions
 
 
 def outlets_of(settings: Settings, registry: Registry, stop: threading.Event, stage: str = STAGE) -> Outlets:
@@ -49,4 +50,4 @@ def compose(
 ) -> Stage:
     """Return the sink of a group; `around` wraps its consumer, for tests."""
     reader = group_consumer(settings.kafka, group, fetch_min_bytes=GATHER_BYTES, fetch_wait_max_ms=settings.sink.gather_ms)
-    return Stage(around(reader), writer, outlets, topics, settings.sink, stop, faults, unprepared)
+    return Stage(around(reader), writer, outlets, topics, Descriptions(settings.kafka).of, settings.sink, stop, faults, unprepared)

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from sinks.clickhouse.batch import Message, Place
 
-_topic, _partition = methodcaller("topic"), methodcaller("partition")
+_topic, _partition, _offset = methodcaller("topic"), methodcaller("partition"), methodcaller("offset")
 
 
 class Loss(NamedTuple):
@@ -33,8 +33,7 @@ class Verdict(NamedTuple):
 def judge(owed: int | None, low: int, high: int, *, anew: bool = False) -> Verdict:
     """Return where to begin a partition whose broker has no record at the offset `owed`; None: it was never read.
 
-    `low` and `high` are its first offset and the one after its last; `anew`: the group's commits are gone, as they are when a topic is
-    deleted.
+    `low` and `high` are its first offset and the one after its last; `anew`: it is another topic of the same name.
     """
     if owed is None:
         return Verdict(low, None)
@@ -47,14 +46,15 @@ def judge(owed: int | None, low: int, high: int, *, anew: bool = False) -> Verdi
 
 def runs(messages: Sequence[Message]) -> Iterator[tuple[Place, Sequence[Message]]]:
     """Yield messages that follow each other in one partition, offset by offset."""
+    offsets = list(map(_offset, messages))
     end = 0
     for place, group in groupby(zip(map(_topic, messages), map(_partition, messages), strict=True)):
         start, end = end, end + sum(1 for _ in group)
-        if messages[end - 1].offset() - messages[start].offset() == end - start - 1:
+        if offsets[start:end] == list(range(offsets[start], offsets[start] + end - start)):
             yield place, messages[start:end]
             continue
         for number in range(start + 1, end):
-            if messages[number].offset() != messages[number - 1].offset() + 1:
+            if offsets[number] != offsets[number - 1] + 1:
                 yield place, messages[start:number]
                 start = number
         yield place, messages[start:end]
@@ -83,10 +83,13 @@ class Positions:
         """Go on from an offset."""
         self._next[place] = offset
 
-    def owed(self, place: Place, committed: int | None) -> int | None:
-        """Return the next offset of a partition: where we are, or what the group has committed, or where we once were; None: nowhere."""
-        known = self._next.get(place, committed)
-        return self._before.get(place) if known is None else known
+    def expect(self, place: Place, offset: int) -> None:
+        """Note where the group goes on with a partition, unless something of it was read since it was given to us."""
+        self._next.setdefault(place, offset)
+
+    def owed(self, place: Place) -> int | None:
+        """Return the next offset of a partition: where we are, or where we came to when it was ours before; None: nowhere."""
+        return self._next.get(place, self._before.get(place))
 
     def leave(self, places: Iterable[Place]) -> None:
         """Give partitions up: others read them now. Where they came to is remembered, for when nobody else does."""

@@ -1,13 +1,17 @@
 """The sink's consumer: what is read of each partition, where it goes on, and what was lost before it was read.
 
 The consumer resets no offset by itself (`auto.offset.reset=error`): where the broker has no record at the offset we are owed, it is found
-out why, the loss is told as a gap, and only then is the partition read from its first record. Not seen: a topic that was made anew while
-no sink ran (the broker forgets the group's offsets with it, so it is read from its start), or that had grown past our offset before the
-broker was asked. All methods are called on the sink's one thread, `on_*` by the consumer inside `read`.
+out why, the loss is told as a gap, and only then is the partition read from its first record. A topic made anew may have a record at that
+offset: so the id that the broker gives a topic when it is made (KIP-516) is committed with each offset, and looked at when a partition is
+given to us and every two seconds after. Nothing of a partition is committed before that is known. Not seen: a topic that was made anew
+while no sink ran, for the broker forgets the group's offsets with it; it is read from its start.
+
+All methods are called on the sink's one thread, `on_*` by the consumer inside `read`; the broker is asked for ids on a thread of its own.
 """
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from operator import methodcaller
 from typing import Any, Protocol
 
@@ -21,9 +25,13 @@ from topology.kafka import consumer, failure
 from topology.log import logger
 from topology.metrics import retries
 from topology.settings import Kafka
+from topology.topics import Described
 
 ASK_SECONDS = 10.0
 """How long the broker may take to say an offset."""
+LOOK_SECONDS = 2.0
+"""Between two looks at whether the topics are still those that were read before."""
+NOW = float("-inf")
 AGAIN_SECONDS = 1.0
 """Until the broker is asked again what it did not say, or to take what it did not commit."""
 TOLD_EVERY = 60.0
@@ -61,17 +69,20 @@ class Reader:
         self,
         consumer: Any,
         topics: Iterable[str],
+        describe: Callable[[Iterable[str]], Mapping[str, Described]],
         lost: Lost,
         restarted: Restarted,
         revoked: Callable[[], None],
         left: Callable[[Sequence[Place]], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`describe` asks the broker what topics are now, and raises Retry where it does not say; called on a thread of its own."""
         self.refused: dict[str, str] = {}
         """Topics that Kafka does not let us read, with its words."""
         self.paused: set[Place] = set()
         self._consumer = consumer
         self._topics = list(topics)
+        self._describe = describe
         self._lost = lost
         self._restarted = restarted
         self._on_revoke = revoked
@@ -80,9 +91,12 @@ class Reader:
         self._positions = Positions()
         self._places: set[Place] = set()
         self._astray: set[Place] = set()
-        self._ask_at = 0.0
+        self._given: set[Place] = set()
+        self._topic_ids: dict[Place, str] = {}
+        self._asking = ThreadPoolExecutor(1, "topics")
+        self._look: Future[Mapping[str, Described]] | None = None
+        self._look_at = NOW
         self._holes: dict[Place, int] = {}
-        self._committed: set[Place] = set()
         self._uncommitted: dict[Place, int] = {}
         self._commit_at = 0.0
         self._told: dict[tuple[str, int], float] = {}
@@ -94,14 +108,14 @@ class Reader:
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()
+        self._asking.shutdown(wait=True, cancel_futures=True)
 
     def read(self, most: int, timeout: float) -> Iterator[tuple[Place, Sequence[Message]]]:
         """Yield at most so many messages that have come within `timeout` seconds, in runs of one partition.
 
         Raises Fatal where Kafka refuses the group.
         """
-        if self._astray and self._monotonic() >= self._ask_at:
-            self._find()
+        self._identify()
         messages = self._consumer.consume(most, timeout)
         if any(map(ERROR, messages)):
             messages = self._sound(messages)
@@ -140,12 +154,13 @@ class Reader:
         self._positions.begin(place, offset)
 
     def commit(self, offsets: Mapping[Place, int]) -> None:
-        """Commit, with what the broker did not take before. Where it takes none now it is asked again."""
+        """Commit, with what could not be before. Where the broker takes none now it is asked again."""
         self._uncommitted |= offsets
-        if not self._uncommitted or (not offsets and self._monotonic() < self._commit_at):
+        ready = self._uncommitted.keys() - self._given
+        if not ready or (not offsets and self._monotonic() < self._commit_at):
             return
         try:
-            asked = [TopicPartition(*place, offset) for place, offset in self._uncommitted.items()]
+            asked = [TopicPartition(*place, self._uncommitted[place], self._topic_ids.get(place, "")) for place in ready]
             self._consumer.commit(offsets=asked, asynchronous=False)
         except KafkaException as error:
             # The rows are in: whoever reads them again, for the next commit or after a rebalance, changes nothing.
@@ -153,8 +168,8 @@ class Reader:
             retries.labels(STAGE, "commit").inc()
             self._tell("", error.args[0], "offsets not committed")
         else:
-            self._committed |= self._uncommitted.keys()
-            self._uncommitted.clear()
+            for place in ready:
+                del self._uncommitted[place]
 
     def _sound(self, messages: Iterable[Any]) -> list[Message]:
         found: list[Message] = []
@@ -169,6 +184,7 @@ class Reader:
                 raise Fatal(f"Kafka refuses {topic or 'the group'}: {error.str()} (kafka.*)")
             if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - librdkafka's own codes are named so
                 self._astray.add((topic, message.partition()))
+                self._look_at = NOW
                 continue
             if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 self.refused[topic] = f"Kafka does not let us read it: {error.str()} (kafka.*)"
@@ -184,25 +200,49 @@ class Reader:
             self._told[key] = self._monotonic()
             logger().warning(what, topic=topic, reason=error.str())
 
-    def _find(self) -> None:
-        """Find out where partitions go on whose broker has no record at the offset we are owed, and what is lost by it."""
-        places = sorted(self._astray - self.paused)
-        if not places:
+    def _identify(self) -> None:
+        """Look from time to time whether each topic is the one that was read before, and at once for what is astray or new to us."""
+        if self._look is None:
+            if self._places and self._monotonic() >= self._look_at:
+                self._look = self._asking.submit(self._describe, {topic for topic, _ in self._places})
+                self._look_at = self._monotonic() + LOOK_SECONDS
             return
+        if not self._look.done():
+            return
+        look, self._look = self._look, None
+        if self._look_at == NOW:
+            return  # it was asked before what is now in question
         try:
-            answer = self._consumer.committed([TopicPartition(*place) for place in places], timeout=ASK_SECONDS)
-            committed = {(one.topic, one.partition): one.offset for one in answer if one.offset >= 0}
-            for place in places:
-                low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=ASK_SECONDS)
-                owed = self._positions.owed(place, committed.get(place))
-                verdict = judge(owed, low, high, anew=place in self._committed and place not in committed)
-                self._go_on(place, verdict.begin, verdict.loss)
+            self._judge({topic: one.topic_id for topic, one in look.result().items()})
         except KafkaException as error:
-            self._ask_at = self._monotonic() + AGAIN_SECONDS
+            self._look_at = self._monotonic() + AGAIN_SECONDS
             self._tell("", error.args[0], "the broker does not say its offsets")
         except Retry as error:
-            self._ask_at = self._monotonic() + AGAIN_SECONDS
-            logger().warning("waiting", what="gaps", reason=str(error))
+            self._look_at = self._monotonic() + AGAIN_SECONDS
+            logger().warning("waiting", what="topics and gaps", reason=str(error))
+
+    def _judge(self, topic_ids: Mapping[str, str]) -> None:
+        """Find out where partitions go on that are astray or of a topic made anew, and what is lost by it."""
+        places = [place for place in sorted(self._places - self.paused) if place[0] in topic_ids]
+        unsure = {
+            place for place in places if place in self._astray or place in self._given or self._topic_ids[place] != topic_ids[place[0]]
+        }
+        if not unsure:
+            return
+        answer = self._consumer.committed([TopicPartition(*place) for place in unsure & self._given], timeout=ASK_SECONDS)
+        committed = {(one.topic, one.partition): (one.offset, one.metadata or "") for one in answer if one.offset >= 0}
+        for place in sorted(unsure):
+            now = topic_ids[place[0]]
+            owed, known = committed.get(place, (self._positions.owed(place), self._topic_ids.get(place, "")))
+            anew = "" not in (known, now) and known != now
+            if anew or place in self._astray:
+                low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=ASK_SECONDS)
+                verdict = judge(owed, low, high, anew=anew)
+                self._go_on(place, verdict.begin, verdict.loss)
+            elif owed is not None:
+                self._positions.expect(place, owed)
+            self._given.discard(place)
+            self._topic_ids[place] = now
 
     def _go_on(self, place: Place, offset: int, loss: Loss | None) -> None:
         if loss is None:
@@ -210,11 +250,10 @@ class Reader:
             return
         self._lost(place, loss)
         if loss.cause == "topic_reset":
-            self._committed.discard(place)
             self._uncommitted.pop(place, None)
         self.begin(place, offset)
         if self._restarted(place, offset, anew=loss.cause == "topic_reset"):
-            self.commit({place: offset})
+            self._uncommitted[place] = offset
 
     def _hole(self, place: Place, owed: int, found: int) -> None:
         """Go back to the offset that is owed, unless the broker has it no more."""
@@ -230,7 +269,10 @@ class Reader:
 
     def _assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign(partitions)
-        self._places |= {(one.topic, one.partition) for one in partitions}
+        places = {(one.topic, one.partition) for one in partitions}
+        self._places |= places
+        self._given |= places
+        self._look_at = NOW
 
     def _revoked(self, _consumer: Any, partitions: list[TopicPartition]) -> None:
         self._on_revoke()
@@ -244,6 +286,7 @@ class Reader:
         self._places.difference_update(places)
         self.paused.difference_update(places)
         self._astray.difference_update(places)
+        self._given.difference_update(places)
         self._positions.leave(places)
         for place in places:
             self._uncommitted.pop(place, None)

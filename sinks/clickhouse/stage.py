@@ -29,6 +29,7 @@ from topology.log import logger
 from topology.losses import loss_gap
 from topology.retry import Attempts, persist
 from topology.settings import Sink
+from topology.topics import Described
 
 CHUNK = 10_000
 """Messages read at once, of all topics together."""
@@ -99,13 +100,14 @@ class Stage:
         writer: Writer,
         outlets: Outlets,
         topics: Mapping[str, Event],
+        describe: Callable[[Iterable[str]], Mapping[str, Described]],
         limits: Sink,
         stop: threading.Event,
         faults: Faults,
         unprepared: Mapping[str, Exception] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`unprepared`: by event, why its table could not be prepared; its topics are held from the start."""
+        """`describe`: see Reader; `unprepared`: by event, why its table could not be prepared; its topics are held from the start."""
         self._limits = limits
         self._outlets = outlets
         self._stop = stop
@@ -114,7 +116,7 @@ class Stage:
         self._lanes = {
             topic: Lane(topic, event, writer, outlets.bury(self._say), limits, faults, monotonic) for topic, event in topics.items()
         }
-        self._reader = Reader(consumer, topics, outlets.lost, self._restarted, self._revoked, self._left, monotonic)
+        self._reader = Reader(consumer, topics, describe, outlets.lost, self._restarted, self._revoked, self._left, monotonic)
         for lane in self._lanes.values():
             if unprepared and lane.event.name in unprepared:
                 lane.hold(unprepared[lane.event.name])

@@ -17,7 +17,9 @@ from sinks.clickhouse.bisect import insert_all
 from sinks.clickhouse.block import FORMAT, Blocks
 from sinks.clickhouse.columns import unfit
 from topology.clickhouse_reactions import Refused, reaction
-from topology.errors import Reject
+from topology.errors import Reject, TidewireError
+from topology.faults import Faults, reason_of
+from topology.losses import venue_of
 from topology.metrics import insert_seconds
 from topology.registry import Registry
 from topology.settings import ClickHouse
@@ -35,6 +37,16 @@ SETTINGS = {
 T = TypeVar("T")
 LEAST_REFUSED = 1_000
 """So many rows of one insert may be refused whatever its size; see insert_all."""
+FEW = 20
+"""So many rows that our code fails on may each be to blame; where a block begins with more of them, the code is."""
+
+
+class Misfit(Reject):
+    """Rows on which our own code failed, in a way nobody foresaw: with `error`."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(reason_of(error))
+        self.error = error
 
 
 class Writer:
@@ -47,12 +59,14 @@ class Writer:
         topics: Mapping[str, Event],
         reject_share: float,
         client: Callable[[], Any],
+        faults: Faults,
     ) -> None:
         self._settings = settings
         self._registry = registry
         self._topics = topics
         self._reject_share = reject_share
         self._connect = client
+        self._faults = faults
         self._run = os.urandom(8).hex()
         self._threads = threading.local()
         self._blocks: dict[tuple[str, bytes], Blocks] = {}
@@ -88,7 +102,8 @@ class Writer:
         """Insert messages of one topic and schema; return the refused with the reason, all others are in.
 
         `prefix` is the 5 bytes which lead every message, `flush` a number that a repetition of this call shares and no other has:
-        the server forgets an insert it has seen under that number. Raises Retry and Fatal.
+        the server forgets an insert it has seen under that number. Raises Retry and Fatal, and what was raised where our own code
+        fails on row after row: one that it fails on among others is refused, and counted as a fault.
         """
         try:
             blocks = self._of(topic, prefix)
@@ -102,8 +117,32 @@ class Writer:
             self.prepare(self._topics[topic])  # where it is the table that does not fit, no message is to blame: Fatal says so
             most = max(LEAST_REFUSED, int(len(messages) * self._reject_share))
             sound, refused = blocks.sieve(messages)
-            return refused + (insert_all(sound, insert, most) if sound else [])
+            return refused + (self._apart(topic, sound, insert, most) if sound else [])
         return []
+
+    def _apart(
+        self, topic: str, messages: Sequence[Message], insert: Callable[[Sequence[Message]], None], most: int
+    ) -> list[tuple[Message, str]]:
+        """Insert messages by halves; see insert_all. Raises what our code raised where it fails on all of them."""
+        failed: list[BaseException] = []
+        some_are_in = False
+
+        def some(rows: Sequence[Message]) -> None:
+            nonlocal some_are_in
+            try:
+                insert(rows)
+            except Misfit as misfit:
+                if len(rows) == 1:
+                    failed.append(misfit.error)
+                    if len(failed) > FEW and not some_are_in:
+                        raise misfit.error from None
+                raise
+            some_are_in = True
+
+        refused = insert_all(messages, some, most)
+        if failed:
+            self._faults.tell(failed[-1], venue=venue_of(topic), event=self._topics[topic].name, times=len(failed))
+        return refused
 
     def received_at(self, topic: str, prefix: bytes, message: Message) -> int | None:
         """Return when the frame of a message that has been inserted reached us (microseconds), where it is known."""
@@ -113,7 +152,12 @@ class Writer:
     def _block(self, table: str, blocks: Blocks, token: str, messages: Sequence[Message]) -> None:
         first = messages[0]
         settings = SETTINGS | {"insert_deduplication_token": f"{token}/{first.partition()}/{first.offset()}/{len(messages)}"}
-        body = blocks.pack([message.value() or b"" for message in messages])
+        try:
+            body = blocks.pack([message.value() or b"" for message in messages])
+        except TidewireError:
+            raise
+        except BaseException as error:  # a library's panic is no Exception
+            raise Misfit(error) from error
         with insert_seconds.labels(table).time():
             self._asked(partial(self._client().raw_insert, table, insert_block=body, fmt=FORMAT, settings=settings))
 

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from schemas.catalogue import Event, event
 from sinks.clickhouse.composition import compose, outlets_of
@@ -73,16 +74,32 @@ def stage(run: Run, stop: threading.Event) -> Stage:
         clickhouse=settings.ClickHouse(url=run.clickhouse, database=run.database, ttl_days={}),
         sink=settings.Sink(flush_rows=run.flush_rows, flush_seconds=0.05),
     )
-    registry = Registry(found.registry)
+    registry, faults = Registry(found.registry), Faults(run.group)
     topics: Mapping[str, Event] = {topic: event(name) for topic, name in run.topics.items()}
-    writer = Writer(found.clickhouse, registry, topics, found.sink.reject_share, partial(connect, found.clickhouse))
+    writer = Writer(found.clickhouse, registry, topics, found.sink.reject_share, partial(connect, found.clickhouse), faults)
     _, unprepared = persist(writer.prepare_all, Attempts(run.group, "tables"), stop.wait)
     outlets = outlets_of(found, registry, stop, run.group)
 
     def killed(consumer: Any) -> Any:
         return Killed(consumer, run.kill_at) if run.kill_at else consumer
 
-    return compose(found, writer, outlets, topics, stop, Faults(run.group), unprepared, run.group, killed)
+    return compose(found, writer, outlets, topics, stop, faults, unprepared, run.group, killed)
+
+
+@contextmanager
+def at_work(run: Run) -> Iterator[Stage]:
+    """Let a sink work in a thread; it must have worked until the end."""
+    stop = threading.Event()
+    sink = stage(run, stop)
+    thread = threading.Thread(target=sink.run, name="sink")
+    thread.start()
+    try:
+        yield sink
+        assert thread.is_alive()
+    finally:
+        stop.set()
+        thread.join(60)
+    assert not thread.is_alive()
 
 
 def eventually(condition: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
@@ -101,10 +118,15 @@ def publish(brokers: str, topic: str, values: Iterable[bytes]) -> None:
 
 
 def lag(brokers: str, group: str, topic: str, partitions: int) -> int:
-    """Return how many messages of a topic a group has not committed."""
+    """Return how many messages of a topic a group has not committed; all of them while the broker is still finding out."""
     watcher = Consumer({"bootstrap.servers": brokers, "group.id": group})
     try:
-        committed = watcher.committed([TopicPartition(topic, one) for one in range(partitions)], timeout=10)
+        try:
+            committed = watcher.committed([TopicPartition(topic, one) for one in range(partitions)], timeout=10)
+        except KafkaException as error:
+            if not error.args[0].retriable():
+                raise
+            committed = [TopicPartition(topic, one) for one in range(partitions)]
         total = 0
         for one in committed:
             low, high = watcher.get_watermark_offsets(TopicPartition(topic, one.partition), timeout=10)

@@ -14,6 +14,7 @@ from schemas.catalogue import Event
 from schemas.codec import Codec
 from sinks.clickhouse.writer import Writer
 from topology.clickhouse import connect
+from topology.faults import Faults
 from topology.registry import Registry
 from topology.settings import ClickHouse
 from topology.settings import Registry as RegistrySettings
@@ -39,7 +40,7 @@ class Tables:
     def writer(self, *events: Event, client: Callable[[], Any] | None = None) -> Writer:
         """Return a writer into the tables of some events, which are created and emptied."""
         topics = {self.topic(event): event for event in events}
-        writer = Writer(self.settings, self.registry, topics, 0.5, client or partial(connect, self.settings))
+        writer = Writer(self.settings, self.registry, topics, 0.5, client or partial(connect, self.settings), Faults("tests"))
         assert writer.prepare_all()[1] == {}
         for event in events:
             self.client.command(f"TRUNCATE TABLE {self.settings.database}.{event.table}")

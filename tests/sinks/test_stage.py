@@ -5,7 +5,6 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -17,7 +16,7 @@ from sinks.clickhouse.batch import NOT_WIRE_FORMAT
 from sinks.clickhouse.stage import Stage
 from tests import topics
 from tests.sinks.market import TRADE, encoded, ids
-from tests.sinks.stages import Run, count, eventually, lag, publish, stage
+from tests.sinks.stages import Run, at_work, count, eventually, lag, publish
 from tests.sinks.tables import Tables
 from topology.registry import Registry
 from topology.settings import Kafka
@@ -42,22 +41,6 @@ def run(store: Tables, stack_addresses: Addresses) -> Run:
         f"sink-{topic}",
         {topic: "trade"},
     )
-
-
-@contextmanager
-def at_work(run: Run) -> Iterator[Stage]:
-    """Let a sink work in a thread; it must have worked until the end."""
-    stop = threading.Event()
-    sink = stage(run, stop)
-    thread = threading.Thread(target=sink.run, name="sink")
-    thread.start()
-    try:
-        yield sink
-        assert thread.is_alive()
-    finally:
-        stop.set()
-        thread.join(60)
-    assert not thread.is_alive()
 
 
 @pytest.fixture
