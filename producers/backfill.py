@@ -26,6 +26,7 @@ from schemas.events import Gap
 from topology.errors import Reject, Retry
 from topology.kafka import Publisher
 from topology.log import logger
+from topology.retry import Attempts, persist_async
 
 RESYNC_SECONDS = 5.0
 """A book is begun anew at most this often: one that breaks at once again must not use up the venue's allowance."""
@@ -266,16 +267,12 @@ class Backfill:
         A low version says only what was known of its `open`: what settled the gap meanwhile must stay the newest.
         """
         record = {**gap, "state": state, "repair": repaired, "version": version}
-        topic, queued = self._means.codec.event.topic, False
+        topic, publisher = self._means.codec.event.topic, self._means.publisher
         value = self._means.codec.encode(record)
-        while True:
-            try:
-                if not queued:
-                    self._means.publisher.publish(topic.of(), topic.key_of(record), value)
-                    queued = True
-                await asyncio.to_thread(self._means.publisher.flush)
-            except Retry as error:
-                logger().warning("waiting", reason=str(error))
-                await asyncio.sleep(error.after)
-            else:
-                return
+        attempts = Attempts("producers", "gap", about=gap["gap_id"], wait=self._means.backoff().wait)
+
+        async def publish() -> None:
+            publisher.publish(topic.of(), topic.key_of(record), value)
+
+        await persist_async(publish, attempts)  # once it is queued it is only waited for
+        await persist_async(lambda: asyncio.to_thread(publisher.flush), attempts)

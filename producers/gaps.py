@@ -16,10 +16,10 @@ from schemas.events import Gap
 from topology.dead_letters import DeadLetters
 from topology.errors import Reject, Retry
 from topology.kafka import consumer, failure
-from topology.log import logger
 from topology.losses import loss_gap
 from topology.metrics import events_in
 from topology.registry import Registry
+from topology.retry import Attempts, persist
 from topology.settings import Kafka
 
 POLL_SECONDS = 0.2
@@ -93,6 +93,7 @@ class GapReader:
         self._finished: queue.SimpleQueue[Place] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._attempts = Attempts("producers", "gaps", about=self._topic, wait=lambda: WAIT_SECONDS)
 
     def start(self, take: Take) -> None:
         """Start the thread; `take` is called in the event loop."""
@@ -143,13 +144,16 @@ class GapReader:
                 continue
             if error is not None:
                 # Even a topic that is unknown may only be so while brokers come back.
-                logger().warning("gaps cannot be read for now", topic=self._topic, reason=error.str())
-                self._stop.wait(WAIT_SECONDS)
+                self._stop.wait(self._attempts.failed(Retry(error.str())))
                 break
+            self._attempts.worked()
             place = (message.partition() or 0, message.offset() or 0)
             self._next[place[0]] = place[1] + 1
             self._progress.began(place)
-            gap = self._decode(message, place)
+            try:
+                gap = self._decode(message, place)
+            except Retry:  # it stops while it waits for the schema: the next reader begins with this event
+                break
             if gap is not None and gap["venue"] == self._venue:
                 found.append((place, gap))
             else:
@@ -158,20 +162,20 @@ class GapReader:
         return found
 
     def _decode(self, message: Message, place: Place) -> Gap | None:
+        """Return the gap of a message, None where it is none. Raises Retry where the reader stops before its schema could be had."""
         value = message.value() or b""
-        while True:
-            try:
-                number = schema_id(value)
-                if number not in self._codecs:
-                    self._codecs[number] = Codec(self._event, number, self._registry.writer_schema(number))
-                return cast("Gap", self._codecs[number].decode(value))
-            except (InvalidDatum, Reject) as error:
-                self._dead_letters.send(self._topic, *place, message.key(), value, str(error))
-                return None
-            except Retry as error:
-                logger().warning("waiting", reason=str(error))
-                if self._stop.wait(error.after):
-                    return None
+        try:
+            return cast("Gap", self._codec(schema_id(value)).decode(value))
+        except (InvalidDatum, Reject) as error:
+            self._dead_letters.send(self._topic, *place, message.key(), value, str(error))
+            return None
+
+    def _codec(self, number: int) -> Codec:
+        if number not in self._codecs:
+            attempts = Attempts("producers", "registry", about=f"schema {number}")
+            schema = persist(lambda: self._registry.writer_schema(number), attempts, self._stop.wait)
+            self._codecs[number] = Codec(self._event, number, schema)
+        return self._codecs[number]
 
     def _revoked(self, _reader: Consumer, partitions: list[TopicPartition]) -> None:
         for one in partitions:

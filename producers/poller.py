@@ -12,7 +12,8 @@ from producers.frames import Frames
 from producers.rest import Rest
 from topology.errors import Reject, Retry
 from topology.log import logger
-from topology.metrics import retries, silences
+from topology.metrics import silences
+from topology.retry import Attempts
 
 MISSED_ROUNDS = 3
 """After so many rounds without an answer the streams are silent."""
@@ -50,6 +51,7 @@ class Poller:
         self._around = around
         self._poll = poll
         self._backoff = around.backoff()
+        self._attempts = Attempts("producers", "poll", about=poll.request.text, wait=self._backoff.wait, say=self._hear)
         self._frames: Frames | None = None
         self._pairs = [(one.channel, one.symbol) for one in poll.streams]
         self._trouble = f"{around.dialect.venue}: {poll.request.text} is not answered yet"
@@ -101,10 +103,7 @@ class Poller:
                 return 0.0
             self._answered(asking.result())
         except Retry as error:
-            retries.labels("producers", "poll").inc()
-            seconds = max(self._backoff.wait(), error.after)
-            self._fail(str(error), seconds)
-            return seconds
+            return self._attempts.failed(error)
         except Reject as error:
             self._refused(str(error))
             return max(REFUSED_SECONDS, self._poll.every)
@@ -151,6 +150,7 @@ class Poller:
             for since, some in by_since.items():
                 frames.notice("confirmed", around.now(), streams=some, since=since)
         self._answered_at, self._refusal, self._trouble = around.clock(), "", ""
+        self._attempts.worked()
         self._backoff.failures = 0
         for stream in self.streams:
             if (silence := around.coverage.resumed(stream)) is not None:
@@ -163,10 +163,10 @@ class Poller:
                     detected_at=silence.detected_at,
                 )
 
-    def _fail(self, reason: str, seconds: float) -> None:
-        if self._answered_at is None:
+    def _hear(self, reason: str) -> None:
+        """Keep why the first answer is waited for; called by `_attempts` at each failure."""
+        if reason and self._answered_at is None:
             self._trouble = f"{self._around.dialect.venue}: {reason}"
-        logger().warning("a poll is tried again", request=self._poll.request.text, reason=reason, seconds=round(seconds, 1))
 
     def _refused(self, reason: str) -> None:
         """Tell a refusal once, in the venue's words; it is no trouble of ours, so the poller counts as ready."""

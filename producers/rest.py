@@ -10,8 +10,7 @@ import aiohttp
 
 from dialects.contract import Dialect, Request
 from topology.errors import Reject, Retry
-from topology.log import logger
-from topology.metrics import retries
+from topology.retry import Attempts, persist_async
 
 MOST_BYTES = 64 * 1024 * 1024
 TIMEOUT_SECONDS = 30.0
@@ -107,11 +106,4 @@ class Rest:
 
     async def get_patiently(self, request: Request, wait: Callable[[], float], line: str = "") -> tuple[bytes, int]:
         """Ask until there is an answer, waiting `wait()` seconds, or as long as the venue says, in between; Reject as `get`."""
-        while True:
-            try:
-                return await self.get(request, line)
-            except Retry as error:
-                seconds = max(wait(), error.after)
-                retries.labels("producers", "rest").inc()
-                logger().warning("a REST request is tried again", request=request.text, reason=str(error), seconds=round(seconds, 1))
-                await asyncio.sleep(seconds)
+        return await persist_async(lambda: self.get(request, line), Attempts("producers", "rest", about=request.text, wait=wait))

@@ -7,6 +7,8 @@ import secrets
 import signal
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import closing
+from functools import partial
 from typing import Any, TypeVar
 
 from dialects.catalogue import dialect as dialect_of
@@ -37,6 +39,7 @@ from topology.health import Health
 from topology.kafka import Publisher
 from topology.log import configure, logger
 from topology.registry import Registry
+from topology.retry import Attempts, persist_async
 from topology.secrets.credential import Environment, Identity
 from topology.secrets.events import listen_where_told
 from topology.secrets.opening import open_credentials
@@ -103,10 +106,17 @@ class Stage:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Produce until `stop` is set, then close every connection and deliver what was received. Raises Fatal."""
-        with Health(self._settings, self.name, self.status, self.faults), self._sealing:
-            codec = await self._patiently(lambda: self._registry.codec(self._topic, self._frame))
-            events = Publisher(self._settings.kafka, **{"delivery.timeout.ms": 0})
-            dead_letters = await self._patiently(lambda: DeadLetters(events, self._registry, self.name, now))
+        with (
+            Health(self._settings, self.name, self.status, self.faults),
+            self._sealing,
+            closing(Publisher(self._settings.kafka, **{"delivery.timeout.ms": 0})) as events,
+        ):
+            try:
+                codec = await self._from_registry(stop, lambda: self._registry.codec(self._topic, self._frame))
+                dead_letters = await self._from_registry(stop, lambda: DeadLetters(events, self._registry, self.name, now))
+            except Retry as error:
+                logger().info("stopped before it could begin", venue=self._dialect.venue, waited_for=str(error))
+                return
             outbox = self._outbox(dead_letters)
             shipping = asyncio.create_task(outbox.run())
             try:
@@ -115,10 +125,7 @@ class Stage:
                 self._state = "stopping"
                 await _end(shipping)
                 complete = await outbox.close(FLUSH_SECONDS)
-                try:
-                    await asyncio.to_thread(events.flush, FLUSH_SECONDS)
-                finally:
-                    events.close()
+                await asyncio.to_thread(events.flush, FLUSH_SECONDS)
                 logger().info("stopped", venue=self._dialect.venue, everything_delivered=complete)
 
     async def _produce(
@@ -267,20 +274,27 @@ class Stage:
     def _backoff(self) -> Backoff:
         return Backoff(self._settings.producer.backoff_first, self._settings.producer.backoff_most, self._random)
 
-    async def _patiently(self, work: Callable[[], T]) -> T:
-        """Do what needs a server, again and again while it is away."""
-        backoff = self._backoff()
-        while True:
-            try:
-                return await asyncio.to_thread(work)
-            except Retry as error:
-                self._state = str(error)
-                logger().warning("waiting", reason=str(error))
-                await asyncio.sleep(backoff.wait())
+    async def _from_registry(self, stop: asyncio.Event, ask: Callable[[], T]) -> T:
+        """Return what `ask` gets of the registry, waiting while that is away; raises Retry once `stop` is set while it waits."""
+
+        def say(reason: str) -> None:
+            self._state = reason or "starting"
+
+        attempts = Attempts("producers", "registry", wait=self._backoff().wait, say=say)
+        return await persist_async(lambda: asyncio.to_thread(ask), attempts, partial(_is_set_within, stop))
 
 
 def _silence(dialect: Dialect) -> dict[str, float]:
     return {name: channel.silence for name, channel in dialect.channels.items() if channel.silence is not None}
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:

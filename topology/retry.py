@@ -31,7 +31,8 @@ def doubling(first: float = FIRST, longest: float = LONGEST) -> Callable[[], flo
 class Attempts:
     """The attempts at one thing: how long to wait after each that failed, and who hears of it.
 
-    `stage` and `what` name it in metric and log; `wait` gives the seconds of the next wait (see `doubling`); `clock` gives seconds.
+    `stage` and `what` name it in metric and log, `about` says which one in the log alone: a label must not be any text. `wait` gives
+    the seconds of the next wait (see `doubling`); `say` is called by whoever calls `failed` and `worked`; `clock` gives seconds.
     Used by `persist` and `persist_async`, and by itself where the caller may not sleep, but does it again when its time has come.
     """
 
@@ -40,12 +41,14 @@ class Attempts:
         stage: str,
         what: str,
         *,
+        about: str = "",
         wait: Callable[[], float] | None = None,
         say: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stage = stage
         self._what = what
+        self._named = {"what": what, "about": about} if about else {"what": what}
         self._wait = wait or doubling()
         self._say = say
         self._clock = clock
@@ -61,13 +64,13 @@ class Attempts:
             self._say(str(error))
         if self._failures == 1 or self._clock() >= self._told_at + TOLD_EVERY:
             self._told_at = self._clock()
-            logger().warning("waiting", what=self._what, attempt=self._failures, reason=str(error), seconds=round(seconds, 1))
+            logger().warning("waiting", **self._named, attempt=self._failures, reason=str(error), seconds=round(seconds, 1))
         return seconds
 
     def worked(self) -> None:
         """Say that it is over, where an attempt had failed."""
         if self._failures:
-            logger().info("going on", what=self._what, attempts=self._failures + 1)
+            logger().info("going on", **self._named, attempts=self._failures + 1)
             self._failures = 0
             if self._say:
                 self._say("")
@@ -90,14 +93,18 @@ def persist(call: Callable[[], T], attempts: Attempts, sleep: Callable[[float], 
 
 
 async def persist_async(
-    call: Callable[[], Awaitable[T]], attempts: Attempts, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    call: Callable[[], Awaitable[T]], attempts: Attempts, sleep: Callable[[float], Awaitable[bool | None]] = asyncio.sleep
 ) -> T:
-    """Return what `call` returns, trying again while it raises Retry; on an event loop. What blocks goes through `asyncio.to_thread`."""
+    """Return what `call` returns, trying again while it raises Retry; on an event loop. What blocks goes through `asyncio.to_thread`.
+
+    `sleep` as in `persist`, awaited: where it returns True the last Retry is raised.
+    """
     while True:
         try:
             result = await call()
         except Retry as error:
-            await sleep(attempts.failed(error))
+            if await sleep(attempts.failed(error)):
+                raise
         else:
             attempts.worked()
             return result

@@ -65,9 +65,10 @@ class Reading:
         self._publisher.flush(20)
 
     @asynccontextmanager
-    async def reader(self) -> AsyncIterator[GapReader]:
-        """Read; what is taken is done at once."""
-        made = GapReader(self._kafka, self._registry, self._letters, self._group, self.lost.append, now)
+    async def reader(self, registry: Registry | None = None) -> AsyncIterator[GapReader]:
+        """Read; what is taken is done at once. `registry` where it is not that of the tests."""
+        found = registries.Registry(registry) if registry else self._registry
+        made = GapReader(self._kafka, found, self._letters, self._group, self.lost.append, now)
         made._topic = self.topic
 
         def take(batch: list[tuple[Place, Gap]]) -> None:
@@ -137,6 +138,24 @@ async def test_a_topic_made_anew_is_a_gap_and_read_from_its_start(reading: Readi
         await until(lambda: reading.taken[-1] == "new")
     (lost,) = reading.lost
     assert (lost["cause"], lost["state"], lost["from_sequence"]) == ("topic_reset", "unfillable", None)
+
+
+async def test_a_gap_whose_schema_cannot_be_had_is_left_to_the_next_reader(reading: Reading) -> None:
+    """A reader that is stopped while the registry is away has not read the gap, and commits nothing of it."""
+    reading.make_topic()
+    reading.write("a")
+    asked = asyncio.Event()
+
+    async def refuse(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as away:
+        host, port = away.sockets[0].getsockname()
+        async with reading.reader(Registry(url=f"http://{host}:{port}")):
+            await asyncio.wait_for(asked.wait(), 20)
+    async with reading.reader():
+        await until(lambda: reading.taken == ["a"])
 
 
 def deleted(reading: Reading, low: int) -> Callable[[], bool]:

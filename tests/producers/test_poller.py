@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from dialects import notices
 from dialects.binance.dialect import Binance
@@ -22,6 +23,7 @@ from schemas.codec import Codec
 from tests.waiting import until
 from topology.clock import now
 from topology.faults import Faults
+from topology.metrics import retries
 
 INTEREST, FUNDING = Stream("open_interest", "S"), Stream("funding", "S")
 
@@ -188,6 +190,21 @@ async def test_rounds_without_an_answer_are_a_silence(polled: Polled, how: str) 
         assert polled.coverage.silences == {}
     else:
         assert set(polled.coverage.silences) == {INTEREST}
+
+
+async def test_a_request_that_is_not_answered_is_told_once_and_counted_each_time(polled: Polled) -> None:
+    """Until the first answer the status says why; the log names the request once, and once more when it is answered."""
+    polled.answers["/interest"] = lambda: web.Response(status=502)
+    poller, tried = polled.poller("/interest", INTEREST), retries.labels("producers", "poll")
+    before = tried._value.get()
+    with capture_logs() as lines:
+        async with running(poller):
+            await until(lambda: tried._value.get() >= before + 3)
+            assert "status 502" in poller.status()
+            polled.answers.clear()
+            await until(lambda: not poller.status())
+    told = [(line["event"], line["about"]) for line in lines if line.get("what") == "poll"]
+    assert told == [("waiting", "GET /interest"), ("going on", "GET /interest")]
 
 
 async def test_one_that_fails_stops_no_other(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:

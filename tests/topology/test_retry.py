@@ -82,6 +82,17 @@ def test_who_must_stop_gets_the_reason() -> None:
         persist(failing(1), Attempts("test", "stop"), stop.wait)
 
 
+def test_which_one_it_was_is_told_in_the_log_alone() -> None:
+    """What is tried for many things is one label of the metric; the log says which of them it was."""
+    with capture_logs() as lines:
+        persist(failing(1), Attempts("test", "many", about="GET /depth"), Time().sleep)
+    assert [(line["event"], line["what"], line["about"]) for line in lines] == [
+        ("waiting", "many", "GET /depth"),
+        ("going on", "many", "GET /depth"),
+    ]
+    assert counted("many") == 1
+
+
 def test_other_errors_come_through() -> None:
     """Only Retry is tried again."""
     with pytest.raises(Fatal, match="no"):
@@ -102,3 +113,16 @@ def test_the_same_on_an_event_loop() -> None:
     assert asyncio.run(persist_async(asked, Attempts("test", "async", say=said.append), sleep)) == "done"
     assert time.waits == [1, 2, 4]
     assert said[-1] == ""
+
+
+def test_who_must_stop_on_an_event_loop_gets_the_reason() -> None:
+    """There too a sleep that is ended by a wish to stop raises what was waited for."""
+
+    async def asked() -> str:
+        return failing(1)()
+
+    async def stopped(_seconds: float) -> bool:
+        return True
+
+    with pytest.raises(Retry, match="away 0"):
+        asyncio.run(persist_async(asked, Attempts("test", "async stop"), stopped))
