@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from local.health_pages import readiness
+from local.health_pages import failing, readiness
 from local.java import find_java
 from local.reachability import unreachable
 from schemas.catalogue import events
@@ -163,6 +163,8 @@ def processes(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             f"stage {one['stage']}", "ok" if state == "ready" else "warn", f"process {one['pid']}: {state} {reason}".strip(), cure
         )
+        for fault in failing(str(one["stage"]), str(one["url"])):
+            yield Finding("fault of our own", "fail", f"{fault} (last five minutes)", f"{settings.state_dir}/logs has its traceback")
     if not found:
         yield Finding("stages", "warn", f"none of {', '.join(stages())} runs here", "`tidewire up` starts them all")
 

@@ -1,6 +1,6 @@
 """The live page in the terminal: pure drawing of what the monitor has read. It fits 80 x 24, and uses more where there is more."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -10,11 +10,13 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from local.readings import Reading, StageReading, VenueReading
+from local.readings import FaultReading, Reading, StageReading, VenueReading
 
 COLOURS = {"ready": "green", "starting": "yellow", "waiting": "yellow", "silent": "red", "down": "red"}
 NONE = "\u2013"
 FOOTER = "Ctrl-C stops everything in order; nothing is lost."
+MOST_FAULTS = 5
+"""Kinds of faults on the page at most; `tidewire doctor` tells all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +28,36 @@ class Page:
     seconds: float
     addresses: Sequence[tuple[str, str]]
     notes: Sequence[str]
-    left_out: dict[str, str]
+    unreachable: Mapping[str, str]
+    """Why venues that were wanted can't be reached."""
+    left_out: Mapping[str, str]
+    """Why venues that were wanted are not carried by such a run, whether they can be reached or not."""
     footer: str = FOOTER
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the page in as many lines as the terminal has; what is least needed is cut first."""
         height, width = options.height or console.height, options.max_width
+        known = {venue: f"unreachable: {reason}" for venue, reason in self.unreachable.items()}
+        known |= {venue: f"left out: {reason}" for venue, reason in self.left_out.items()}
+        venues: list[RenderableType] = [Rule("venues", style="dim", align="left"), _venues(self.reading, self.origin, known)]
         parts: list[RenderableType] = [
-            Rule("venues", style="dim", align="left"), _venues(self.reading, self.origin, self.left_out),
             Rule("stages", style="dim", align="left"), _stages(self.reading),
             Rule("rows in ClickHouse", style="dim", align="left"), _rows(self.reading, console, width),
             Rule("addresses", style="dim", align="left"), _addresses(self.addresses, width),
         ]  # fmt: skip
-        drawn = [*console.render_lines(self._header(), options.update(height=None), pad=False)]
-        for part in parts:
-            drawn += console.render_lines(part, options.update(height=None), pad=False)
+        drawn = _drawn(console, options, self._header(), *venues)
+        rest = _drawn(console, options, *parts)
+        if self.reading.failing:
+            drawn += _drawn(console, options, *_faults(self.reading.failing, height - len(drawn) - len(rest) - 2))
+        drawn += rest
         room = max(0, height - len(drawn) - 2)
         notes = [self.reading.trouble] if self.reading.trouble else []
         notes = [*self.notes, *notes][-min(room, 8) :] if room else []
         if notes:
-            drawn += console.render_lines(Rule("what happened", style="dim", align="left"), options.update(height=None), pad=False)
-            for note in notes:
-                drawn += console.render_lines(
-                    Text(note, style="dim", no_wrap=True, overflow="ellipsis"), options.update(height=None), pad=False
-                )
+            drawn += _drawn(console, options, Rule("what happened", style="dim", align="left"))
+            drawn += _drawn(console, options, *(Text(note, style="dim", no_wrap=True, overflow="ellipsis") for note in notes))
         drawn = drawn[: height - 1]
-        drawn += console.render_lines(Text(self.footer, style="bold"), options.update(height=None), pad=False)
+        drawn += _drawn(console, options, Text(self.footer, style="bold"))
         for number, line in enumerate(drawn):
             yield from line
             if number < len(drawn) - 1:
@@ -71,10 +77,26 @@ class Page:
             else Text("live market", style="bold green")
         )
         title = Text.assemble(("Tidewire ", "bold cyan"), label)
-        if self.origin == "simulated" and self.left_out:
+        if self.origin == "simulated" and self.unreachable:
             title.append("  no exchange can be reached from here", style="yellow")
         header.add_row(title, Text(clock(self.seconds), style="dim"))
         return header
+
+
+def _drawn(console: Console, options: ConsoleOptions, *parts: RenderableType) -> list[list[Segment]]:
+    return [line for part in parts for line in console.render_lines(part, options.update(height=None), pad=False)]
+
+
+def _faults(failing: Sequence[FaultReading], room: int) -> list[RenderableType]:
+    """Draw the newest faults, one a line, in `room` lines under a rule; one is there however little room there is."""
+    shown = max(1, min(room, MOST_FAULTS))
+    if len(failing) > shown:
+        shown = max(1, shown - 1)
+    parts: list[RenderableType] = [Rule("faults of our own, last five minutes", style="red", align="left")]
+    parts += [Text(str(one), style="red", no_wrap=True, overflow="ellipsis") for one in failing[:shown]]
+    if len(failing) > shown and room > 1:
+        parts.append(Text(f"and {len(failing) - shown} more: `tidewire doctor` tells all", style="red"))
+    return parts
 
 
 def clock(seconds: float) -> str:
@@ -104,7 +126,9 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _state(state: str, reason: str = "") -> Text:
+def _state(state: str, reason: str = "", *, failing: bool = False) -> Text:
+    if failing and state == "ready":
+        return Text("failing", style="red")
     return Text(f"{state}: {reason}" if reason and state != "ready" else state, style=COLOURS.get(state, ""))
 
 
@@ -112,20 +136,21 @@ def _bad(value: int | None) -> Text:
     return Text(count(value), style="red" if value else "")
 
 
-def _venues(reading: Reading, origin: str, left_out: dict[str, str]) -> Table:
+def _venues(reading: Reading, origin: str, absent: Mapping[str, str]) -> Table:
+    failing = {one.venue for one in reading.failing}
     table = _table("venue", "state", "frames/s", "frames", "sockets", "reconnects", "open gaps")
     for venue in reading.venues.values():
         producer = reading.stages.get(f"producers-{venue.name}")
-        table.add_row(*_venue(venue, origin, producer))
-    for name, reason in left_out.items():
+        table.add_row(*_venue(venue, origin, producer, failing=venue.name in failing))
+    for name, words in absent.items():
         if name not in reading.venues:
-            table.add_row(name, Text(f"unreachable: {reason}", style="yellow"), *[NONE] * 5)
+            table.add_row(name, Text(words, style="yellow"), *[NONE] * 5)
     return table
 
 
-def _venue(venue: VenueReading, origin: str, producer: StageReading | None) -> tuple[str | Text, ...]:
-    state = _state(producer.state, producer.reason) if producer else Text(NONE)
-    if producer and producer.state == "ready":
+def _venue(venue: VenueReading, origin: str, producer: StageReading | None, *, failing: bool) -> tuple[str | Text, ...]:
+    state = _state(producer.state, producer.reason, failing=failing) if producer else Text(NONE)
+    if producer and producer.state == "ready" and not failing:
         state = Text(origin, style="yellow" if origin == "simulated" else "green")
     return (
         venue.name,
@@ -140,12 +165,13 @@ def _venue(venue: VenueReading, origin: str, producer: StageReading | None) -> t
 
 def _stages(reading: Reading) -> Table:
     table = _table("stage", "state", "in/s", "out/s", "lag", "p50", "p99", "refused", "restarts")
+    failing = {one.stage for one in reading.failing}
     for stage in reading.stages.values():
         if stage.name.removeprefix("producers-") in reading.venues:
             continue
         table.add_row(
             stage.name,
-            _state(stage.state, stage.reason),
+            _state(stage.state, stage.reason, failing=stage.name in failing),
             count(stage.read_rate),
             count(stage.written_rate),
             count(stage.lag),
@@ -211,5 +237,6 @@ def lines(reading: Reading, seconds: float) -> str:
     )
     gaps = NONE if reading.open_gaps is None else count(sum(reading.open_gaps.values()))
     rows = count(sum(reading.rows.values()))
+    failing = f" | failing: {'; '.join(map(str, reading.failing[:MOST_FAULTS]))}" if reading.failing else ""
     trouble = f" | {reading.trouble}" if reading.trouble else ""
-    return f"{clock(seconds)} {venues} | {stages} | rows {rows} | open gaps {gaps}{trouble}"
+    return f"{clock(seconds)} {venues} | {stages} | rows {rows} | open gaps {gaps}{failing}{trouble}"

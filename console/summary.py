@@ -1,7 +1,7 @@
 """One run in one JSON document, and whether all was well."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from local.readings import Reading
@@ -70,13 +70,19 @@ def summary(supervisor: Supervisor, reading: Reading, outcome: Outcome, seconds:
         "rows": dict(outcome.rows),
         "gaps": {"published": outcome.topics.get("gaps", 0), "open": sum(outcome.open_gaps.values())},
         "dead_letters": sum(one.refused for one in reading.stages.values()),
+        "faults": [asdict(one) for one in reading.faults],
         "problems": problems,
     }
 
 
+def faults_found(reading: Reading) -> list[str]:
+    """Return each fault of our own during a run in words: a bug to be mended, though all else went on."""
+    return [f"a fault of our own: {one}" for one in reading.faults]
+
+
 def found_wrong(supervisor: Supervisor, reading: Reading, outcome: Outcome) -> list[str]:
     """Return what kept a run from being well, in words."""
-    wrong = list(supervisor.troubles)
+    wrong = [*supervisor.troubles, *faults_found(reading)]
     for stage in reading.stages.values():
         if supervisor.declared[stage.name].per_venue:
             if not stage.written:

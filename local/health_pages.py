@@ -6,6 +6,8 @@ import urllib.request
 from http import HTTPStatus
 from pathlib import Path
 
+from local.readings import FaultReading
+
 
 def pages_of(state_dir: Path) -> dict[int, str]:
     """Return the health address of each process that has written one, by process number.
@@ -46,3 +48,17 @@ def readiness(url: str) -> tuple[str, str]:
         return "waiting", str(json.loads(text).get("reason", ""))
     except json.JSONDecodeError:
         return "waiting", text[:100]
+
+
+def failing(stage: str, url: str) -> list[FaultReading]:
+    """Return the faults of the last five minutes that a process tells of itself, newest first; none where it does not answer."""
+    status, text = page(f"{url}/health") if url else (0, "")
+    if status != HTTPStatus.OK:
+        return []
+    try:
+        return [
+            FaultReading(stage, str(one["venue"]), str(one["event"]), int(one["count"]), str(one["reason"]))
+            for one in json.loads(text).get("faults", ())
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError):  # another program's page
+        return []

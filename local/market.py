@@ -17,11 +17,14 @@ NOT_SIMULATED = "it is not simulated"
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """The venues of a run with their settings, and why others are left out (in words, by venue)."""
+    """The venues of a run with their settings, and why others of those that were wanted are not among them (in words, by venue)."""
 
     origin: Literal["live", "simulated"]
     venues: Mapping[str, Venue]
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+    """Those that did not answer. In a simulated market they may be among `venues`, simulated."""
     left_out: Mapping[str, str] = field(default_factory=dict)
+    """Those that such a run cannot carry, whether they answer or not."""
 
 
 def wanted(settings: Settings, symbols: Sequence[str] = (), venues: Sequence[str] = ()) -> dict[str, Venue]:
@@ -48,10 +51,9 @@ def live(venues: Mapping[str, Venue], reasons: Mapping[str, str]) -> Market | No
     reached = {name: venue for name, venue in venues.items() if not reasons.get(name)}
     if not reached:
         return None
-    left_out = {name: reason for name, reason in reasons.items() if reason}
     # A venue whose address is set may itself be a simulator, and then says so.
     origin: Literal["live", "simulated"] = "live" if any(venue.origin == "live" for venue in reached.values()) else "simulated"
-    return Market(origin, reached, left_out)
+    return Market(origin, reached, unreachable={name: reason for name, reason in reasons.items() if reason})
 
 
 def simulated(venues: Mapping[str, Venue], addresses: Mapping[str, str], reasons: Mapping[str, str]) -> Market:
@@ -61,7 +63,7 @@ def simulated(venues: Mapping[str, Venue], addresses: Mapping[str, str], reasons
     left then, or which it does not serve. Raises Fatal where no venue is left.
     """
     served: dict[str, Venue] = {}
-    left_out = {name: reason for name, reason in reasons.items() if reason}
+    left_out: dict[str, str] = {}
     for name, venue in venues.items():
         spoken = all_dialects()[name]
         channels = tuple(one for one in venue.channels if not spoken.is_private([Stream(one, "")]))
@@ -81,7 +83,7 @@ def simulated(venues: Mapping[str, Venue], addresses: Mapping[str, str], reasons
             served[name] = venue.model_copy(update=changes)
     if not served:
         raise Fatal(f"the simulator serves none of {', '.join(venues)}: name another venue ({VENUE_NAMES})")
-    return Market("simulated", served, left_out)
+    return Market("simulated", served, {name: reason for name, reason in reasons.items() if reason}, left_out)
 
 
 def simulator_venues(venues: Mapping[str, Venue]) -> tuple[str, ...]:

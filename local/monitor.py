@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from local.health_pages import page, pages_of, readiness
-from local.readings import Reading, StageReading, VenueReading
+from local.health_pages import failing, page, pages_of, readiness
+from local.readings import FaultReading, Reading, StageReading, VenueReading
 from local.stage_process import StageProcess
-from local.tallies import Tally, by_label, parse, quantile, total
+from local.tallies import Tally, by_label, matching, parse, quantile, total
 from schemas.catalogue import event
 from topology.clickhouse import Questions
 from topology.errors import Fatal, Retry
@@ -23,6 +23,7 @@ LAG_SECONDS = 2.0
 ROWS_SECONDS = 5.0
 LATENCY = "tidewire_latency_seconds"
 IN, OUT, REFUSED = "tidewire_events_in_total", "tidewire_events_out_total", "tidewire_dead_letters_total"
+FAULTS = "tidewire_faults_total"
 
 
 def topics_of(names: tuple[str, ...]) -> list[str]:
@@ -49,6 +50,8 @@ class Monitor:
         self._venues = venues
         self._clock = clock
         self._tallies: dict[str, Tally] = {}
+        self._failing: dict[str, list[FaultReading]] = {}
+        self._reasons: dict[tuple[str, str, str], str] = {}
         self._lags: dict[str, int] = {}
         self._questions: Questions | None = None
         self._row_history: tuple[float, dict[str, int]] | None = None
@@ -114,10 +117,14 @@ class Monitor:
         pages = pages_of(self._settings.state_dir)
         for name, process in self._processes.items():
             pid = process.pid
+            self._failing[name] = []
             if pid is not None and pid in pages:
                 text = page(f"{pages[pid]}/metrics")[1]
                 if text:
                     self.samples(name).take(pid, parse(text), time)
+                self._failing[name] = failing(name, pages[pid])
+                for one in reversed(self._failing[name]):
+                    self._reasons[name, one.venue, one.event] = one.reason
 
     def _read_lags(self) -> None:
         wanted = {name: stage for name, stage in self._declared.items() if not stage.per_venue}
@@ -144,6 +151,8 @@ class Monitor:
         new = Reading(rows=old.rows, row_rates=old.row_rates, open_gaps=old.open_gaps, trouble=trouble)
         for name in self._declared:
             new.stages[name] = self._stage(name, pages)
+            new.failing += self._failing.get(name, ())
+            new.faults += self._faults(name)
         for name, venue in self._venues.items():
             new.venues[venue] = self._venue(name, venue)
             new.venues[venue].open_gaps = None if new.open_gaps is None else new.open_gaps.get(venue, 0)
@@ -172,6 +181,14 @@ class Monitor:
             whole_p50=quantile(everything, LATENCY, 0.5),
             whole_p99=quantile(everything, LATENCY, 0.99),
         )
+
+    def _faults(self, name: str) -> list[FaultReading]:
+        """Return the faults of the whole run: counted by metrics, which outlive a restart, with the last reason that was seen."""
+        counts: dict[tuple[str, str], int] = {}
+        for labels, value in matching(self.samples(name).all, FAULTS):
+            part = labels.get("venue", ""), labels.get("event", "")
+            counts[part] = counts.get(part, 0) + int(value)
+        return [FaultReading(name, *part, count, self._reasons.get((name, *part), "")) for part, count in counts.items() if count]
 
     def _venue(self, name: str, venue: str) -> VenueReading:
         tally = self.samples(name)

@@ -38,6 +38,26 @@ class VenueReading:
     open_gaps: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FaultReading:
+    """Faults of our own (topology/faults.py) in one part of one process; `venue` and `event` are empty where none is to blame."""
+
+    stage: str
+    venue: str
+    event: str
+    """The event, or of a producer the part of it."""
+    count: int
+    reason: str
+    """Of the last of them, with its place in our code; empty where it was never seen."""
+
+    def __str__(self) -> str:
+        """Return it for people: `binance trade failed 12 times in normalise: KeyError: 'p' (dialects/a.py:88 in read)`."""
+        times = "once" if self.count == 1 else f"{self.count:,} times"
+        of = " ".join(filter(None, (self.venue, self.event)))
+        words = f"{of} failed {times} in {self.stage}" if of else f"{self.stage} failed {times}"
+        return f"{words}: {self.reason or 'its log says why'}"
+
+
 @dataclass(slots=True)
 class Reading:
     """Everything now."""
@@ -47,4 +67,8 @@ class Reading:
     rows: dict[str, int] = field(default_factory=dict)
     row_rates: dict[str, float] = field(default_factory=dict)
     open_gaps: dict[str, int] | None = None
+    failing: list[FaultReading] = field(default_factory=list)
+    """Faults of the last five minutes, by kind, as /health tells them; the counts are of the process as it runs now."""
+    faults: list[FaultReading] = field(default_factory=list)
+    """Faults of the whole run, by stage, venue and event."""
     trouble: str = ""

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 from console.live_view import FOOTER, Page, lines
-from console.summary import Outcome, summary
+from console.summary import Outcome, faults_found, summary
 from local.supervisor import Options, Supervisor
 from topology.clickhouse import Questions
 from topology.errors import Fatal, Retry
@@ -74,7 +74,7 @@ class Run:
                 self._footer = "Stopping in order … (Ctrl-C again: do not wait for what is unread)"
                 seconds = time.monotonic() - started
                 self.supervisor.stop()
-                document: dict[str, Any] = self._summary(seconds) if self._duration else {"ok": True, "problems": []}
+                document: dict[str, Any] = self._summary(seconds) if self._duration else self._faults()
                 for problem in document["problems"]:
                     if problem not in self.supervisor.troubles:  # those were said as they came
                         self.say(problem)
@@ -134,7 +134,8 @@ class Run:
             time.monotonic() - started,
             self._addresses(),
             list(self._notes),
-            dict(supervisor.market.left_out),
+            supervisor.market.unreachable,
+            supervisor.market.left_out,
             self._footer,
         )
 
@@ -144,6 +145,11 @@ class Run:
         if self.supervisor.simulator:
             found.append(("simulator", self.supervisor.simulator))
         return [*found, ("logs", str(self.supervisor.logs))]
+
+    def _faults(self) -> dict[str, Any]:
+        """Return all that is told of a run that a person has ended: the faults of our own."""
+        problems = faults_found(self.supervisor.monitor.reading)
+        return {"ok": not problems, "problems": problems}
 
     def _summary(self, seconds: float) -> dict[str, Any]:
         supervisor = self.supervisor

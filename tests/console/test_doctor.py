@@ -10,6 +10,7 @@ import pytest
 
 from console import doctor
 from schemas.catalogue import events
+from topology.faults import Faults
 from topology.health import Health
 from topology.settings import ClickHouse, Kafka, Registry, Settings, Venue
 
@@ -77,6 +78,18 @@ def test_a_stage_that_waits_is_a_warning_with_its_reason(tmp_path: Path) -> None
     assert str(tmp_path / "logs") in waiting.cure
     (nobody,) = doctor.processes(settings)
     assert (nobody.what, nobody.how) == ("stages", "warn")
+
+
+def test_a_fault_of_our_own_fails(tmp_path: Path) -> None:
+    """A stage that does its work but failed on a venue is well, and the fault is a failure: where, how often, why, and what to read."""
+    settings, faults = Settings(state_dir=tmp_path), Faults("normalise")
+    faults.tell(KeyError("p"), venue="binance", event="trade", times=2)
+    with Health(settings, "normalise", faults=faults):
+        stage, fault = doctor.processes(settings)
+    assert (stage.what, stage.how) == ("stage normalise", "ok")
+    assert (fault.what, fault.how) == ("fault of our own", "fail")
+    assert fault.words == "binance trade failed 2 times in normalise: KeyError: 'p' (last five minutes)"
+    assert str(tmp_path / "logs") in fault.cure
 
 
 def test_exchanges_are_warned_of_and_not_failed(tmp_path: Path) -> None:

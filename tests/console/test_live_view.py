@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.screen import Screen
 
 from console.live_view import FOOTER, NONE, Page, clock, count, latency, lines
-from local.readings import Reading, StageReading, VenueReading
+from local.readings import FaultReading, Reading, StageReading, VenueReading
 
 SIZES = [(80, 24), (100, 30), (120, 30), (200, 60)]
 ADDRESSES = [
@@ -22,6 +22,7 @@ ADDRESSES = [
 ]
 READERS = ("normalise", "build_candles", "detect_gaps", "rebuild_books", "clickhouse")
 TABLES = ("book_deltas", "book_snapshots", "candles", "dead_letters", "frames", "gaps", "instruments", "quotes", "trades")
+FAULT = FaultReading("normalise", "binance", "trade", 12, "KeyError: 'p' (dialects/binance/frames.py:88 in read)")
 
 
 def reading(**changes: object) -> Reading:
@@ -39,9 +40,16 @@ def reading(**changes: object) -> Reading:
     return replace(Reading(stages, venues, rows, rates, {"binance": 0}), **changes)  # type: ignore[arg-type]  # each test's own
 
 
-def page(known: Reading, *, origin: str = "simulated", notes: Sequence[str] = (), left_out: dict[str, str] | None = None) -> Page:
+def page(
+    known: Reading,
+    *,
+    origin: str = "simulated",
+    notes: Sequence[str] = (),
+    unreachable: dict[str, str] | None = None,
+    left_out: dict[str, str] | None = None,
+) -> Page:
     """Return the page of a reading."""
-    return Page(known, origin, 3723.0, ADDRESSES, list(notes), left_out or {})
+    return Page(known, origin, 3723.0, ADDRESSES, list(notes), unreachable or {}, left_out or {})
 
 
 def drawn(shown: Page, width: int, height: int) -> list[str]:
@@ -107,8 +115,8 @@ def test_no_count_is_cut(width: int, height: int, rows: int) -> None:
 
 def test_a_simulated_market_cannot_be_taken_for_a_real_one() -> None:
     """The first line and each venue say so, and why it is simulated."""
-    left_out = {"binance": "no answer within 3 s"}
-    found = drawn(page(reading(), left_out=left_out), 100, 30)
+    unreachable = {"binance": "no answer within 3 s"}
+    found = drawn(page(reading(), unreachable=unreachable), 100, 30)
     assert "SIMULATED MARKET" in found[0]
     assert "no exchange can be reached from here" in found[0]
     assert sum("simulated" in line for line in found[1:]) == 2
@@ -118,16 +126,53 @@ def test_a_simulated_market_cannot_be_taken_for_a_real_one() -> None:
 
 
 def test_what_is_not_well_is_said_with_its_reason() -> None:
-    """A stage that waits or is down says why, a venue that is left out too; trouble in looking is among the notes."""
+    """A stage that waits or is down says why, a venue that is unreachable too; trouble in looking is among the notes."""
     known = reading(trouble="the broker did not say its offsets")
     known.stages["normalise"] = replace(known.stages["normalise"], state="waiting", reason="no broker", p50=None, lag=None)
     known.stages["producers-kraken"] = replace(known.stages["producers-kraken"], state="down", reason="killed")
-    found = "\n".join(drawn(page(known, origin="live", left_out={"mtgox": "HTTP 451"}), 120, 40))
+    found = "\n".join(drawn(page(known, origin="live", unreachable={"mtgox": "HTTP 451"}), 120, 40))
     assert re.search(r"normalise +waiting: no broker", found)
     assert re.search(r"kraken +down: killed", found)
     assert re.search(r"mtgox +unreachable: HTTP 451", found)
     assert "the broker did not say its offsets" in found
     assert NONE in found
+
+
+def test_a_venue_left_out_is_not_called_unreachable() -> None:
+    """What such a run cannot carry is left out with its reason, and nobody is told that an exchange can't be reached."""
+    found = drawn(page(reading(), left_out={"mtgox": "it is not simulated"}), 100, 30)
+    assert any(re.search(r"mtgox +left out: it is not simulated", line) for line in found)
+    assert "reached" not in found[0]
+    assert not any("unreachable" in line for line in found)
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_faults_of_our_own_are_on_the_page(width: int, height: int) -> None:
+    """Which venue, which event, how often and why stand under the venues; venue and stage are failing, and all else is still there."""
+    found = drawn(page(reading(failing=[FAULT]), notes=["x"] * 40), width, height)
+    text = "\n".join(found)
+    assert "faults of our own, last five minutes" in text
+    assert "binance trade failed 12 times in normalise: KeyError: 'p'" in text
+    for name, state in (("binance", "failing"), ("kraken", "simulated"), ("normalise", "failing"), ("clickhouse", "ready")):
+        assert any(line.split()[:2] == [name, state] for line in found), name
+    for name, address in ADDRESSES:
+        assert f"{name} {address}" in text
+    assert "of our own" not in "\n".join(drawn(page(reading()), width, height))
+
+
+def test_many_faults_leave_room_for_the_rest() -> None:
+    """The newest are shown, as many as there is room for, and how many more there are; with no room at all it is still one."""
+    many = [replace(FAULT, event=f"event{number}") for number in range(20)]
+    found = drawn(page(reading(failing=many)), 120, 40)
+    assert [line.split()[1] for line in found if "failed 12 times" in line] == [f"event{number}" for number in range(4)]
+    assert "and 16 more: `tidewire doctor` tells all" in "\n".join(found)
+    assert sum("failed 12 times" in line for line in drawn(page(reading(failing=many)), 80, 12)) == 1
+
+
+def test_a_fault_is_told_in_plain_words() -> None:
+    """Venue, event and stage as far as they are known, once or how often, and where to look where no reason was seen."""
+    assert str(FAULT) == "binance trade failed 12 times in normalise: KeyError: 'p' (dialects/binance/frames.py:88 in read)"
+    assert str(FaultReading("clickhouse", "", "", 1, "")) == "clickhouse failed once: its log says why"
 
 
 def test_the_newest_notes_are_kept() -> None:
@@ -150,6 +195,8 @@ def test_one_line_says_the_same_in_a_log() -> None:
     assert line.startswith("0:01:05 binance 543/s, kraken 543/s | normalise ready 1,234/s lag 12 p50 3.1 ms p99 1.2 s; ")
     assert line.endswith(f"rows {12_345_678 * len(TABLES):,} | open gaps 3 | no broker")
     assert "producers" not in line
+    failing = lines(reading(open_gaps={}, failing=[FAULT, replace(FAULT, venue="kraken")]), 65)
+    assert failing.endswith(f"| open gaps 0 | failing: {FAULT}; {replace(FAULT, venue='kraken')}")
     assert f"open gaps {NONE}" in lines(Reading(), 0)
 
 

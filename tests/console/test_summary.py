@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from console.commands.up import Run
 from console.summary import Outcome, milliseconds, summary
-from local.readings import Reading, StageReading, VenueReading
+from local.monitor import Monitor
+from local.readings import FaultReading, Reading, StageReading, VenueReading
 from local.supervisor import Options, Supervisor
 from topology.flow import stages
-from topology.settings import Settings, Venue
+from topology.settings import Kafka, Settings, Venue
 
 GOOD_TOPICS = {"raw.binance": 7, "gaps": 2, "trades": 5}
 GOOD_ROWS = {"frames": 7, "trades": 5}
@@ -91,6 +93,30 @@ def test_losses_gaps_and_an_empty_database_are_problems(tmp_path: Path) -> None:
         "no frame reached ClickHouse",
     ]
     assert found["gaps"]["open"] == 2
+
+
+def test_a_run_with_faults_of_our_own_was_not_well(tmp_path: Path) -> None:
+    """Each is a problem in words, and stands in the document by its parts: what went on beside it does not make the run well."""
+    known = reading()
+    known.faults = [FaultReading("normalise", "binance", "trade", 12, "KeyError: 'p'")]
+    found = summed(supervised(tmp_path), known)
+    assert (found["ok"], found["problems"]) == (
+        False,
+        ["a fault of our own: binance trade failed 12 times in normalise: KeyError: 'p'"],
+    )
+    assert found["faults"] == [{"stage": "normalise", "venue": "binance", "event": "trade", "count": 12, "reason": "KeyError: 'p'"}]
+
+
+def test_a_run_that_a_person_ends_tells_its_faults(tmp_path: Path) -> None:
+    """Without a summary faults of our own are told all the same, and nothing else: such a run was not well."""
+    run = Run(Settings(state_dir=tmp_path, kafka=Kafka(brokers="127.0.0.1:1")), Options(), plain=True, duration=0)
+    run.supervisor._monitor = monitor = Monitor(run.supervisor.settings, {}, {}, {})
+    try:
+        assert run._faults() == {"ok": True, "problems": []}
+        monitor.reading.faults = [FaultReading("clickhouse", "kraken", "trade", 1, "ValueError: x")]
+        assert run._faults() == {"ok": False, "problems": ["a fault of our own: kraken trade failed once in clickhouse: ValueError: x"]}
+    finally:
+        monitor.close()
 
 
 def test_without_the_sink_no_row_is_missed(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from dialects.catalogue import all_dialects
 from local.monitor import Monitor, topics_of
+from local.readings import FaultReading
 from local.stage_process import StageProcess
 from local.watchdog import Watchdog
 from tests.filled import Source
 from tests.sinks.market import trade
+from topology.faults import RED_FOR, Faults
 from topology.flow import stages
 from topology.health import Health
 from topology.metrics import events_in
@@ -50,6 +52,31 @@ def test_what_is_read_of_a_run(filled: Settings, tmp_path: Path) -> None:
     finally:
         monitor.close()
         watchdog.close()
+
+
+def test_faults_are_read_as_they_are_and_kept_for_the_summary(tmp_path: Path) -> None:
+    """A stage's own page says which faults are recent; of the run all are counted, with the last reason, also after it has ended."""
+    settings = Settings(state_dir=tmp_path)
+    watchdog, venue, time = Watchdog(), "faulty", 0
+    processes = {"normalise": Ourselves("normalise", [], {}, tmp_path, watchdog)}
+    monitor = Monitor(settings, processes, {"normalise": stages()["normalise"]}, {}, lambda: -1.0)  # the servers' turn comes at 0
+    faults = Faults("normalise", lambda: time)
+    try:
+        with Health(settings, "normalise", faults=faults):
+            faults.tell(KeyError("p"), venue=venue, event="trade", times=3)
+            first = monitor.read()
+            faults.tell(KeyError("q"), venue=venue, event="trade")
+            monitor.read()
+            time = RED_FOR
+            later = monitor.read()
+        ended = monitor.read()
+    finally:
+        monitor.close()
+        watchdog.close()
+    assert first.failing == [FaultReading("normalise", venue, "trade", 3, "KeyError: 'p'")]
+    assert later.failing == ended.failing == []
+    for one in (later, ended):
+        assert [fault for fault in one.faults if fault.venue == venue] == [FaultReading("normalise", venue, "trade", 4, "KeyError: 'q'")]
 
 
 def test_servers_that_are_away_are_trouble_not_an_end(tmp_path: Path) -> None:

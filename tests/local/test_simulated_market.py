@@ -69,7 +69,7 @@ def test_what_is_simulated_is_labelled_so(served: dict[str, str]) -> None:
     reasons = dict.fromkeys(all_dialects(), "no answer")
     market = simulated(wanted(Settings()), served, reasons)
     assert market.origin == "simulated"
-    assert market.left_out == reasons
+    assert (market.unreachable, market.left_out) == (reasons, {})
     for name, venue in market.venues.items():
         assert (venue.origin, venue.websocket, venue.rest) == ("simulated", served[f"{name}_ws"], served[f"{name}_rest"])
         assert venue.symbols == all_dialects()[name].default_symbols
@@ -92,6 +92,7 @@ def test_a_venue_of_private_channels_alone_is_not_simulated() -> None:
     market = simulated(wanted_ones, addresses, {"kraken": "no answer"})
     assert list(market.venues) == ["binance"]
     assert market.left_out == {"kraken": "orders can't be simulated without a credential"}
+    assert market.unreachable == {"kraken": "no answer"}
     with pytest.raises(Fatal, match="serves none of kraken"):
         simulated({"kraken": wanted_ones["kraken"]}, addresses, {})
 
@@ -110,7 +111,8 @@ def test_a_market_is_live_where_any_venue_is_reached() -> None:
     venues = {"binance": Venue(), "kraken": Venue()}
     market = live(venues, {"binance": "", "kraken": "no answer"})
     assert market is not None
-    assert (market.origin, list(market.venues), market.left_out) == ("live", ["binance"], {"kraken": "no answer"})
+    assert (market.origin, list(market.venues), market.unreachable) == ("live", ["binance"], {"kraken": "no answer"})
+    assert market.left_out == {}
     assert live(venues, dict.fromkeys(venues, "no answer")) is None
     own = live({"binance": Venue(origin="simulated")}, {})
     assert own is not None
