@@ -70,5 +70,5 @@ generate: venv ## write what follows from schemas, dialects and stages: schemas/
 	$(BIN)/python -m console.generated
 
 clean: ## take away what was made here; the data of runs stays (`tidewire up --fresh` clears it)
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage coverage.xml
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* coverage.xml
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
