@@ -27,39 +27,47 @@ _Levels = list[tuple[str, str]]
 
 
 class _Trade(msgspec.Struct, gc=False, tag_field="e", tag="trade"):
-    s: str
-    t: _Whole
-    p: str
-    q: str
-    T: _Whole
-    m: bool
+    """`{"e":"trade","E":1732552200001,"s":"BTCUSDT","t":812345,"p":"97000.10","q":"0.00150","T":1732552200000,"m":true,"M":true}`."""
+
+    symbol: str = msgspec.field(name="s")
+    id: _Whole = msgspec.field(name="t")
+    price: str = msgspec.field(name="p")
+    size: str = msgspec.field(name="q")
+    time: _Whole = msgspec.field(name="T")
+    buyer_is_maker: bool = msgspec.field(name="m")
 
 
 class _AggregateTrade(msgspec.Struct, gc=False, tag_field="e", tag="aggTrade"):
-    s: str
-    a: _Whole
-    p: str
-    q: str
-    T: _Whole
-    m: bool
+    """A trade's fields, its id the aggregate's in `a`, and the first and last trade in `f` and `l`."""
+
+    symbol: str = msgspec.field(name="s")
+    id: _Whole = msgspec.field(name="a")
+    price: str = msgspec.field(name="p")
+    size: str = msgspec.field(name="q")
+    time: _Whole = msgspec.field(name="T")
+    buyer_is_maker: bool = msgspec.field(name="m")
 
 
 class _Depth(msgspec.Struct, tag_field="e", tag="depthUpdate"):
-    E: _Whole
-    s: str
-    U: _Whole
-    u: _Whole
-    b: _Levels
-    a: _Levels
+    """`{"e":"depthUpdate","E":1732552200100,"s":"BTCUSDT","U":501,"u":503,"b":[["97000.00","1.2"]],"a":[["97000.10","0"]]}`."""
+
+    time: _Whole = msgspec.field(name="E")
+    symbol: str = msgspec.field(name="s")
+    first_id: _Whole = msgspec.field(name="U")
+    last_id: _Whole = msgspec.field(name="u")
+    bids: _Levels = msgspec.field(name="b")
+    asks: _Levels = msgspec.field(name="a")
 
 
 class _Quote(msgspec.Struct, gc=False):
-    u: _Whole
-    s: str
-    b: str
-    B: str
-    a: str
-    A: str
+    """`{"u":504,"s":"BTCUSDT","b":"97000.00","B":"1.2","a":"97000.10","A":"0.4"}`: without a time, and without `e`."""
+
+    update_id: _Whole = msgspec.field(name="u")
+    symbol: str = msgspec.field(name="s")
+    bid_price: str = msgspec.field(name="b")
+    bid_size: str = msgspec.field(name="B")
+    ask_price: str = msgspec.field(name="a")
+    ask_size: str = msgspec.field(name="A")
 
 
 class _DepthReply(msgspec.Struct):
@@ -69,80 +77,60 @@ class _DepthReply(msgspec.Struct):
 
 
 class _OldTrade(msgspec.Struct):
+    """A trade of a REST reply, whose symbol stands in the request alone."""
+
     id: _Whole
     price: str
-    qty: str
+    size: str = msgspec.field(name="qty")
     time: _Whole
-    is_buyer_maker: bool = msgspec.field(name="isBuyerMaker")
+    buyer_is_maker: bool = msgspec.field(name="isBuyerMaker")
 
 
 def _time(time: int) -> int:
     return time if time >= FIRST_MICROSECOND else time * 1000
 
 
-def _trades(found: Sequence[_Trade]) -> dict[str, Any]:
+def _trades(found: Sequence[_Trade | _AggregateTrade]) -> dict[str, Any]:
+    return {"symbol": [one.symbol for one in found]} | _of_any_symbol(found)
+
+
+def _of_any_symbol(found: Sequence[_Trade | _AggregateTrade | _OldTrade]) -> dict[str, Any]:
+    """Return the columns of trades but for their symbol."""
     return {
-        "symbol": [one.s for one in found],
-        "event_time": [_time(one.T) for one in found],
-        "trade_id": [str(one.t) for one in found],
-        "sequence": [one.t for one in found],
-        "price": [encode(one.p) for one in found],
-        "size": [encode(one.q) for one in found],
-        "side": [_TAKER[one.m] for one in found],
-        "replayed": False,
-    }
-
-
-def _aggregate_trades(found: Sequence[_AggregateTrade]) -> dict[str, Any]:
-    return {
-        "symbol": [one.s for one in found],
-        "event_time": [_time(one.T) for one in found],
-        "trade_id": [str(one.a) for one in found],
-        "sequence": [one.a for one in found],
-        "price": [encode(one.p) for one in found],
-        "size": [encode(one.q) for one in found],
-        "side": [_TAKER[one.m] for one in found],
-        "replayed": False,
-    }
-
-
-def _old_trades(found: Sequence["_OldTrade"], symbol: str) -> dict[str, Any]:
-    return {
-        "symbol": symbol,
         "event_time": [_time(one.time) for one in found],
         "trade_id": [str(one.id) for one in found],
         "sequence": [one.id for one in found],
         "price": [encode(one.price) for one in found],
-        "size": [encode(one.qty) for one in found],
-        "side": [_TAKER[one.is_buyer_maker] for one in found],
+        "size": [encode(one.size) for one in found],
+        "side": [_TAKER[one.buyer_is_maker] for one in found],
         "replayed": False,
     }
 
 
 def _quotes(found: Sequence[_Quote]) -> dict[str, Any]:
     return {
-        "symbol": [one.s for one in found],
+        "symbol": [one.symbol for one in found],
         "event_time": None,
-        "sequence": [one.u for one in found],
-        "bid_price": [encode(one.b) for one in found],
-        "bid_size": [encode(one.B) for one in found],
-        "ask_price": [encode(one.a) for one in found],
-        "ask_size": [encode(one.A) for one in found],
+        "sequence": [one.update_id for one in found],
+        "bid_price": [encode(one.bid_price) for one in found],
+        "bid_size": [encode(one.bid_size) for one in found],
+        "ask_price": [encode(one.ask_price) for one in found],
+        "ask_size": [encode(one.ask_size) for one in found],
     }
 
 
 def _depths(found: Sequence[_Depth]) -> dict[str, Any]:
     return {
-        "symbol": [one.s for one in found],
-        "event_time": [_time(one.E) for one in found],
-        "bid_prices": [[encode(price) for price, _ in one.b] for one in found],
-        "bid_sizes": [[encode(size) for _, size in one.b] for one in found],
-        "ask_prices": [[encode(price) for price, _ in one.a] for one in found],
-        "ask_sizes": [[encode(size) for _, size in one.a] for one in found],
+        "symbol": [one.symbol for one in found],
+        "event_time": [_time(one.time) for one in found],
+        "bid_prices": [[encode(price) for price, _ in one.bids] for one in found],
+        "bid_sizes": [[encode(size) for _, size in one.bids] for one in found],
+        "ask_prices": [[encode(price) for price, _ in one.asks] for one in found],
+        "ask_sizes": [[encode(size) for _, size in one.asks] for one in found],
         "is_snapshot": False,
         "depth": 0,
-        "first_sequence": [one.U for one in found],
-        "last_sequence": [one.u for one in found],
+        "first_sequence": [one.first_id for one in found],
+        "last_sequence": [one.last_id for one in found],
     }
 
 
@@ -156,7 +144,7 @@ _TYPES: Mapping[str, tuple[Any, Shape]] = {
     name: (data, _shape(event, name, data, columns))
     for name, data, event, columns in (
         ("trade", _Trade, "trade", _trades),
-        ("aggTrade", _AggregateTrade, "trade", _aggregate_trades),
+        ("aggTrade", _AggregateTrade, "trade", _trades),
         ("depthUpdate", _Depth, "book_delta", _depths),
         ("bookTicker", _Quote, "quote", _quotes),
     )
@@ -222,8 +210,9 @@ def _reply(frame: Frame) -> list[Made]:
         if path == "/api/v3/depth":
             return [Made("book_delta", _snapshot(_decode_depth(frame.payload), symbol, limit))]
         if path in {"/api/v3/historicalTrades", "/api/v3/trades"}:
-            old = Shape("trade", lambda payload, _memory: _decode_old_trades(payload), lambda rows: _old_trades(rows, symbol))
-            return made_of(old, _decode_old_trades(frame.payload))
+            rows = _decode_old_trades(frame.payload)
+            shape_of_symbol = Shape("trade", lambda _payload, _memory: rows, lambda found: {"symbol": symbol} | _of_any_symbol(found))
+            return made_of(shape_of_symbol, rows)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidDatum(f"binance: {path}: {_words(frame.payload) or error}") from error
     raise InvalidDatum(f"binance: a reply to {frame.request!r}, which nobody knows how to read")
