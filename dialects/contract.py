@@ -157,8 +157,8 @@ class Frame(NamedTuple):
     payload: bytes
 
 
-class Made(NamedTuple):
-    """One event made from a frame: the event's name (`trade`, `book_delta` …) and its own fields.
+class DecodedEvent(NamedTuple):
+    """One event decoded from a frame: the event's name (`trade`, `book_delta` …) and its own fields.
 
     The header (venue, origin, provenance, place in the frame, losses) and the schema's defaults are added where frames are
     normalised, so that a dialect says only what the venue said.
@@ -204,13 +204,13 @@ class Shape(NamedTuple):
 UNREADABLE = (InvalidDatum, msgspec.MsgspecError, ValueError, RecursionError)
 
 
-def made_of(shape: Shape, rows: Sequence[Any]) -> list[Made]:
+def decoded_events(shape: Shape, rows: Sequence[Any]) -> list[DecodedEvent]:
     """Return the events of one frame's rows as `Dialect.read` gives them; InvalidDatum as the shape."""
     if not rows:
         return []
     columns = shape.columns(rows)
     return [
-        Made(shape.event, {name: column[row] if isinstance(column, list) else column for name, column in columns.items()})
+        DecodedEvent(shape.event, {name: column[row] if isinstance(column, list) else column for name, column in columns.items()})
         for row in range(len(rows))
     ]
 
@@ -357,7 +357,7 @@ class Dialect(ABC):
         return None
 
     @abstractmethod
-    def read(self, frame: Frame, memory: Memory) -> Iterable[Made]:
+    def read(self, frame: Frame, memory: Memory) -> Iterable[DecodedEvent]:
         """Return the events in a frame (kind `message` or `reply`), in the order they hold; none for acknowledgements and heartbeats.
 
         `memory` is this connection's, kept by the normaliser across restarts, which calls this in the order of frames.

@@ -19,12 +19,12 @@ from dialects.binance.instruments import EVERY, polls
 from dialects.contract import (
     Asked,
     Channel,
+    DecodedEvent,
     Dialect,
     Endpoints,
     Frame,
     FrameSignal,
     Limits,
-    Made,
     Memory,
     Poll,
     Request,
@@ -102,7 +102,7 @@ class Binance(Dialect):
         """Return the shape of a combined frame of a type we know."""
         return shape(payload)
 
-    def read(self, frame: Frame, memory: Memory) -> Iterable[Made]:
+    def read(self, frame: Frame, memory: Memory) -> Iterable[DecodedEvent]:
         """Return the event in a frame, or the trades in a reply.
 
         `aggTrade` frames are known (id and sequence are the aggregate's) but never subscribed: their ids are another

@@ -13,7 +13,7 @@ import msgspec
 import orjson
 
 from dialects.binance.instruments import PATH, instruments
-from dialects.contract import Frame, Made, Memory, Shape, made_of
+from dialects.contract import DecodedEvent, Frame, Memory, Shape, decoded_events
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 
@@ -164,7 +164,7 @@ def shape(payload: bytes) -> Shape | None:
     return _SHAPES.get(payload[start : start + 5])
 
 
-def read(frame: Frame, memory: Memory) -> Iterable[Made]:
+def read(frame: Frame, memory: Memory) -> Iterable[DecodedEvent]:
     """Return the event in a pushed frame, or the events in a reply; InvalidDatum says why there is none.
 
     `aggTrade` frames are known: id and sequence are the aggregate's.
@@ -175,12 +175,12 @@ def read(frame: Frame, memory: Memory) -> Iterable[Made]:
     if known is None:
         return _plain(frame)
     try:
-        return made_of(known, known.decode(frame.payload, memory))
+        return decoded_events(known, known.decode(frame.payload, memory))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidDatum(f"binance: {error}") from error
 
 
-def _plain(frame: Frame) -> list[Made]:
+def _plain(frame: Frame) -> list[DecodedEvent]:
     """Read a frame that is not in the usual form: not combined, other spacing, an answer, or nothing we know."""
     try:
         document = orjson.loads(frame.payload)
@@ -188,7 +188,7 @@ def _plain(frame: Frame) -> list[Made]:
         name = data.get("e", "bookTicker" if "B" in data and "A" in data else None)
         if name in _TYPES:
             kind, known = _TYPES[name]
-            return made_of(known, (msgspec.convert(data, kind),))
+            return decoded_events(known, (msgspec.convert(data, kind),))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidDatum(f"binance: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
@@ -198,21 +198,21 @@ def _plain(frame: Frame) -> list[Made]:
     raise InvalidDatum(f"binance: unknown message type {name!r}: {frame.payload[:80]!r}")
 
 
-def _reply(frame: Frame) -> list[Made]:
+def _reply(frame: Frame) -> list[DecodedEvent]:
     request = frame.request or ""
     if request.partition(" ")[2].partition("?")[0] == PATH:
         try:
-            return [Made("instrument", fields) for fields in instruments(frame.payload)]
+            return [DecodedEvent("instrument", fields) for fields in instruments(frame.payload)]
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise InvalidDatum(f"binance: {PATH}: {_words(frame.payload) or error}") from error
     path, symbol, limit = _asked_for(request)
     try:
         if path == "/api/v3/depth":
-            return [Made("book_delta", _snapshot(_decode_depth(frame.payload), symbol, limit))]
+            return [DecodedEvent("book_delta", _snapshot(_decode_depth(frame.payload), symbol, limit))]
         if path in {"/api/v3/historicalTrades", "/api/v3/trades"}:
             rows = _decode_old_trades(frame.payload)
             shape_of_symbol = Shape("trade", lambda _payload, _memory: rows, lambda found: {"symbol": symbol} | _of_any_symbol(found))
-            return made_of(shape_of_symbol, rows)
+            return decoded_events(shape_of_symbol, rows)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidDatum(f"binance: {path}: {_words(frame.payload) or error}") from error
     raise InvalidDatum(f"binance: a reply to {frame.request!r}, which nobody knows how to read")

@@ -15,11 +15,11 @@ from dialects.bybit.replies import STATUS, instruments_request, next_page, refus
 from dialects.bybit.session import BybitSession
 from dialects.contract import (
     Channel,
+    DecodedEvent,
     Dialect,
     Endpoints,
     Frame,
     Limits,
-    Made,
     Memory,
     Poll,
     Refusal,
@@ -98,7 +98,7 @@ class Bybit(Dialect):
         """Return the shape of a frame of trades, a book, a best quote or liquidations."""
         return shapes_of(self.market).of(payload)
 
-    def read(self, frame: Frame, memory: Memory) -> Iterable[Made]:
+    def read(self, frame: Frame, memory: Memory) -> Iterable[DecodedEvent]:
         """Return the events in a frame; memory holds what was last said of each ticker and notice."""
         return read(frame, memory, self.market)
 

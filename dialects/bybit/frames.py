@@ -20,7 +20,7 @@ from dialects.bybit.tickers import TickerMessage, read_ticker
 from dialects.bybit.times import Millis, microseconds
 from dialects.bybit.topics import STATUS, depth_of
 from dialects.bybit.trades import TradeMessage, columns_of
-from dialects.contract import Frame, Made, Memory, Shape, made_of
+from dialects.contract import DecodedEvent, Frame, Memory, Shape, decoded_events
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 
@@ -40,6 +40,8 @@ class _Book(msgspec.Struct):
 
 
 class _Books(msgspec.Struct):
+    """`{"topic":"orderbook.50.BTCUSDT","type":"delta","ts":1790000000020,"data":{"s":"BTCUSDT","b":[["64255.5","5.1"]],"a":[],"u":8}}`."""
+
     topic: str
     type: Literal["snapshot", "delta"]
     ts: Millis
@@ -48,6 +50,8 @@ class _Books(msgspec.Struct):
 
 
 class _Best(msgspec.Struct):
+    """The same of `orderbook.1.BTCUSDT`: its best levels as a snapshot each time."""
+
     type: Literal["snapshot"]
     ts: Millis
     data: _Book
@@ -55,6 +59,8 @@ class _Best(msgspec.Struct):
 
 
 class _Liquidation(msgspec.Struct, gc=False):
+    """`{"T":1790000000471,"s":"BTCUSDT","S":"Buy","v":"0.006","p":"64101.30"}`: one of `data` of `allLiquidation.BTCUSDT`."""
+
     time: Millis = msgspec.field(name="T")
     symbol: str = msgspec.field(name="s")
     side: str = msgspec.field(name="S")
@@ -187,7 +193,7 @@ _decode_statuses = msgspec.json.Decoder(Statuses).decode
 _OPERATIONS = {"subscribe", "unsubscribe", "ping", "pong", "auth"}
 
 
-def read(frame: Frame, memory: Memory, market: Market) -> Iterable[Made]:
+def read(frame: Frame, memory: Memory, market: Market) -> Iterable[DecodedEvent]:
     """Return the events in a frame of a market; InvalidDatum says why there are none."""
     payload = frame.payload
     try:
@@ -195,7 +201,7 @@ def read(frame: Frame, memory: Memory, market: Market) -> Iterable[Made]:
             return read_reply(frame, memory, market)
         shape = shapes_of(market).of(payload)
         if shape is not None:
-            return made_of(shape, shape.decode(payload, memory))
+            return decoded_events(shape, shape.decode(payload, memory))
         if payload.startswith(_TICKER):
             return _ticker(payload, memory, market)
         return _plain(payload, memory, market)
@@ -203,7 +209,7 @@ def read(frame: Frame, memory: Memory, market: Market) -> Iterable[Made]:
         raise InvalidDatum(f"{frame.venue}: {error}") from error
 
 
-def _plain(payload: bytes, memory: Memory, market: Market) -> Iterable[Made]:
+def _plain(payload: bytes, memory: Memory, market: Market) -> Iterable[DecodedEvent]:
     """Read a frame that does not begin with its topic, or is an answer to us."""
     head = _decode_head(payload)
     if head.topic is None:
@@ -212,7 +218,7 @@ def _plain(payload: bytes, memory: Memory, market: Market) -> Iterable[Made]:
         raise InvalidDatum(f"neither a topic nor an answer: {payload[:80]!r}")
     shape = shapes_of(market).named(head.topic.encode())
     if shape is not None:
-        return made_of(shape, shape.decode(payload, memory))
+        return decoded_events(shape, shape.decode(payload, memory))
     if head.topic.startswith("tickers."):
         return _ticker(payload, memory, market)
     if head.topic == STATUS:
@@ -221,7 +227,7 @@ def _plain(payload: bytes, memory: Memory, market: Market) -> Iterable[Made]:
     raise InvalidDatum(f"unknown topic {head.topic!r}: {payload[:80]!r}")
 
 
-def _ticker(payload: bytes, memory: Memory, market: Market) -> Iterable[Made]:
+def _ticker(payload: bytes, memory: Memory, market: Market) -> Iterable[DecodedEvent]:
     """Spot's tickers make no event: they hold what trades say too, statistics of a day, and an index in US dollars.
 
     (`usdIndexPrice`, by which the venue values collateral: not in the pair's quote currency, as `mark_price.index_price` is.)

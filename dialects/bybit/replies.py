@@ -16,7 +16,7 @@ from dialects.bybit.market import Market
 from dialects.bybit.statuses import StatusList, read_statuses
 from dialects.bybit.times import Millis, microseconds
 from dialects.bybit.trades import columns_of, decode_trades
-from dialects.contract import LIMITED_SECONDS, Frame, Made, Memory, Refusal, Request, Shape, made_of, said
+from dialects.contract import LIMITED_SECONDS, DecodedEvent, Frame, Memory, Refusal, Request, Shape, decoded_events, said
 from schemas.errors import InvalidDatum
 
 INSTRUMENTS = "/v5/market/instruments-info"
@@ -81,7 +81,7 @@ def next_page(request: Request, body: bytes) -> Request | None:
     return request._replace(path=f"{request.path.partition('&cursor=')[0]}&cursor={cursor}")
 
 
-def read_reply(frame: Frame, memory: Memory, market: Market) -> list[Made]:
+def read_reply(frame: Frame, memory: Memory, market: Market) -> list[DecodedEvent]:
     """Return the events in a reply; InvalidDatum and msgspec's errors where there is something else in it."""
     path, query = _asked((frame.request or "").partition(" ")[2])
     if path not in {INSTRUMENTS, STATUS, TRADES}:
@@ -96,11 +96,11 @@ def read_reply(frame: Frame, memory: Memory, market: Market) -> list[Made]:
         return read_statuses(_decode_statuses(reply.result).list, reply.time, memory, whole=True)
     if path == TRADES:
         rows = decode_trades(reply.result)
-        return made_of(Shape("trade", lambda _payload, _memory: rows, columns_of(market)), rows)
+        return decoded_events(Shape("trade", lambda _payload, _memory: rows, columns_of(market)), rows)
     found = _decode_instruments(reply.result)
     is_full = not found.next_page_cursor and not query.keys() - {"category", "limit"}
     time = microseconds(reply.time)
-    return [Made("instrument", {"event_time": time} | instrument(one, market, is_full_listing=is_full)) for one in found.list]
+    return [DecodedEvent("instrument", {"event_time": time} | instrument(one, market, is_full_listing=is_full)) for one in found.list]
 
 
 def _asked(text: str) -> tuple[str, dict[str, str]]:

@@ -7,7 +7,7 @@ and https://bybit-exchange.github.io/docs/v5/enum (`state`, `product`, `maintain
 import msgspec
 
 from dialects.bybit.times import Millis, microseconds, moment
-from dialects.contract import Fields, Made, Memory
+from dialects.contract import DecodedEvent, Fields, Memory
 
 _STATES = {"scheduled": "scheduled", "ongoing": "ongoing", "completed": "completed", "canceled": "cancelled"}
 _KINDS = {"1": "planned", "2": "temporary", "3": "incident"}
@@ -41,20 +41,20 @@ class StatusList(msgspec.Struct):
     list: list[_Status]
 
 
-def read_statuses(found: list[_Status], milliseconds: int, memory: Memory, *, whole: bool) -> list[Made]:
+def read_statuses(found: list[_Status], milliseconds: int, memory: Memory, *, whole: bool) -> list[DecodedEvent]:
     """Return an event for each that is new or has changed: the list is asked for again and again, and told once.
 
     `memory["status|<id>"]` holds what was told, of a `whole` list for as long as it is listed. The end of what is not completed is
     an expected one.
     """
-    made: list[Made] = []
+    made: list[DecodedEvent] = []
     told: dict[str, Fields] = {}
     for one in found:
         if str(one.env) == _DEMO:
             continue
         name, fields = f"status|{one.id}", _fields(one)
         if memory.get(name) != fields:
-            made.append(Made("venue_status", {"event_time": microseconds(milliseconds)} | fields))
+            made.append(DecodedEvent("venue_status", {"event_time": microseconds(milliseconds)} | fields))
         told[name] = fields
     for name in [name for name in memory if whole and name.startswith("status|") and name not in told]:
         del memory[name]

@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from dialects.bybit.market import Market
 from dialects.bybit.times import Millis, microseconds, moment
-from dialects.contract import Fields, Made, Memory
+from dialects.contract import DecodedEvent, Fields, Memory
 from schemas.decimals import SCALE, encode, from_bytes, to_bytes, unscaled
 from schemas.errors import InvalidDatum
 
@@ -44,7 +44,10 @@ FIELDS = tuple(name for name in _Ticker.__struct_fields__ if name != "symbol")
 
 
 class TickerMessage(msgspec.Struct):
-    """One message of `tickers.{symbol}`; spot sends snapshots alone."""
+    """One message of `tickers.{symbol}`; spot sends snapshots alone.
+
+    `{"topic":"tickers.BTCUSDT","type":"delta","data":{"symbol":"BTCUSDT","markPrice":"64255.71"},"cs":1,"ts":1790000000030}`
+    """
 
     type: Literal["snapshot", "delta"]
     ts: Millis
@@ -55,7 +58,7 @@ Said = dict[str, str]
 """What the venue says of a symbol, by its field's name: its text, "" where it says that there is none."""
 
 
-def read_ticker(message: TickerMessage, memory: Memory, market: Market) -> list[Made]:
+def read_ticker(message: TickerMessage, memory: Memory, market: Market) -> list[DecodedEvent]:
     """Return the events of a message. Raises InvalidDatum where a value is none; what was said before then stays.
 
     Without a snapshot (a recording that begins later) what has not been said yet is null.
@@ -72,7 +75,7 @@ def read_ticker(message: TickerMessage, memory: Memory, market: Market) -> list[
     for event, fields_of in (("mark_price", _mark_price), ("funding_rate", _funding_rate), ("open_interest", _open_interest)):
         now = fields_of(after, market)
         if now is not None and now != fields_of(before, market):
-            made.append(Made(event, header | now))
+            made.append(DecodedEvent(event, header | now))
     memory[name] = after
     return made
 

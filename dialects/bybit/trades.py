@@ -19,6 +19,8 @@ _SIDES = {"Buy": "buy", "Sell": "sell"}
 
 
 class _Trade(msgspec.Struct, gc=False):
+    """`{"T":1790000000039,"s":"BTCUSDT","S":"Buy","v":"0.500","p":"64255.60","i":"3f1c2b7a-0001","BT":false,"RPI":false}`."""
+
     time: Millis = msgspec.field(name="T")
     symbol: str = msgspec.field(name="s")
     side: str = msgspec.field(name="S")

@@ -19,12 +19,12 @@ import orjson
 from dialects.contract import (
     Asked,
     Channel,
+    DecodedEvent,
     Dialect,
     Endpoints,
     Frame,
     FrameSignal,
     Limits,
-    Made,
     Memory,
     Refusal,
     Request,
@@ -127,7 +127,7 @@ class Kraken(Dialect):
         """Return the shape of a trade, book or ticker frame."""
         return self._shapes.get(payload[:OPENING])
 
-    def read(self, frame: Frame, memory: Memory) -> Iterable[Made]:
+    def read(self, frame: Frame, memory: Memory) -> Iterable[DecodedEvent]:
         """Return the events in a frame; `memory["scales"]` keeps [price_scale, size_scale] by symbol, from instrument frames."""
         return read(frame, memory, self._shapes, self.orders_depth)
 

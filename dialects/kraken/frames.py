@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from dialects.contract import Frame, Made, Memory, Shape, made_of
+from dialects.contract import DecodedEvent, Frame, Memory, Shape, decoded_events
 from dialects.instruments import canonical_name
 from dialects.kraken.numbers import Number, encoded, microseconds, written
 from dialects.kraken.orders import OrdersMessage, read_orders
@@ -25,6 +25,11 @@ _Type = Literal["snapshot", "update"]
 
 
 class _Trade(msgspec.Struct, gc=False):
+    """`{"symbol":"BTC/USD","side":"buy","price":64250.1,"qty":0.05,"ord_type":"limit","trade_id":91,"timestamp":"2026-09-21T14:12:20.1Z"}`.
+
+    Here and below: one of `data` of `{"channel":"trade","type":"update","data":[…]}`. Numbers are kept as text, never as floats.
+    """
+
     symbol: str
     side: Literal["buy", "sell"]
     price: Number
@@ -39,6 +44,8 @@ class _Level(msgspec.Struct, gc=False):
 
 
 class _Book(msgspec.Struct):
+    """`{"symbol":"BTC/USD","bids":[{"price":64250.0,"qty":0.25}],"asks":[],"checksum":2439117997,"timestamp":"2026-09-21T14:13:20.1Z"}`."""
+
     symbol: str
     bids: list[_Level]
     asks: list[_Level]
@@ -47,6 +54,8 @@ class _Book(msgspec.Struct):
 
 
 class _Ticker(msgspec.Struct):
+    """`{"symbol":"BTC/USD","bid":64250.0,"bid_qty":0.25,"ask":64250.1,"ask_qty":0.22,…,"timestamp":"2026-09-21T14:13:20.1Z"}`."""
+
     symbol: str
     bid: Number
     bid_qty: Number
@@ -198,7 +207,7 @@ OPENING = 18
 """Bytes that tell the frequent channels apart; the decoder then checks the rest."""
 
 
-def read(frame: Frame, memory: Memory, shapes_of: Mapping[bytes, Shape], orders_depth: int) -> Iterable[Made]:
+def read(frame: Frame, memory: Memory, shapes_of: Mapping[bytes, Shape], orders_depth: int) -> Iterable[DecodedEvent]:
     """Return the events in a frame; the depth is that of the orders subscribed. InvalidDatum says why there are none.
 
     Instrument frames leave [price_scale, size_scale] by symbol in `memory["scales"]`. Until then a book's scales are the
@@ -212,13 +221,13 @@ def read(frame: Frame, memory: Memory, shapes_of: Mapping[bytes, Shape], orders_
         known = _SHAPED.get(type(message))
         if known is not None:
             shape = shapes_of[known]
-            return made_of(shape, shape.decode(payload, memory))
+            return decoded_events(shape, shape.decode(payload, memory))
         if isinstance(message, OrdersMessage):
             return read_orders(frame, message, orders_depth)
         if isinstance(message, _InstrumentList):
             pairs = message.data.pairs
             memory["scales"] = memory.get("scales", {}) | {pair.symbol: [pair.price_precision, pair.qty_precision] for pair in pairs}
-            return [Made("instrument", _instrument(pair)) for pair in pairs]
+            return [DecodedEvent("instrument", _instrument(pair)) for pair in pairs]
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         if frame.kind == "message" and _is_answer(payload):
             return ()
@@ -285,7 +294,7 @@ def _optional(number: Number) -> bytes | None:
     return None if number is None else encoded(number)
 
 
-def _reply(frame: Frame) -> list[Made]:
+def _reply(frame: Frame) -> list[DecodedEvent]:
     """Read `/0/public/Trades`: rows of [price, size, seconds, b|s, m|l, "", trade id]; the symbol is the request's."""
     parts = urlsplit((frame.request or "").partition(" ")[2])
     pair = parse_qs(parts.query).get("pair")
@@ -297,7 +306,7 @@ def _reply(frame: Frame) -> list[Made]:
     rows = [value for key, value in reply.result.items() if key != "last"]
     if len(rows) != 1 or not isinstance(rows[0], list):
         raise InvalidDatum(f"{parts.path}: expected the trades of one pair, got {sorted(reply.result)}")
-    return [Made("trade", _old_trade(pair[0], row)) for row in rows[0]]
+    return [DecodedEvent("trade", _old_trade(pair[0], row)) for row in rows[0]]
 
 
 def _old_trade(symbol: str, row: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from dialects.contract import Frame, Made
+from dialects.contract import DecodedEvent, Frame
 from dialects.kraken.numbers import Number, encoded, microseconds
 from schemas.errors import InvalidDatum
 
@@ -19,6 +19,8 @@ _NOTHING = encoded("0")
 
 
 class _Order(msgspec.Struct, gc=False):
+    """`{"event":"add","order_id":"O6ZQNQ-BXL4E-5WGINO","limit_price":64250.0,"order_qty":0.25,"timestamp":"2026-09-21T14:13:20.123Z"}`."""
+
     order_id: Annotated[str, msgspec.Meta(min_length=1)]
     limit_price: Number
     order_qty: Number
@@ -40,12 +42,12 @@ class OrdersMessage(msgspec.Struct, tag_field="channel", tag="level3"):
     data: list[_Orders]
 
 
-def read_orders(frame: Frame, message: OrdersMessage, depth: int) -> list[Made]:
+def read_orders(frame: Frame, message: OrdersMessage, depth: int) -> list[DecodedEvent]:
     """Return an event for each order, bids first, in the venue's order; `depth` is that subscribed.
 
     Raises InvalidDatum on numbers or times that are none, and on a change that does not say which.
     """
-    made: list[Made] = []
+    made: list[DecodedEvent] = []
     snapshot_of = frame.connection_id if message.type == "snapshot" else ""
     for book in message.data:
         for side, orders in (("bid", book.bids), ("ask", book.asks)):
@@ -66,5 +68,5 @@ def read_orders(frame: Frame, message: OrdersMessage, depth: int) -> list[Made]:
                     "checksum": book.checksum,
                     "snapshot_of": snapshot_of,
                 }
-                made.append(Made("order_delta", fields))
+                made.append(DecodedEvent("order_delta", fields))
     return made

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from dialects import notices
-from dialects.contract import Dialect, Frame, Made, Shape
+from dialects.contract import DecodedEvent, Dialect, Frame, Shape
 from processors.normalise.memories import Connection, Connections
 from schemas.catalogue import event as event_of
 from schemas.errors import InvalidDatum
@@ -225,8 +225,8 @@ class Normaliser:
         try:
             if dialect.counts_connection and frame.kind == "message" and (number := dialect.connection_sequence(frame.payload)) is not None:
                 connection.count_venue(number)
-            made = list(dialect.read(frame, connection.memory))
-            events = [_event(place, one, frame, connection) for place, one in enumerate(made)]
+            decoded = list(dialect.read(frame, connection.memory))
+            events = [_event(place, one, frame, connection) for place, one in enumerate(decoded)]
         except InvalidDatum as error:
             yield Refused(offset, str(error), frame.venue)
         except Exception as error:  # noqa: BLE001 - a fault of one venue's dialect stays with its frame
@@ -235,10 +235,10 @@ class Normaliser:
             yield from events
 
 
-def _event(place: int, made: Made, frame: Frame, connection: Connection) -> Event:
-    record = defaults_of(made.event) | made.fields
+def _event(place: int, decoded: DecodedEvent, frame: Frame, connection: Connection) -> Event:
+    record = defaults_of(decoded.event) | decoded.fields
     record["venue"], record["origin"], record["connection_id"], record["connection_sequence"], record["received_at"] = frame[:5]
     record["frame_index"] = place
     record["frames_lost"] = connection.lost
     record["venue_lost"] = connection.venue_lost
-    return Event(made.event, record)
+    return Event(decoded.event, record)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects, dialect
-from dialects.contract import Dialect, Endpoints, Fields, Frame, Memory, Session, Shape, Stream, made_of
+from dialects.contract import Dialect, Endpoints, Fields, Frame, Memory, Session, Shape, Stream, decoded_events
 from schemas.catalogue import event, events
 from schemas.codec import Codec
 from schemas.decimals import from_bytes, unscaled
@@ -254,7 +254,7 @@ def test_a_shape_says_what_reading_does(spoken: Dialect, path: Path) -> None:
         rows.setdefault(shape, []).extend(shape.decode(frame.payload, apart))
         expected.setdefault(shape, []).extend(fields for _, fields in made)
     for shape, found in rows.items():
-        assert [fields for _, fields in made_of(shape, found)] == expected[shape]
+        assert [fields for _, fields in decoded_events(shape, found)] == expected[shape]
     assert memory == apart
 
 

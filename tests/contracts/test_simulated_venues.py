@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from dialects.catalogue import all_dialects
-from dialects.contract import Fields, Made, Stream
+from dialects.contract import DecodedEvent, Fields, Stream
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.decimals import encode, from_bytes
@@ -42,7 +42,7 @@ async def client(simulator: Simulator, venue: str) -> AsyncIterator[Client]:
         yield made
 
 
-async def moved(simulator: Simulator, client: Client, steps: int) -> list[Made]:
+async def moved(simulator: Simulator, client: Client, steps: int) -> list[DecodedEvent]:
     """Return the events of everything that is said while the market makes some steps."""
     client.made()
     await simulator.step(steps)
@@ -51,7 +51,7 @@ async def moved(simulator: Simulator, client: Client, steps: int) -> list[Made]:
     return client.made()
 
 
-def by_symbol(made: Sequence[Made], name: str) -> dict[str, list[Fields]]:
+def by_symbol(made: Sequence[DecodedEvent], name: str) -> dict[str, list[Fields]]:
     """Return the events of a name by their symbol."""
     found: dict[str, list[Fields]] = defaultdict(list)
     for one in made:

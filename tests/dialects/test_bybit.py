@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dialects.bybit.dialect import Bybit, BybitInverse, BybitLinear, BybitSpot
 from dialects.continuity import Finding, Place, Step
-from dialects.contract import Dialect, Fields, Memory, made_of
+from dialects.contract import Dialect, Fields, Memory, decoded_events
 from dialects.judge import judge
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
@@ -94,7 +94,7 @@ def test_a_message_holds_up_to_1024_trades(spoken: Dialect) -> None:
     shape = spoken.shape(message)
     assert shape is not None
     rows = shape.decode(message, Memory())
-    assert [one.fields for one in made_of(shape, rows)] == made
+    assert [one.fields for one in decoded_events(shape, rows)] == made
     assert read(spoken, trades()) == []
 
 
@@ -122,7 +122,7 @@ def test_blocks_and_single_frames_are_alike(spoken: Dialect, data: st.DataObject
     shape = spoken.shape(messages[0])
     assert shape is not None
     together = [row for message in messages for row in shape.decode(message, Memory())]
-    assert [one.fields for one in made_of(shape, together)] == [made for message in messages for made in read(spoken, message)]
+    assert [one.fields for one in decoded_events(shape, together)] == [made for message in messages for made in read(spoken, message)]
 
 
 @MARKETS

@@ -9,7 +9,7 @@ import pytest
 
 from dialects.bybit.dialect import Bybit, BybitInverse, BybitLinear, BybitSpot
 from dialects.continuity import Finding, Place, Step
-from dialects.contract import Frame, Made, Memory, made_of
+from dialects.contract import DecodedEvent, Frame, Memory, decoded_events
 from dialects.judge import judge
 from schemas.decimals import encode, from_bytes
 from schemas.errors import InvalidDatum
@@ -20,9 +20,9 @@ pytestmark = needs_full
 SPOT, LINEAR, INVERSE = BybitSpot(), BybitLinear(), BybitInverse()
 
 
-def read(spoken: Bybit, payloads: list[str]) -> tuple[list[Made], Counter[str]]:
+def read(spoken: Bybit, payloads: list[str]) -> tuple[list[DecodedEvent], Counter[str]]:
     """Return the events in a session, and how often each reason refused a frame."""
-    made: list[Made] = []
+    made: list[DecodedEvent] = []
     refused: Counter[str] = Counter()
     memory = Memory()
     for place, payload in enumerate(payloads, 1):
@@ -48,7 +48,7 @@ def test_best_quotes_of_2025(spoken: Bybit, name: str, symbols: int) -> None:
     assert not refused
     assert len(answers) == symbols
     assert len(made) == len(payloads) - symbols > 100
-    by_symbol: dict[str, list[Made]] = defaultdict(list)
+    by_symbol: dict[str, list[DecodedEvent]] = defaultdict(list)
     for one in made:
         assert one.event == "quote"
         assert from_bytes(one.fields["bid_price"]) < from_bytes(one.fields["ask_price"])
@@ -76,7 +76,7 @@ def test_frames_of_2025_are_heard_and_read_as_blocks(spoken: Bybit, name: str) -
         shape = spoken.shape(payload)
         assert (shape is not None) == bool(made)
         if shape is not None:
-            assert made_of(shape, shape.decode(payload, Memory())) == made
+            assert decoded_events(shape, shape.decode(payload, Memory())) == made
             stream = session.hear(payload).stream
             assert stream is not None
             assert stream == ("quote", made[0].fields["symbol"])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.bybit.dialect import BybitInverse, BybitLinear
-from dialects.contract import Dialect, Made, Memory
+from dialects.contract import DecodedEvent, Dialect, Memory
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import frame
@@ -38,7 +38,7 @@ def ticker(kind: str, data: dict[str, Any], symbol: str = "BTCUSDT", ts: int = T
 
 def read(spoken: Dialect, payload: bytes, memory: Memory) -> dict[str, dict[str, Any]]:
     """Return the own fields of a message's events by name."""
-    made: list[Made] = list(spoken.read(frame(spoken.venue, payload), memory))
+    made: list[DecodedEvent] = list(spoken.read(frame(spoken.venue, payload), memory))
     assert len({one.event for one in made}) == len(made)
     return {one.event: one.fields for one in made}
 

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from dialects.binance.dialect import Binance
-from dialects.contract import Frame, Made, Memory
+from dialects.contract import DecodedEvent, Frame, Memory
 from dialects.kraken.checksum import checksum
 from dialects.kraken.dialect import Kraken
 from schemas.decimals import encode, from_bytes
@@ -27,9 +27,9 @@ def frame_of(venue: str, place: int, received_at: int, text: str, request: str |
     return Frame(venue, "archive", f"{venue}-1", place, received_at, "reply" if request else "message", request, text.encode())
 
 
-def read_binance(lines: list[tuple[int, str | None, str]]) -> tuple[list[Made], Counter[str]]:
+def read_binance(lines: list[tuple[int, str | None, str]]) -> tuple[list[DecodedEvent], Counter[str]]:
     """Return the events in a session, and how often each reason refused a frame. Depth was asked of /api/v1; v3 is its like."""
-    made: list[Made] = []
+    made: list[DecodedEvent] = []
     refused: Counter[str] = Counter()
     for place, (received_at, address, text) in enumerate(lines, 1):
         asked = address and re.search(r"/depth\?symbol=\w+&limit=\d+$", address)
@@ -43,7 +43,7 @@ def read_binance(lines: list[tuple[int, str | None, str]]) -> tuple[list[Made], 
     return made, refused
 
 
-def jumps(made: list[Made]) -> Counter[str]:
+def jumps(made: list[DecodedEvent]) -> Counter[str]:
     """Count, by event, how often a symbol's ids do not follow its last: U = u + 1 for books, id + 1 for trades."""
     last: dict[tuple[str, str], int] = {}
     found: Counter[str] = Counter()

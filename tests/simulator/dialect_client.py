@@ -9,7 +9,7 @@ from typing import Self
 import aiohttp
 
 from dialects.catalogue import dialect
-from dialects.contract import Endpoints, Frame, Made, Memory, Request, Stream
+from dialects.contract import DecodedEvent, Endpoints, Frame, Memory, Request, Stream
 from simulator.market import Listing
 from simulator.server import Simulator
 from simulator.venue import Venue
@@ -91,9 +91,9 @@ class Client:
         if signal.answer is not None:
             await self.say(signal.answer)
 
-    def made(self) -> list[Made]:
+    def made(self) -> list[DecodedEvent]:
         """Return the events of the frames that came since this was last asked. Raises InvalidDatum as the dialect."""
-        found: list[Made] = []
+        found: list[DecodedEvent] = []
         for place, payload in enumerate(self.said[self._read :], self._read + 1):
             frame = Frame(self.dialect.venue, "simulated", "one", place, self.venue.market.time_us, "message", None, payload)
             found += self.dialect.read(frame, self.memory)
@@ -106,7 +106,7 @@ class Client:
         async with self._http.request(request.method, address, data=request.body or None, headers=headers) as response:
             return response.status, dict(response.headers), await response.read()
 
-    async def reply(self, request: Request) -> list[Made]:
+    async def reply(self, request: Request) -> list[DecodedEvent]:
         """Return the events of a reply, which must be no refusal."""
         status, headers, body = await self.ask(request)
         assert self.dialect.refusal(status, headers, body) is None

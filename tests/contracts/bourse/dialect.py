@@ -14,19 +14,19 @@ from dialects.continuity import Kind, Rule
 from dialects.contract import (
     UNREADABLE,
     Channel,
+    DecodedEvent,
     Dialect,
     Endpoints,
     Frame,
     FrameSignal,
     Limits,
-    Made,
     Memory,
     Request,
     Session,
     Shape,
     Stream,
     Subscription,
-    made_of,
+    decoded_events,
 )
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
@@ -150,14 +150,14 @@ class Bourse(Dialect):
         """Return the shape by the first bytes."""
         return SHAPES.get(payload[:12])
 
-    def read(self, frame: Frame, memory: Memory) -> Iterable[Made]:
+    def read(self, frame: Frame, memory: Memory) -> Iterable[DecodedEvent]:
         """Return the events in a frame."""
         try:
             if frame.kind == "reply":
                 return self._reply(frame)
             known = self.shape(frame.payload)
             if known is not None:
-                return made_of(known, known.decode(frame.payload, memory))
+                return decoded_events(known, known.decode(frame.payload, memory))
             document = orjson.loads(frame.payload)
         except UNREADABLE as error:
             raise InvalidDatum(f"bourse: {error}") from error
@@ -165,13 +165,13 @@ class Bourse(Dialect):
             return ()
         raise InvalidDatum("bourse: not a frame of this venue")
 
-    def _reply(self, frame: Frame) -> list[Made]:
+    def _reply(self, frame: Frame) -> list[DecodedEvent]:
         if not (frame.request or "").startswith("POST /ask "):
             raise InvalidDatum(f"bourse: a reply to {frame.request!r}")
         if b'"rows"' in frame.payload:
-            return made_of(TRADES, _rows(frame.payload))
+            return decoded_events(TRADES, _rows(frame.payload))
         columns = _book([_depth(frame.payload)], whole=True)
-        return [Made("book_delta", {name: column[0] if isinstance(column, list) else column for name, column in columns.items()})]
+        return [DecodedEvent("book_delta", {name: column[0] if isinstance(column, list) else column for name, column in columns.items()})]
 
 
 class BourseSession(Session):

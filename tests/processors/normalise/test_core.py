@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dialects import notices
 from dialects.catalogue import all_dialects
-from dialects.contract import Dialect, Endpoints, Frame, Made, Memory, Session, Shape, Stream
+from dialects.contract import DecodedEvent, Dialect, Endpoints, Frame, Memory, Session, Shape, Stream
 from processors.normalise.core import Event, Normaliser, Refused
 from processors.normalise.memories import MOST_CONNECTIONS
 from tests.dialects.recorded import excerpts, read_excerpt
@@ -305,7 +305,7 @@ class Faulty(Dialect):
             return None
         return found._replace(decode=self._fail) if self._where == "decode" else found._replace(columns=self._fail)
 
-    def read(self, frame: Frame, memory: Memory) -> Iterable[Made]:  # noqa: ARG002 - the signature is Dialect's
+    def read(self, frame: Frame, memory: Memory) -> Iterable[DecodedEvent]:  # noqa: ARG002 - the signature is Dialect's
         """Fail."""
         raise self._error
 
@@ -344,7 +344,7 @@ class Counting(Faulty):
         number = orjson.loads(payload).get("sequence_num")
         return number if isinstance(number, int) else None
 
-    def read(self, frame: Frame, memory: Memory) -> Iterable[Made]:
+    def read(self, frame: Frame, memory: Memory) -> Iterable[DecodedEvent]:
         """Fail."""
         return self._sound.read(frame, memory)
 
