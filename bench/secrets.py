@@ -49,7 +49,7 @@ def _figures(folder: Path, address: str, progress: Callable[[str], None]) -> lis
     watchers, cost = _watched(vault)
     path = _credential(0).identity.path
     read = {store.provider: _milliseconds(partial(store.read, path)) for store in (vault, _filled(local))}
-    held = _milliseconds(lambda: watchers[0].held)
+    held = _milliseconds(lambda: watchers[0].in_use)
     share = 100 * cost / (PERIOD * (1 + SHORTEST) / 2)
     how = (
         f"{READS} reads one after another, median; p99 of the Vault {read['vault'][1]:.2f} ms, of the local store {read['local'][1]:.2f} ms"

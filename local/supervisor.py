@@ -50,7 +50,7 @@ class Options:
 
 
 class Supervisor:
-    """One run. `say` is told each thing that happens, in a line."""
+    """One run, of the thread that makes it. `say` is told each thing that happens, by that thread or by one that starts a server."""
 
     def __init__(self, settings: Settings, options: Options, say: Callable[[str], None]) -> None:
         self.settings = settings

@@ -12,7 +12,7 @@ from typing import Protocol
 from topology.errors import Retry, TidewireError
 from topology.log import logger
 from topology.secrets.credential import Credential, Identity
-from topology.secrets.credentials import Credentials, Held
+from topology.secrets.credentials import Credentials, CredentialVersion
 from topology.secrets.watcher import Check, Watcher
 
 AGAIN_SECONDS = 60.0
@@ -52,7 +52,7 @@ class Access:
         self._listen = listen
         self._clock = clock
         self._feeds: tuple[Renewable, ...] = ()
-        self._using: Held | None = None
+        self._using: CredentialVersion | None = None
         self._trouble = f"{identity.path}: not read yet"
         self._asking = asyncio.Lock()
         self._stopping = False
@@ -113,13 +113,13 @@ class Access:
         self._wake.clear()
         return self._stopping
 
-    def _take(self, held: Held) -> None:
+    def _take(self, candidate: CredentialVersion) -> None:
         """Move every feed to a version (called in the watcher's thread). Raises as Feed.renew; the version before then stays in use."""
-        asyncio.run_coroutine_threadsafe(self._renew(held), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._renew(candidate), self._loop).result()
 
-    async def _renew(self, held: Held) -> None:
-        before, self._using = self._using, held
-        reason = f"version {held.version} of {self._identity.path}"
+    async def _renew(self, candidate: CredentialVersion) -> None:
+        before, self._using = self._using, candidate
+        reason = f"version {candidate.version} of {self._identity.path}"
         outcomes = await asyncio.gather(*(feed.renew(reason) for feed in self._feeds), return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         if failures:

@@ -189,7 +189,7 @@ class Backfill:
             request = means.dialect.trades_request(gap["symbol"], wanted, time)
             if request is None:
                 raise Unfillable(f"{means.dialect.venue} cannot be asked for trades after an unknown time")
-            body, received_at = await means.rest.get_patiently(request, means.backoff().wait, line="backfill")
+            body, received_at = await means.rest.get_with_retries(request, means.backoff().wait, line="backfill")
             frames.reply(body, request.text, received_at)
             pages += 1
             frame = Frame(means.dialect.venue, "rest", frames.connection_id, frames.count, received_at, "reply", request.text, body)

@@ -9,7 +9,8 @@ from topology.log import logger
 from topology.metrics import retries
 
 Tell = Callable[[BaseException, str], str]
-"""Counts and tells a fault of our own, given the part of the producer it happened in; returns the reason in one line. Never raises."""
+"""Counts and tells a fault of our own, given the part of the producer it happened in; returns the reason in one line. Never raises;
+may be called from any thread."""
 
 
 async def keep_running(

@@ -65,7 +65,7 @@ class Connection:
         self.reason = ""
         self.replace = asyncio.Event()
         self.wants = ""
-        self.hopeless: list[Stream] = []
+        self.unrecoverable: list[Stream] = []
         self.refusal = ""
         """The venue's words where it refused a stream."""
         self.faulty = False
@@ -247,9 +247,9 @@ class Connection:
                 if (silence := self._around.coverage.resumed(stream)) is not None:
                     logger().info("a silent stream speaks again", venue=self._dialect.venue, stream=stream)
                     self._notice_end(stream, silence, "")
-            if found.hopeless:
-                self.hopeless = found.hopeless
-                self.want(f"no word from {', '.join(f'{one.channel} {one.symbol}' for one in found.hopeless[:5])}")
+            if found.unrecoverable:
+                self.unrecoverable = found.unrecoverable
+                self.want(f"no word from {', '.join(f'{one.channel} {one.symbol}' for one in found.unrecoverable[:5])}")
 
     def _notice_silence(self, stream: Stream) -> None:
         since, at = self._heard.get(stream), self._around.now()

@@ -17,9 +17,9 @@ OVERLAP_SECONDS = 1.0
 """Both connections deliver for this long after the new one is confirmed: the old may lag behind it."""
 LIFETIME_JITTER = 0.1
 """Connections opened together are rotated apart, by up to this share of their lifetime."""
-FIRST_PATIENCE = 60.0
-LAST_PATIENCE = 3600.0
-"""A stream that a new connection did not mend costs another one only after this many seconds, doubling."""
+FIRST_REPLACEMENT_SECONDS = 60.0
+LONGEST_REPLACEMENT_SECONDS = 3600.0
+"""A stream that a new connection did not bring back costs another one only after this many seconds, doubling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Policy:
 
 
 Connect = Callable[[tuple[Stream, ...]], Connection]
+"""Makes a connection for these streams that is not open yet; called in the event loop before each attempt. It must not wait."""
 
 
 class Renewal(NamedTuple):
@@ -43,6 +44,14 @@ class Renewal(NamedTuple):
 
     done: asyncio.Future[None]
     after: int
+
+
+class Replacement(NamedTuple):
+    """A connection was replaced for a stream that it could not bring back: when it may be again, and how long that wait is."""
+
+    again_at: float
+    """Monotonic seconds."""
+    seconds: float
 
 
 class Feed:
@@ -57,7 +66,7 @@ class Feed:
         self._policy = policy
         self._backoff = policy.backoff()
         self._connections: list[Connection] = []
-        self._despair: dict[Stream, tuple[float, float]] = {}
+        self._replacements: dict[Stream, Replacement] = {}
         self._trouble: Retry | Reject = Retry("connecting")
         self._renewals: list[Renewal] = []
         self._attempts = 0
@@ -171,7 +180,7 @@ class Feed:
         opened_at = self._policy.clock()
         lifetime = self._policy.lifetime * (1 - LIFETIME_JITTER * self._policy.random())
         if any(one.after < current.attempt for one in self._renewals):
-            self._settle(current.attempt, await self._objection(current, None))
+            self._settle(current.attempt, await self._why_unusable(current, None))
         while True:
             left = max(0.0, opened_at + lifetime - self._policy.clock()) if lifetime else None
             left = 0.0 if self._renewals else left
@@ -180,14 +189,14 @@ class Feed:
                 await self._wait_out(current, opened_at)
                 return None
             due = self._renewals or (lifetime and self._policy.clock() >= opened_at + lifetime)
-            reason, hopeless = current.wants or "its lifetime is over", current.hopeless
+            reason, unrecoverable = current.wants or "its lifetime is over", current.unrecoverable
             current.replace.clear()
-            current.wants, current.hopeless = "", []
-            if not due and hopeless and not self._worth_it(hopeless):
+            current.wants, current.unrecoverable = "", []
+            if not due and unrecoverable and not self._may_help(unrecoverable):
                 continue
             if current.faulty and not due:
                 await self._wait_beside(current, opened_at)
-            successor = await self._succeed(current, reason)
+            successor = await self._rotate(current, reason)
             if successor is not None:
                 return successor
 
@@ -198,15 +207,15 @@ class Feed:
         self._hurry.clear()
         await _first(current.ended, self._hurry, timeout=0 if self._renewals else self._backoff.wait())
 
-    async def _succeed(self, current: Connection, reason: str) -> Connection | None:
+    async def _rotate(self, current: Connection, reason: str) -> Connection | None:
         """Open the next connection, see it confirmed beside the old, then close the old. None where it could not be."""
         logger().info("opening the next connection", venue=self._venue, replaces=current.id, reason=reason)
         asked = bool(self._renewals)
         successor = await self._try(current.id)
         attempt = self._attempts
         if successor is not None:
-            objection = await self._objection(successor, current)
-            if objection is None:
+            why_unusable = await self._why_unusable(successor, current)
+            if why_unusable is None:
                 await _first(successor.ended, current.ended, timeout=self._policy.overlap)
                 await current.close(reason)
                 self._forget(current)
@@ -215,7 +224,7 @@ class Feed:
                 return successor
             await successor.close("it was not confirmed")
             self._forget(successor)
-            self._trouble = objection
+            self._trouble = why_unusable
         self._settle(attempt, self._trouble)
         if asked:  # who asked for it knows now, and asks again if it must be
             return None
@@ -228,7 +237,7 @@ class Feed:
         current.want(current.wants or reason)
         return None
 
-    async def _objection(self, connection: Connection, current: Connection | None) -> Retry | Reject | None:
+    async def _why_unusable(self, connection: Connection, current: Connection | None) -> Retry | Reject | None:
         """Wait for the venue's word on a new connection's streams; return why it can't be used in the place of `current`, if it can't."""
         await _first(connection.ready, connection.ended, timeout=3 * self._policy.confirm_seconds)
         refused = connection.subscriptions.refused() - (current.subscriptions.refused() if current else set())
@@ -270,19 +279,19 @@ class Feed:
         logger().warning("connection ended", venue=self._venue, connection=current.id, reason=current.reason, again_in=round(seconds, 2))
         await self._pause(seconds)
 
-    def _worth_it(self, hopeless: list[Stream]) -> bool:
-        """Whether a new connection may help these streams: not where the last one did not, until its patience is over."""
+    def _may_help(self, unrecoverable: list[Stream]) -> bool:
+        """Whether a new connection may help these streams: not where the last one did not, until its time has come."""
         at = self._policy.clock()
-        worth = False
-        for stream in hopeless:
-            not_before, patience = self._despair.get(stream, (at, FIRST_PATIENCE / 2))
-            if at >= not_before:
-                worth = True
-                patience = min(2 * patience, LAST_PATIENCE)
-                self._despair[stream] = (at + patience, patience)
-        if not worth:
-            logger().warning("streams stay silent; a new connection did not help", venue=self._venue, streams=hopeless)
-        return worth
+        helps = False
+        for stream in unrecoverable:
+            last = self._replacements.get(stream, Replacement(at, FIRST_REPLACEMENT_SECONDS / 2))
+            if at >= last.again_at:
+                helps = True
+                seconds = min(2 * last.seconds, LONGEST_REPLACEMENT_SECONDS)
+                self._replacements[stream] = Replacement(at + seconds, seconds)
+        if not helps:
+            logger().warning("streams stay silent; a new connection did not help", venue=self._venue, streams=unrecoverable)
+        return helps
 
     def _forget(self, connection: Connection) -> None:
         if connection in self._connections:

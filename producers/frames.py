@@ -15,7 +15,8 @@ from topology.metrics import dropped_frames
 
 Kind = Literal["message", "reply", "notice"]
 Put = Callable[[bytes, bytes], bool]
-"""Takes a message's key and value; False where it had to give the message up."""
+"""Takes a message's key and value; False where it had to give the message up. Called in the event loop for each frame, in order, at once
+on receipt: it must neither wait nor raise."""
 
 
 def connection_id(venue: str, started_at: int, noise: str) -> str:

@@ -9,10 +9,10 @@ to librdkafka again, oldest first, a window at a time, and when the disk is read
        ┌──────────┐ ─────────────────────────────────────────────────────────────▶ ┌──────────┐
   ────▶│ STRAIGHT │                                                                │ SPILLING │◀──── start with
        └──────────┘ ◀───────────────────────────────────────────────────────────── └──────────┘      files left
-     put → librdkafka    the disk is read to its end and nothing is held         put → disk;
+     put → librdkafka    the disk is read to its end, nothing is unwritten       put → disk;
                                                                                  tick: disk → librdkafka
-  While SPILLING, what cannot be written (disk full or failing, no data key) is `held` in memory, behind what is on disk, and written
-  as soon as it can be; where there is no room for that either, `put` answers False and the message is given up.
+  While SPILLING, what cannot be written (disk full or failing, no data key) is kept in memory, `Unwritten`, behind what is on disk, and
+  written as soon as it can be; where there is no room for that either, `put` answers False and the message is given up.
 librdkafka keeps its own queue all the while (it never gives up), so nothing is sent twice and nothing is overtaken.
 
 A kill -9 loses what was received and neither acknowledged nor on disk: at most the patience and what the broker was about
@@ -74,7 +74,7 @@ _waiting = tuple.__new__
 """Makes a Waiting of its fields, as its own constructor does at three times the price."""
 
 
-class Held(NamedTuple):
+class Unwritten(NamedTuple):
     """A message in memory that could not be written to disk yet. `at` in monotonic seconds."""
 
     at: float
@@ -83,7 +83,8 @@ class Held(NamedTuple):
 
 
 Refused = Callable[[bytes, bytes, str], None]
-"""Told of a message that Kafka will never take: key, value, reason."""
+"""Told of a message that Kafka will never take: key, value, reason. Called in the event loop, within `put` or `tick`; it must not wait,
+and must not call the outbox."""
 
 
 class Outbox:
@@ -117,8 +118,8 @@ class Outbox:
         self._mode = Mode.SPILLING if spill.unread else Mode.STRAIGHT
         self._told_full = False
         self._waiting: dict[bytes, deque[Waiting]] = {}
-        self._held: deque[Held] = deque()
-        self._held_bytes = 0
+        self._unwritten: deque[Unwritten] = deque()
+        self._unwritten_bytes = 0
         self._count = 0
         self._bytes = 0
         self._numbers = count()
@@ -141,16 +142,16 @@ class Outbox:
 
     def unsafe_seconds(self) -> float:
         """How long ago the oldest message came that a kill -9 now would lose; 0 where all is acknowledged or on disk."""
-        if self.spilling and not self._held:
+        if self.spilling and not self._unwritten:
             return 0.0
-        oldest = [queue[0].at for queue in self._waiting.values()] + [one.at for one in islice(self._held, 1)]
+        oldest = [queue[0].at for queue in self._waiting.values()] + [one.at for one in islice(self._unwritten, 1)]
         return self._clock() - min(oldest) if oldest else 0.0
 
     def holds(self, key: bytes) -> bool:
         """Whether a kill -9 now would lose messages of this key."""
-        if self.spilling and not self._held:
+        if self.spilling and not self._unwritten:
             return False
-        return key in self._waiting or any(one.key == key for one in self._held)
+        return key in self._waiting or any(one.key == key for one in self._unwritten)
 
     def put(self, key: bytes, value: bytes) -> bool:
         """Take a message; never waits. False where it had to be given up: no room, or Kafka never takes it (then `refused` knows)."""
@@ -160,7 +161,7 @@ class Outbox:
             if not self._spill.ready:
                 return self._no_room(NO_KEY)
             self._begin_spilling("librdkafka's queue is full")
-        return self._to_disk(key, value) if self._release() else self._hold(key, value)
+        return self._to_disk(key, value) if self._release() else self._keep_unwritten(key, value)
 
     def tick(self) -> None:
         """Serve deliveries, notice a broker that is away, replay what is on disk."""
@@ -191,15 +192,15 @@ class Outbox:
     async def close(self, timeout: float) -> bool:
         """Deliver everything, or leave it on disk after `timeout` seconds for the next start; True where all was delivered."""
         until = self._clock() + timeout
-        while (self._count or self._spill.unread or self._held) and self._clock() < until and not self.failure.done():
+        while (self._count or self._spill.unread or self._unwritten) and self._clock() < until and not self.failure.done():
             self.tick()
             await asyncio.sleep(TICK_SECONDS)
         self.tick()
-        left = self._count + len(self._held)
+        left = self._count + len(self._unwritten)
         if left:
             self._copy_waiting()
             self._release()
-            lost = sum(one.segment is None for queue in self._waiting.values() for one in queue) + len(self._held)
+            lost = sum(one.segment is None for queue in self._waiting.values() for one in queue) + len(self._unwritten)
             dropped_frames.labels(self._venue).inc(lost)
             say = logger().error if lost else logger().warning
             say("frames stay on disk for the next start", bytes=self._spill.bytes, undelivered=left, lost=lost)
@@ -287,23 +288,23 @@ class Outbox:
             self.failure.set_exception(Fatal(f"the broker is away and {self._spill.bytes} bytes wait on disk: {why}"))
         return False
 
-    def _hold(self, key: bytes, value: bytes) -> bool:
+    def _keep_unwritten(self, key: bytes, value: bytes) -> bool:
         """Keep a message in memory, behind those on disk, because it can't be written."""
-        if len(self._held) >= MOST_WAITING or self._held_bytes >= MOST_WAITING_BYTES:
+        if len(self._unwritten) >= MOST_WAITING or self._unwritten_bytes >= MOST_WAITING_BYTES:
             return self._no_room("no room on disk for frames (producer.spill_bytes)" if self._spill.ready else NO_KEY)
-        self._held.append(Held(self._clock(), key, value))
-        self._held_bytes += len(value)
+        self._unwritten.append(Unwritten(self._clock(), key, value))
+        self._unwritten_bytes += len(value)
         return True
 
     def _release(self) -> bool:
-        """Write what is held in memory, if that is possible now; return whether nothing is held and a message can be written."""
-        while self._held and self._spill.ready:
-            some = [(one.key, one.value) for one in islice(self._held, AT_ONCE)]
+        """Write what is kept in memory, if that is possible now; return whether nothing is left and a message can be written."""
+        while self._unwritten and self._spill.ready:
+            some = [(one.key, one.value) for one in islice(self._unwritten, AT_ONCE)]
             if self._append(some) is None:
                 return False
             for _, value in some:
-                self._held.popleft()
-                self._held_bytes -= len(value)
+                self._unwritten.popleft()
+                self._unwritten_bytes -= len(value)
         return self._spill.ready
 
     def _append(self, messages: list[tuple[bytes, bytes]], *, handed_over: bool = False) -> Segment | None:
@@ -320,8 +321,8 @@ class Outbox:
                 if not self._hand_over(key, value, segment):
                     dropped_frames.labels(self._venue).inc()
             if not self._spill.unread:
-                self._hand_over_held()
-                if not self._held:
+                self._hand_over_unwritten()
+                if not self._unwritten:
                     self._mode, self._told_full = Mode.STRAIGHT, False
                     logger().info("frames on disk are read; they go straight to Kafka again", topic=self._topic)
                     return
@@ -330,10 +331,10 @@ class Outbox:
             if self._clock() - self._now > TICK_SECONDS:
                 return
 
-    def _hand_over_held(self) -> None:
-        while self._held and self._room():
-            one = self._held.popleft()
-            self._held_bytes -= len(one.value)
+    def _hand_over_unwritten(self) -> None:
+        while self._unwritten and self._room():
+            one = self._unwritten.popleft()
+            self._unwritten_bytes -= len(one.value)
             if not self._hand_over(one.key, one.value, None):
                 dropped_frames.labels(self._venue).inc()
 

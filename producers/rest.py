@@ -104,6 +104,6 @@ class Rest:
             raise Reject(f"{self._base}{request.path} is larger than {MOST_BYTES} bytes")
         return body, received_at
 
-    async def get_patiently(self, request: Request, wait: Callable[[], float], line: str = "") -> tuple[bytes, int]:
+    async def get_with_retries(self, request: Request, wait: Callable[[], float], line: str = "") -> tuple[bytes, int]:
         """Ask until there is an answer, waiting `wait()` seconds, or as long as the venue says, in between; Reject as `get`."""
         return await persist_async(lambda: self.get(request, line), Attempts("producers", "rest", about=request.text, wait=wait))

@@ -69,7 +69,7 @@ class Snapshots:
         if request is None:
             return None
         try:
-            body, received_at = await self._rest.get_patiently(request, backoff.wait, line="snapshots")
+            body, received_at = await self._rest.get_with_retries(request, backoff.wait, line="snapshots")
         except Reject as error:
             logger().error("no snapshot of a book", venue=self._dialect.venue, symbol=stream.symbol, reason=str(error))
             self._frames.notice("refused", self._now(), streams=[(stream.channel, stream.symbol)], reason=str(error))

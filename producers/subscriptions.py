@@ -18,7 +18,7 @@ class Watch:
     refused: bool = False
     alive_at: float = 0.0
     seen: int | None = None
-    despaired_at: float | None = None
+    unrecoverable_at: float | None = None
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class Findings:
     unconfirmed: list[Stream] = field(default_factory=list)
     silent: list[Stream] = field(default_factory=list)
     resumed: list[Stream] = field(default_factory=list)
-    hopeless: list[Stream] = field(default_factory=list)
+    unrecoverable: list[Stream] = field(default_factory=list)
 
 
 class Subscriptions:
@@ -76,7 +76,7 @@ class Subscriptions:
     def check(self, at: float, silent: Container[Stream], unwatched: float = 0.0, *, unheard: bool = False) -> Findings:
         """Look at every stream: `silent` are those said to be so already, by this connection or another.
 
-        A stream that is said to be silent and still is, is hopeless after each further limit. `unwatched`: seconds before now in
+        A stream that is said to be silent and still is, is unrecoverable after each further limit. `unwatched`: seconds before now in
         which we did not listen ourselves; they are no stream's silence. `unheard`: whether a frame came since the last look of
         which nobody knows the stream: any may have spoken, and none is confirmed by it.
         """
@@ -95,7 +95,7 @@ class Subscriptions:
                 continue
             heard = self.heard.get(stream)
             if heard != watch.seen:
-                watch.seen, watch.alive_at, watch.despaired_at = heard, at, None
+                watch.seen, watch.alive_at, watch.unrecoverable_at = heard, at, None
                 if stream in silent:
                     found.resumed.append(stream)
                 continue
@@ -106,7 +106,7 @@ class Subscriptions:
             if stream not in silent:
                 found.silent.append(stream)
             elif quiet >= 2 * limit:
-                _despair(stream, watch, at, limit, found)
+                _note_unrecoverable(stream, watch, at, limit, found)
         return found
 
     def _forgive(self, seconds: float) -> None:
@@ -114,21 +114,22 @@ class Subscriptions:
             watch.alive_at += seconds
             if watch.asked_at is not None:
                 watch.asked_at += seconds
-            if watch.despaired_at is not None:
-                watch.despaired_at += seconds
+            if watch.unrecoverable_at is not None:
+                watch.unrecoverable_at += seconds
 
     def _unanswered(self, stream: Stream, watch: Watch, at: float, found: Findings) -> None:
         if watch.asks < MOST_ASKS:
             watch.asked_at = None
             found.unconfirmed.append(stream)
         else:
-            _despair(stream, watch, at, self._confirm_seconds, found)
+            _note_unrecoverable(stream, watch, at, self._confirm_seconds, found)
 
     def _watched(self, streams: Iterable[Stream]) -> list[Watch]:
         return [self._watches[stream] for stream in streams if stream in self._watches]
 
 
-def _despair(stream: Stream, watch: Watch, at: float, every: float, found: Findings) -> None:
-    if watch.despaired_at is None or at - watch.despaired_at >= every:
-        watch.despaired_at = at
-        found.hopeless.append(stream)
+def _note_unrecoverable(stream: Stream, watch: Watch, at: float, every: float, found: Findings) -> None:
+    """Name a stream that this connection cannot bring back, again after each further `every` seconds."""
+    if watch.unrecoverable_at is None or at - watch.unrecoverable_at >= every:
+        watch.unrecoverable_at = at
+        found.unrecoverable.append(stream)

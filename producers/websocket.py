@@ -20,9 +20,10 @@ PING_AFTER = 10.0
 CLOSE_SECONDS = 2.0
 
 Heard = Callable[[bytes, int], None]
-"""Told of each whole message: its bytes, and when it came in microseconds since 1970 UTC."""
+"""Told of each whole message: its bytes, and when it came in microseconds since 1970 UTC. Called by the socket in the event loop, in order
+of arrival; it must not block, for nothing is read meanwhile."""
 Ended = Callable[[str], None]
-"""Told once why the connection ended."""
+"""Told once why the connection ended, after the last message; in the event loop."""
 
 
 class Socket(WSListener):

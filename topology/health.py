@@ -26,6 +26,8 @@ POLL_SECONDS = 0.1
 class Health:
     """Serve a stage's health while it runs. `ready` says why it is not ready, or nothing when it is.
 
+    The server's threads call `ready` at every question: it must neither wait nor change anything.
+
     A venue on which our own code failed in the last five minutes is in `failing` of /health, which stays 200: the process is well.
     """
 

@@ -41,9 +41,9 @@ def init(
     In a Vault: the KV mount, transit keys, AppRole logins, one least-privilege policy and role for each stage, the audit device.
     Locally: the key file.
     """
-    from console.commands.secrets_work import initialise, work
+    from console.commands.secrets_work import command_context, initialise
 
-    with work(as_json) as at:
+    with command_context(as_json) as at:
         initialise(at, audit_file)
 
 
@@ -57,10 +57,10 @@ def put(
     as_json: Json = False,
 ) -> None:
     """Write a key: a first one, or a new version. Nothing is validated: `tidewire secrets validate` does, `rotate` does it first."""
-    from console.commands.secrets_work import credential, work, write
+    from console.commands.secrets_work import command_context, credential, write
 
     refuse(context)
-    with work(as_json) as at:
+    with command_context(as_json) as at:
         write(at, credential(exchange, net(environment), permissions, from_stdin=stdin))
 
 
@@ -73,37 +73,37 @@ def set_field(
     as_json: Json = False,
 ) -> None:
     """Write one field of any secret, asked for without echo; a setting then takes it by vault:PATH#FIELD."""
-    from console.commands.secrets_work import set_one, work
+    from console.commands.secrets_work import command_context, set_one
 
     refuse(context)
-    with work(as_json) as at:
+    with command_context(as_json) as at:
         set_one(at, path, field, from_stdin=stdin)
 
 
 @app.command(name="list")
 def list_all(as_json: Json = False) -> None:
     """List every credential: versions, who wrote the newest, when, and what its last validation said. Nothing is opened."""
-    from console.commands.secrets_work import listed, work
+    from console.commands.secrets_work import command_context, listed
 
-    with work(as_json) as at:
+    with command_context(as_json) as at:
         listed(at)
 
 
 @app.command()
 def show(exchange: Exchange, environment: Net, as_json: Json = False) -> None:
     """Show one credential, masked: the last four characters of each part, its versions, who, when, last validated."""
-    from console.commands.secrets_work import shown, work
+    from console.commands.secrets_work import command_context, shown
 
-    with work(as_json) as at:
+    with command_context(as_json) as at:
         shown(at, exchange, net(environment))
 
 
 @app.command()
 def validate(exchange: Exchange, environment: Net, as_json: Json = False) -> None:
     """Ask the exchange what the newest version may do, and keep its answer beside it. Exit code 1 where it may not be used."""
-    from console.commands.secrets_work import validated, work
+    from console.commands.secrets_work import command_context, validated
 
-    with work(as_json) as at:
+    with command_context(as_json) as at:
         good = validated(at, exchange, net(environment))
     raise typer.Exit(0 if good else 1)
 
@@ -116,10 +116,10 @@ def rotate(
 
     The old version stays readable for stages that have not yet, until `tidewire secrets revoke`.
     """
-    from console.commands.secrets_work import rotated, work
+    from console.commands.secrets_work import command_context, rotated
 
     refuse(context)
-    with work(as_json) as at:
+    with command_context(as_json) as at:
         good = rotated(at, exchange, net(environment), permissions, from_stdin=stdin)
     raise typer.Exit(0 if good else 1)
 
@@ -132,9 +132,9 @@ def history(
     as_json: Json = False,
 ) -> None:
     """Show who did what with a secret, newest first: from ClickHouse, and what still waits on this machine. Times are UTC."""
-    from console.commands.secrets_work import told, work
+    from console.commands.secrets_work import command_context, told
 
-    with work(as_json) as at:
+    with command_context(as_json) as at:
         told(at, exchange, net(environment) if environment else None, limit)
 
 
@@ -147,11 +147,11 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """Destroy one version's value for ever; its metadata stays. End the key at the exchange too: this can't."""
-    from console.commands.secrets_work import revoked, work
+    from console.commands.secrets_work import command_context, revoked
 
     if not yes:
         typer.confirm(f"Destroy version {version} of {exchange}/{environment} for ever?", abort=True, err=True)
-    with work(as_json) as at:
+    with command_context(as_json) as at:
         revoked(at, exchange, net(environment), version)
 
 
@@ -163,9 +163,9 @@ def deliver(
     as_json: Json = False,
 ) -> None:
     """Give a stage what it logs in to the Vault with: prints its role_id, writes a wrapping token of its secret_id into a file."""
-    from console.commands.secrets_work import delivered, work
+    from console.commands.secrets_work import command_context, delivered
 
-    with work(as_json) as at:
+    with command_context(as_json) as at:
         delivered(at, role, out, withdraw_first=withdraw)
 
 
@@ -175,9 +175,9 @@ def rewrap(as_json: Json = False) -> None:
 
     After `vault write -f transit/keys/NAME/rotate`, and before old versions are ended. A running producer's files are left alone.
     """
-    from console.commands.secrets_work import rewrapped, work
+    from console.commands.secrets_work import command_context, rewrapped
 
-    with work(as_json) as at:
+    with command_context(as_json) as at:
         good = rewrapped(at)
     raise typer.Exit(0 if good else 1)
 

@@ -16,7 +16,7 @@ from console.commands.show import answer
 from topology.clock import now
 from topology.errors import Fatal, Reject, TidewireError
 from topology.secrets.credential import Credential, Environment, Identity, Metadata, Validation, last_four
-from topology.secrets.credentials import Credentials, Held
+from topology.secrets.credentials import Credentials, CredentialVersion
 from topology.secrets.opening import open_credentials, provider
 from topology.secrets.validation import check
 from topology.settings import Settings, settings
@@ -25,8 +25,8 @@ PARTS = ("api_key", "api_secret", "passphrase")
 
 
 @dataclass
-class Work:
-    """One command's surroundings."""
+class CommandContext:
+    """What one command works with: settings, the form of its output, and the store of secrets."""
 
     settings: Settings
     as_json: bool
@@ -50,16 +50,16 @@ class Work:
 
 
 @contextmanager
-def work(as_json: bool) -> Iterator[Work]:
-    """Give a command its surroundings, and send its audit events to Kafka where one is known; else they wait on this machine."""
-    at = Work(settings(), as_json)
+def command_context(as_json: bool) -> Iterator[CommandContext]:
+    """Give a command what it works with, and send its audit events to Kafka where one is known; else they wait on this machine."""
+    at = CommandContext(settings(), as_json)
     try:
         yield at
     finally:
         _ship(at.settings)
 
 
-def initialise(at: Work, audit_file: str) -> None:
+def initialise(at: CommandContext, audit_file: str) -> None:
     """Prepare the store."""
     secrets = at.settings.secrets
     if provider(secrets) == "local":
@@ -94,13 +94,13 @@ def credential(exchange: str, environment: Environment, permissions: str, *, fro
         raise Reject(f"that is no credential: {wrong}. Nothing was written") from None
 
 
-def write(at: Work, found: Credential) -> None:
+def write(at: CommandContext, found: Credential) -> None:
     """Write a new version."""
     version = at.credentials.put(found)
     at.say(_written(at, found.identity, version), path=found.identity.path, version=version)
 
 
-def set_one(at: Work, path: str, name: str, *, from_stdin: bool) -> None:
+def set_one(at: CommandContext, path: str, name: str, *, from_stdin: bool) -> None:
     """Write one field of a secret, the others as they are."""
     value = str(_from_stdin().get(name, "")) if from_stdin else _asked(name)
     if not value:
@@ -113,13 +113,13 @@ def set_one(at: Work, path: str, name: str, *, from_stdin: bool) -> None:
     at.say(f"wrote version {noted.version} of {path} in {store.place}; a setting takes it by vault:{path}#{name}", version=noted.version)
 
 
-def listed(at: Work) -> None:
+def listed(at: CommandContext) -> None:
     """List what is known of every credential."""
     columns = ("credential", "version", "kept", "written", "by", "on", "validated", "usable", "said")
     answer(columns, [_row(one) for one in at.credentials.all()], as_json=at.as_json)
 
 
-def shown(at: Work, exchange: str, environment: Environment) -> None:
+def shown(at: CommandContext, exchange: str, environment: Environment) -> None:
     """Show one credential, masked."""
     held = at.credentials.read(Identity(exchange, environment))
     found = held.credential
@@ -136,7 +136,7 @@ def shown(at: Work, exchange: str, environment: Environment) -> None:
     answer(columns, rows, as_json=at.as_json)
 
 
-def validated(at: Work, exchange: str, environment: Environment) -> bool:
+def validated(at: CommandContext, exchange: str, environment: Environment) -> bool:
     """Validate the newest version; return whether it may be used."""
     held = at.credentials.read(Identity(exchange, environment))
     found = at.credentials.validate(held, at.check)
@@ -146,7 +146,7 @@ def validated(at: Work, exchange: str, environment: Environment) -> bool:
     return found.ok
 
 
-def rotated(at: Work, exchange: str, environment: Environment, permissions: str, *, from_stdin: bool) -> bool:
+def rotated(at: CommandContext, exchange: str, environment: Environment, permissions: str, *, from_stdin: bool) -> bool:
     """Write a new version that the exchange was asked about; return whether it was written."""
     identity = Identity(exchange, environment)
     old = at.credentials.read(identity)
@@ -159,7 +159,7 @@ def rotated(at: Work, exchange: str, environment: Environment, permissions: str,
         )
         return False
     version = at.credentials.put(new, old.version)
-    at.credentials.validate(Held(version, new), lambda _credential: found)
+    at.credentials.validate(CredentialVersion(version, new), lambda _credential: found)
     at.say(
         f"{_written(at, identity, version)}: {found.detail}. Version {old.version} stays readable until it is revoked",
         path=identity.path, version=version, ok=True,
@@ -167,7 +167,7 @@ def rotated(at: Work, exchange: str, environment: Environment, permissions: str,
     return True
 
 
-def told(at: Work, exchange: str, environment: Environment | None, limit: int) -> None:
+def told(at: CommandContext, exchange: str, environment: Environment | None, limit: int) -> None:
     """Print the audit."""
     from console.commands.secrets_history import rows
 
@@ -178,14 +178,14 @@ def told(at: Work, exchange: str, environment: Environment | None, limit: int) -
         print(note, file=sys.stderr)
 
 
-def revoked(at: Work, exchange: str, environment: Environment, version: int) -> None:
+def revoked(at: CommandContext, exchange: str, environment: Environment, version: int) -> None:
     """Destroy one version."""
     identity = Identity(exchange, environment)
     at.credentials.revoke(identity, version)
     at.say(f"version {version} of {identity.label} is destroyed in {at.credentials.store.place}", path=identity.path, version=version)
 
 
-def delivered(at: Work, role: str, out: Path, *, withdraw_first: bool) -> None:
+def delivered(at: CommandContext, role: str, out: Path, *, withdraw_first: bool) -> None:
     """Deliver a wrapped secret_id."""
     from topology.secrets.vault_session import Session
     from topology.secrets.vault_setup import deliver, withdraw
@@ -202,7 +202,7 @@ def delivered(at: Work, role: str, out: Path, *, withdraw_first: bool) -> None:
     )
 
 
-def rewrapped(at: Work) -> bool:
+def rewrapped(at: CommandContext) -> bool:
     """Rewrap the headers of every producer's spill files; return whether none failed."""
     from topology.secrets.opening import open_wrapping
     from topology.secrets.rewrapping import rewrap
@@ -223,7 +223,7 @@ def rewrapped(at: Work) -> bool:
     return good
 
 
-def _written(at: Work, identity: Identity, version: int) -> str:
+def _written(at: CommandContext, identity: Identity, version: int) -> str:
     return f"wrote version {version} of {identity.label} in {at.credentials.store.place}"
 
 

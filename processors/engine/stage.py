@@ -181,7 +181,7 @@ class Stage:
         await self._consumer.start_over(TP(*place), held.kept, epoch)
 
     async def _sift(self, place: Place, held: PartitionState, batch: Batch) -> bool:
-        """Apply a batch by halves, down to the records that fail, which act_as dead letters. False: it is another's by now."""
+        """Apply a batch by halves, down to the records that fail, which become dead letters. False: it is another's by now."""
         await self._keep(place, held)
         if self._held.get(place) is not held or held.kept != held.end:
             return False

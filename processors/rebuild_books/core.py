@@ -26,7 +26,7 @@ from processors.rebuild_books.records import PLAIN, Saved, State, Verified, book
 from schemas.errors import InvalidDatum
 from schemas.events import BookDelta, Gap
 
-PATIENCE = 300_000_000
+SNAPSHOT_WAIT = 300_000_000
 """A book that hears deltas for so long without a snapshot asks for one, again and again (microseconds)."""
 
 
@@ -309,10 +309,12 @@ class Book:
         """Ask again where no snapshot has come for too long, and keep only what a fresh one may need."""
         if self.waiting_since is None:
             self.waiting_since = delta["received_at"]
-        elif delta["received_at"] > self.waiting_since + PATIENCE:
+        elif delta["received_at"] > self.waiting_since + SNAPSHOT_WAIT:
             self.waiting_since = delta["received_at"]
-            self.pending.keep(lambda one: one["received_at"] >= delta["received_at"] - PATIENCE)
-            told += self.gaps.tell_again(delta, "snapshot", self.last_time, f"no snapshot has made it right for {PATIENCE // 1_000_000} s")
+            self.pending.keep(lambda one: one["received_at"] >= delta["received_at"] - SNAPSHOT_WAIT)
+            told += self.gaps.tell_again(
+                delta, "snapshot", self.last_time, f"no snapshot has made it right for {SNAPSHOT_WAIT // 1_000_000} s"
+            )
 
     def dump(self) -> bytes:
         """Return the book as bytes."""

@@ -121,11 +121,11 @@ async def test_a_stream_that_stays_silent_costs_the_connection_once(simulator: S
             await simulator.step(20)
             await asyncio.to_thread(running.published.poll)
         last = running.connections[-1]
-        despairs: set[float | None] = set()
-        while len(despairs) < 5:
+        unrecoverable: set[float | None] = set()
+        while len(unrecoverable) < 5:
             await simulator.step(20)
             await asyncio.to_thread(running.published.poll)
-            despairs.add(last.subscriptions._watches[Stream("trade", "BTCUSDT")].despaired_at)
+            unrecoverable.add(last.subscriptions._watches[Stream("trade", "BTCUSDT")].unrecoverable_at)
         assert running.connections == [last]
         assert len(running.published.frames) == 2
         (silent,) = running.published.notices("silent")

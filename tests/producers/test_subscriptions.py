@@ -9,7 +9,7 @@ SILENT = frozenset({TRADES})
 
 
 def test_what_is_not_confirmed_is_asked_for_again_then_given_up() -> None:
-    """A stream without an answer is named once after the time to confirm, and is hopeless after as long again."""
+    """A stream without an answer is named once after the time to confirm, and is unrecoverable after as long again."""
     subscriptions = Subscriptions((TRADES, BOOK), {}, confirm_seconds=10)
     subscriptions.ask((TRADES, BOOK), 0)
     subscriptions.confirm((BOOK,), 1)
@@ -18,7 +18,7 @@ def test_what_is_not_confirmed_is_asked_for_again_then_given_up() -> None:
     assert subscriptions.check(11, NONE).unconfirmed == []
     subscriptions.ask((TRADES,), 11)
     found = subscriptions.check(21, NONE)
-    assert (found.unconfirmed, found.hopeless) == ([], [TRADES])
+    assert (found.unconfirmed, found.unrecoverable) == ([], [TRADES])
 
 
 def test_a_refused_stream_is_left_alone() -> None:
@@ -45,11 +45,11 @@ def test_a_confirmed_stream_that_never_spoke_is_silent() -> None:
     assert subscriptions.check(4.9, NONE).silent == []
     found = subscriptions.check(5, NONE)
     assert found.silent == [TRADES]
-    assert found.hopeless == []
-    assert subscriptions.check(9.9, SILENT).hopeless == []
-    assert subscriptions.check(10, SILENT).hopeless == [TRADES]
-    assert subscriptions.check(10.1, SILENT).hopeless == []
-    assert subscriptions.check(15, SILENT).hopeless == [TRADES]
+    assert found.unrecoverable == []
+    assert subscriptions.check(9.9, SILENT).unrecoverable == []
+    assert subscriptions.check(10, SILENT).unrecoverable == [TRADES]
+    assert subscriptions.check(10.1, SILENT).unrecoverable == []
+    assert subscriptions.check(15, SILENT).unrecoverable == [TRADES]
 
 
 def test_speaking_again_ends_the_silence() -> None:
@@ -97,11 +97,11 @@ def test_time_in_which_we_did_not_listen_is_no_silence() -> None:
 
 
 def test_a_silence_goes_on_on_the_next_connection() -> None:
-    """What another connection said to be silent is not said again; its first word here ends it, and no word leaves it hopeless."""
+    """What another connection said to be silent is not said again; its first word here ends it, and no word leaves it unrecoverable."""
     subscriptions = Subscriptions((TRADES, BOOK), {"trade": 5}, confirm_seconds=10)
     subscriptions.confirm((TRADES, BOOK), 100)
     assert subscriptions.check(105, SILENT).silent == []
-    assert subscriptions.check(110, SILENT).hopeless == [TRADES]
+    assert subscriptions.check(110, SILENT).unrecoverable == [TRADES]
     subscriptions.heard[TRADES] = 1
     assert subscriptions.check(111, SILENT).resumed == [TRADES]
 

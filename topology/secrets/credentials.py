@@ -13,8 +13,8 @@ from topology.secrets.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A credential and its version."""
+class CredentialVersion:
+    """One version of a credential."""
 
     version: int
     credential: Credential
@@ -27,12 +27,12 @@ class Credentials:
         self.store = store
         self.audit = audit
 
-    def read(self, identity: Identity, version: int | None = None) -> Held:
+    def read(self, identity: Identity, version: int | None = None) -> CredentialVersion:
         """Return a credential, the newest where no version is named. Raises Missing, Malformed and what the store raises."""
         with self.audit.watching(identity.path, "read", version) as noted:
             document = self.store.read(identity.path, version)
             noted.version = document.version
-            return Held(document.version, Credential.of(identity.path, document.fields))
+            return CredentialVersion(document.version, Credential.of(identity.path, document.fields))
 
     def field(self, path: str, name: str) -> SecretStr:
         """Return one field of any secret: a password of a setting. Raises Missing, and Malformed where there is no such text field."""
@@ -66,19 +66,19 @@ class Credentials:
         with self.audit.watching(identity.path, "revoke", version):
             self.store.revoke(identity.path, version)
 
-    def validate(self, held: Held, check: Callable[[Credential], Validation]) -> Validation:
+    def validate(self, candidate: CredentialVersion, check: Callable[[Credential], Validation]) -> Validation:
         """Let `check` ask the exchange, and keep its answer beside the version; an answer of no is a failure in the audit.
 
         Raises Retry where the exchange or the store does not answer.
         """
-        path = held.credential.identity.path
+        path = candidate.credential.identity.path
         try:
-            found = check(held.credential)
-            self.store.annotate(path, held.version, found)
+            found = check(candidate.credential)
+            self.store.annotate(path, candidate.version, found)
         except TidewireError as error:
-            self.audit.say(path, "validate", held.version, f"{type(error).__name__}: {error}")
+            self.audit.say(path, "validate", candidate.version, f"{type(error).__name__}: {error}")
             raise
-        self.audit.say(path, "validate", held.version, "" if found.ok else found.detail or "refused")
+        self.audit.say(path, "validate", candidate.version, "" if found.ok else found.detail or "refused")
         return found
 
     def all(self) -> Iterator[Metadata]:

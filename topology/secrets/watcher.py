@@ -8,19 +8,19 @@ from collections.abc import Callable
 from topology import metrics
 from topology.errors import Reject, TidewireError
 from topology.secrets.credential import Credential, Identity, Validation
-from topology.secrets.credentials import Credentials, Held
+from topology.secrets.credentials import Credentials, CredentialVersion
 from topology.secrets.errors import Malformed, Missing, Refused
 
 SHORTEST = 0.7
 """A look comes after this share of the period at the earliest, after the whole period at the latest."""
 
 Check = Callable[[Credential], Validation]
-Take = Callable[[Held], None]
+Take = Callable[[CredentialVersion], None]
 Say = Callable[[str], None]
 
 
 class Watcher:
-    """Watch one credential.
+    """Watch one credential. All that is passed in is called in the thread that calls `begin` and `run`, and may block it.
 
     `check` asks the exchange whether a credential may be used; it raises Retry where the exchange does not answer.
     `take` puts a version to use (opens the new connection, sees it confirmed, closes the old) and returns when that is done; it raises
@@ -39,7 +39,7 @@ class Watcher:
         random_number: Callable[[], float],
         wait: Callable[[float], bool],
     ) -> None:
-        self.held: Held | None = None
+        self.in_use: CredentialVersion | None = None
         """The version in use."""
         self._credentials = credentials
         self._identity = identity
@@ -53,7 +53,7 @@ class Watcher:
         self._refused: set[int] = set()
         self._away = False
 
-    def begin(self) -> Held:
+    def begin(self) -> CredentialVersion:
         """Find the newest version that may be used, and hold it without handing it on.
 
         Raises Refused where none may be used, Missing where there is none, Retry where the store or the exchange does not answer.
@@ -64,13 +64,13 @@ class Watcher:
             if one.revoked:
                 continue
             try:
-                self._hold(self._good(one.version))
+                self._note_in_use(self._good(one.version))
             except (Refused, Malformed) as error:
                 reasons.append(str(error))
                 self._refuse(one.version, str(error))
                 continue
-            if self.held is not None:
-                return self.held
+            if self.in_use is not None:
+                return self.in_use
         raise Refused(f"{self._path}: no version may be used: {'; '.join(reasons[1:] or reasons)}")
 
     def run(self) -> None:
@@ -88,7 +88,7 @@ class Watcher:
             if self._away:
                 self._away = False
                 self._say(f"{self._path}: the secrets can be read again")
-            if current in self._refused or (self.held is not None and current == self.held.version):
+            if current in self._refused or (self.in_use is not None and current == self.in_use.version):
                 return False
             return self._try(current)
         except TidewireError as error:
@@ -100,31 +100,31 @@ class Watcher:
 
     def _try(self, version: int) -> bool:
         try:
-            held = self._good(version)
-            self._take(held)
+            candidate = self._good(version)
+            self._take(candidate)
         except (Reject, Malformed, Missing) as error:
             self._refuse(version, str(error))
             return False
         self._credentials.audit.say(self._path, "rotate", version)
         metrics.secret_rotations.labels(self._path).inc()
-        self._hold(held)
+        self._note_in_use(candidate)
         self._say(f"{self._path}: version {version} is in use")
         return True
 
-    def _good(self, version: int) -> Held:
-        held = self._credentials.read(self._identity, version)
-        found = self._credentials.validate(held, self._check)
+    def _good(self, version: int) -> CredentialVersion:
+        candidate = self._credentials.read(self._identity, version)
+        found = self._credentials.validate(candidate, self._check)
         if not found.ok:
             raise Refused(f"version {version} of {self._path}: {found.detail}")
-        return held
+        return candidate
 
-    def _hold(self, held: Held) -> None:
-        self.held = held
-        metrics.secret_version.labels(self._path).set(held.version)
+    def _note_in_use(self, candidate: CredentialVersion) -> None:
+        self.in_use = candidate
+        metrics.secret_version.labels(self._path).set(candidate.version)
 
     def _refuse(self, version: int, reason: str) -> None:
         self._refused.add(version)
         self._credentials.audit.say(self._path, "refuse", version, reason)
         metrics.secret_refusals.labels(self._path).inc()
-        kept = f"version {self.held.version} stays in use" if self.held else "it is not used"
+        kept = f"version {self.in_use.version} stays in use" if self.in_use else "it is not used"
         self._say(f"{self._path}: version {version} is refused, {kept}: {reason}")

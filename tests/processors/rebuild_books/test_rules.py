@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dialects import rules
 from dialects.continuity import Rule
 from dialects.kraken.checksum import checksum
-from processors.rebuild_books.core import PATIENCE, Book, Settings
+from processors.rebuild_books.core import SNAPSHOT_WAIT, Book, Settings
 from processors.rebuild_books.gaps import MOST_OPEN
 from processors.rebuild_books.pending import MOST_DELTAS, MOST_LEVELS, Pending
 from schemas.errors import InvalidDatum
@@ -258,13 +258,18 @@ def test_a_book_without_a_snapshot_asks_for_one_again_and_again(rule: Rule) -> N
         made += feed(
             one,
             delta(
-                n, [(9, n)], [], sequence=(n, n) if ids else None, previous=n - 1 if rule is OKX else None, received_at=n * PATIENCE // 5
+                n,
+                [(9, n)],
+                [],
+                sequence=(n, n) if ids else None,
+                previous=n - 1 if rule is OKX else None,
+                received_at=n * SNAPSHOT_WAIT // 5,
             ),
         )
     assert gaps(made) == [("snapshot", "open")] * 5
     assert len(one.pending) <= 6
 
-    made = feed(one, delta(99, [(8, 1)], ASK, sequence=(31, 31) if ids else None, snapshot=True, received_at=40 * PATIENCE))
+    made = feed(one, delta(99, [(8, 1)], ASK, sequence=(31, 31) if ids else None, snapshot=True, received_at=40 * SNAPSHOT_WAIT))
     assert gaps(made) == [("snapshot", "filled")]
 
 

@@ -12,7 +12,7 @@ from topology.clock import now
 from topology.errors import Reject, Retry
 from topology.secrets.audit import Audit
 from topology.secrets.credential import Credential, Metadata, Validation
-from topology.secrets.credentials import Credentials, Held
+from topology.secrets.credentials import Credentials, CredentialVersion
 from topology.secrets.errors import Missing, Refused, Unavailable
 from topology.secrets.store import Store
 from topology.secrets.watcher import Watcher
@@ -52,12 +52,12 @@ class Scene:
         self.said: list[str] = []
         self.waits: list[float] = []
         self.stop_after = 1_000
-        self.take: Callable[[Held], None] = lambda held: self.taken.append(held.version)
+        self.take: Callable[[CredentialVersion], None] = lambda candidate: self.taken.append(candidate.version)
         self.watcher = Watcher(self.credentials, IDENTITY, self.check, self.use, self.said.append, 4.0, lambda: 0.5, self.wait)
 
-    def use(self, held: Held) -> None:
+    def use(self, candidate: CredentialVersion) -> None:
         """Put a version to use, as the test at hand says."""
-        self.take(held)
+        self.take(candidate)
 
     def check(self, found: Credential) -> Validation:
         """Ask the exchange."""
@@ -99,8 +99,8 @@ def test_a_new_version_is_validated_and_handed_on(scene: Scene) -> None:
     scene.put("two")
     assert scene.watcher.look()
     assert scene.taken == [2]
-    assert scene.watcher.held is not None
-    assert scene.watcher.held.credential.api_key.get_secret_value() == "two"
+    assert scene.watcher.in_use is not None
+    assert scene.watcher.in_use.credential.api_key.get_secret_value() == "two"
     assert scene.actions(2) == [("write", True), ("read", True), ("validate", True), ("rotate", True)]
     assert not scene.watcher.look()
     assert scene.taken == [2]
@@ -123,8 +123,8 @@ def test_a_bad_version_is_refused_and_the_old_stays(scene: Scene) -> None:
     scene.put("bad")
     for _ in range(3):
         assert not scene.watcher.look()
-    assert scene.watcher.held is not None
-    assert scene.watcher.held.version == 1
+    assert scene.watcher.in_use is not None
+    assert scene.watcher.in_use.version == 1
     assert refusals() == before + 1
     assert scene.actions(2) == [("write", True), ("read", True), ("validate", False), ("refuse", False)]
     assert "version 1 stays in use" in scene.said[-1]
@@ -137,8 +137,8 @@ def test_a_version_of_wrong_form_is_refused(scene: Scene) -> None:
     """A document with a missing field is refused as a bad key is, and its values are in no event."""
     scene.store.store.put(IDENTITY.path, {"api_key": "canary"}, 1, AUTHOR)
     assert not scene.watcher.look()
-    assert scene.watcher.held is not None
-    assert scene.watcher.held.version == 1
+    assert scene.watcher.in_use is not None
+    assert scene.watcher.in_use.version == 1
     assert "canary" not in str(scene.events)
     assert any(event["action"] == "refuse" and "api_secret" in (event["error"] or "") for event in scene.events)
 
@@ -169,14 +169,14 @@ def test_an_exchange_that_does_not_answer_decides_nothing(scene: Scene) -> None:
 def test_a_user_that_is_not_let_in_keeps_the_old(scene: Scene) -> None:
     """Where the exchange's socket does not take the new key, the version is refused and the old one stays."""
 
-    def take(_held: Held) -> None:
+    def take(_candidate: CredentialVersion) -> None:
         raise Reject("the private channel did not confirm")
 
     scene.take = take
     scene.put("two")
     assert not scene.watcher.look()
-    assert scene.watcher.held is not None
-    assert scene.watcher.held.version == 1
+    assert scene.watcher.in_use is not None
+    assert scene.watcher.in_use.version == 1
     assert scene.actions(2)[-1] == ("refuse", False)
 
 
