@@ -11,7 +11,7 @@ from dialects.catalogue import all_dialects
 from dialects.contract import Frame
 from processors.engine.messages import Messages
 from processors.engine.output import Output
-from processors.normalise.core import Event, Normaliser
+from processors.normalise.core import NormalisedEvent, Normaliser
 from schemas.catalogue import event
 from topology import metrics
 from topology.health import Health
@@ -49,7 +49,7 @@ def normalise(settings: Settings, registry: Registry) -> faust.App:
             record = next(messages.records([one.value]))
             assert isinstance(record, dict)
             for made in core.apply([(one.message.offset + (one.message.partition << 48), Frame(**record))]):
-                assert isinstance(made, Event)
+                assert isinstance(made, NormalisedEvent)
                 output.publish(made.name, made.record)
             count.inc()
 

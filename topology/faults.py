@@ -29,7 +29,7 @@ PACKAGES: Final = frozenset(
 """Our own code under OURS, where libraries may be installed too."""
 
 
-class Kind(NamedTuple):
+class FaultKind(NamedTuple):
     """What makes two faults the same to a reader of the log."""
 
     venue: str
@@ -39,7 +39,7 @@ class Kind(NamedTuple):
 
 
 @dataclass(slots=True)
-class Count:
+class FaultCount:
     """One kind of fault so far. Times in microseconds."""
 
     total: int
@@ -53,15 +53,15 @@ class FaultBook:
     """Which faults there were, and which are worth a line now. Pure: the time is passed in."""
 
     def __init__(self) -> None:
-        self._counts: dict[Kind, Count] = {}
+        self._counts: dict[FaultKind, FaultCount] = {}
 
-    def note(self, kind: Kind, reason: str, at: int, times: int = 1) -> int:
+    def note(self, kind: FaultKind, reason: str, at: int, times: int = 1) -> int:
         """Take a fault; return how many of its kind are to be told now, 0 where its kind was told less than a minute ago."""
         count = self._counts.get(kind)
         if count is None:
             if len(self._counts) >= KINDS_AT_MOST:
                 del self._counts[min(self._counts, key=lambda one: self._counts[one].last_at)]
-            count = self._counts[kind] = Count(0, 0, at - TELL_AFTER, at, reason)
+            count = self._counts[kind] = FaultCount(0, 0, at - TELL_AFTER, at, reason)
         count.total += times
         count.untold += times
         count.last_at, count.reason = at, reason
@@ -97,7 +97,7 @@ class Faults:
         reason = reason_of(error)
         metrics.faults.labels(self._stage, venue, event).inc(times)
         with self._lock:
-            untold = self._book.note(Kind(venue, event, f"{type(error).__name__} {place_of(error)}"), reason, self._clock(), times)
+            untold = self._book.note(FaultKind(venue, event, f"{type(error).__name__} {place_of(error)}"), reason, self._clock(), times)
         if untold:
             logger().error("A fault of our own; all else goes on.", venue=venue, event_name=event, times=untold, exc_info=error)
         return reason

@@ -8,7 +8,7 @@ from processors.engine.messages import Messages
 from processors.engine.output import Output
 from processors.engine.stage import NewTask, main
 from processors.engine.transport import Batch
-from processors.normalise.core import Block, Event, Normaliser, Refused
+from processors.normalise.core import Block, NormalisedEvent, Normaliser, RefusedFrame
 from schemas.catalogue import event
 from schemas.errors import InvalidDatum
 from topology.errors import Reject
@@ -32,12 +32,12 @@ class Normalise:
         values = [record.value for record in batch]
         columns = self._messages.columns(values, FIELDS)
         if columns is None:
-            made: Iterator[Event | Refused | Block] = self._core.apply(self._frames(batch, values))
+            made: Iterator[NormalisedEvent | RefusedFrame | Block] = self._core.apply(self._frames(batch, values))
         else:
             self._last = columns[RECEIVED_AT][-1]
             made = self._core.apply_block([record.offset for record in batch], columns)
         for one in made:
-            if isinstance(one, Refused):
+            if isinstance(one, RefusedFrame):
                 if one.fault is not None:
                     output.fault(batch, one.offset, one.fault, venue=one.venue, event="frame")
                 else:

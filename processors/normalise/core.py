@@ -13,7 +13,7 @@ import orjson
 
 from dialects import notices
 from dialects.contract import DecodedEvent, Dialect, Frame, Shape
-from processors.normalise.memories import Connection, Connections
+from processors.normalise.memories import Connections, ConnectionState
 from schemas.catalogue import event as event_of
 from schemas.errors import InvalidDatum
 
@@ -22,7 +22,7 @@ HEADER = ("venue", "origin", "connection_id", "connection_sequence", "received_a
 APPLIED = "applied"
 
 
-class Event(NamedTuple):
+class NormalisedEvent(NamedTuple):
     """One event as it is published: its name and its whole record."""
 
     name: str
@@ -39,7 +39,7 @@ class DialectFault(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedFrame:
     """A frame nobody could read: its offset and why. `fault`: our own code failed on it, which is no word on the frame."""
 
     offset: int
@@ -69,7 +69,7 @@ class Block:
     venue_lost: list[int] = field(default_factory=list)
     """What was lost before each event; empty while nothing was."""
 
-    def add(self, offset: int, row: int, decoded: Sequence[Any], connection: Connection) -> None:
+    def add(self, offset: int, row: int, decoded: Sequence[Any], connection: ConnectionState) -> None:
         """Add the events of one frame."""
         count = len(decoded)
         if connection.lost or connection.venue_lost or self.lost:
@@ -145,7 +145,7 @@ class Normaliser:
         """Return the entries of the state that changed since the last dump; None deletes one."""
         return self.connections.dump() | {APPLIED: orjson.dumps(self.applied)}
 
-    def apply(self, frames: Iterable[tuple[int, Frame | Exception]]) -> Iterator[Event | Refused]:
+    def apply(self, frames: Iterable[tuple[int, Frame | Exception]]) -> Iterator[NormalisedEvent | RefusedFrame]:
         """Yield the events of frames given as (offset, frame), in order, and those refused; offsets already applied are passed over.
 
         `frames_lost` of each event is the number of frames its connection's counter has jumped over so far: our own loss;
@@ -157,7 +157,7 @@ class Normaliser:
                 continue
             self.applied = offset
             if not isinstance(frame, Frame):
-                yield Refused(offset, str(frame))
+                yield RefusedFrame(offset, str(frame))
                 continue
             connection = self.connections.open(frame.connection_id, frame.connection_sequence, offset)
             if frame.kind == "notice":
@@ -165,7 +165,7 @@ class Normaliser:
             else:
                 yield from self._read(offset, frame, connection)
 
-    def apply_block(self, offsets: Sequence[int], frames: Sequence[list[Any]]) -> Iterator[Event | Refused | Block]:
+    def apply_block(self, offsets: Sequence[int], frames: Sequence[list[Any]]) -> Iterator[NormalisedEvent | RefusedFrame | Block]:
         """Yield what `apply` would of frames given as columns (Frame's fields, in its order), alike events together as blocks.
 
         The events of one name keep their order.
@@ -202,7 +202,7 @@ class Normaliser:
                     block.add(offset, row, decoded, connection)
                     continue
             for made in self._read(offset, Frame(*(column[row] for column in frames)), connection):
-                if isinstance(made, Event) and made.name in gathering:
+                if isinstance(made, NormalisedEvent) and made.name in gathering:
                     yield gathering.pop(made.name)
                 self.applied = offset
                 yield made
@@ -217,10 +217,10 @@ class Normaliser:
         if notice["notice"] == "closed":
             self.connections.close(connection_id)
 
-    def _read(self, offset: int, frame: Frame, connection: Connection) -> Iterator[Event | Refused]:
+    def _read(self, offset: int, frame: Frame, connection: ConnectionState) -> Iterator[NormalisedEvent | RefusedFrame]:
         dialect = self._dialects.get(frame.venue)
         if dialect is None:
-            yield Refused(offset, f"no dialect for venue {frame.venue!r}", frame.venue)
+            yield RefusedFrame(offset, f"no dialect for venue {frame.venue!r}", frame.venue)
             return
         try:
             if dialect.counts_connection and frame.kind == "message" and (number := dialect.connection_sequence(frame.payload)) is not None:
@@ -228,17 +228,17 @@ class Normaliser:
             decoded = list(dialect.read(frame, connection.memory))
             events = [_event(place, one, frame, connection) for place, one in enumerate(decoded)]
         except InvalidDatum as error:
-            yield Refused(offset, str(error), frame.venue)
+            yield RefusedFrame(offset, str(error), frame.venue)
         except Exception as error:  # noqa: BLE001 - a fault of one venue's dialect stays with its frame
-            yield Refused(offset, f"{frame.venue}: our reading of it failed: {error!r}", frame.venue, DialectFault.of(error))
+            yield RefusedFrame(offset, f"{frame.venue}: our reading of it failed: {error!r}", frame.venue, DialectFault.of(error))
         else:
             yield from events
 
 
-def _event(place: int, decoded: DecodedEvent, frame: Frame, connection: Connection) -> Event:
+def _event(place: int, decoded: DecodedEvent, frame: Frame, connection: ConnectionState) -> NormalisedEvent:
     record = defaults_of(decoded.event) | decoded.fields
     record["venue"], record["origin"], record["connection_id"], record["connection_sequence"], record["received_at"] = frame[:5]
     record["frame_index"] = place
     record["frames_lost"] = connection.lost
     record["venue_lost"] = connection.venue_lost
-    return Event(decoded.event, record)
+    return NormalisedEvent(decoded.event, record)

@@ -17,7 +17,7 @@ _SEPARATOR = "\x1f"
 
 
 @dataclass(slots=True)
-class Connection:
+class ConnectionState:
     """What is remembered of one connection: its counts of frames, and the dialect's own memory.
 
     `last`, `lost`: our own counter, and how many it has jumped over. `venue_last`, `venue_lost`: the same of the venue's counter.
@@ -45,7 +45,7 @@ class Connection:
             self.venue_last = number
 
 
-class Connections(dict[str, Connection]):
+class Connections(dict[str, ConnectionState]):
     """The connections of one partition by id, kept as entries of the state: a checkpoint writes those that changed.
 
     A connection has an entry of counts, and one for each thing its dialect remembers, so that a large memory of which little
@@ -58,20 +58,20 @@ class Connections(dict[str, Connection]):
         for name, data in sorted((entries or {}).items()):
             kind, _, rest = name.partition(_SEPARATOR)
             if kind == COUNTS:
-                connection = self.setdefault(rest, Connection())
+                connection = self.setdefault(rest, ConnectionState())
                 connection.last, connection.lost, connection.venue_last, connection.venue_lost, connection.heard = orjson.loads(data)
                 connection.written = connection.counts()
             elif kind == REMEMBERED:
                 connection_id, _, key = rest.partition(_SEPARATOR)
-                dict.__setitem__(self.setdefault(connection_id, Connection()).memory, key, orjson.loads(data))
+                dict.__setitem__(self.setdefault(connection_id, ConnectionState()).memory, key, orjson.loads(data))
 
-    def open(self, connection_id: str, sequence: int, offset: int) -> Connection:
+    def open(self, connection_id: str, sequence: int, offset: int) -> ConnectionState:
         """Return a connection, new where it is not known, with this frame counted."""
         connection = self.get(connection_id)
         if connection is None:
             if len(self) >= MOST_CONNECTIONS:
                 self.close(min(self, key=lambda name: self[name].heard))
-            connection = self[connection_id] = Connection(last=sequence - 1)
+            connection = self[connection_id] = ConnectionState(last=sequence - 1)
         connection.heard = offset
         ahead = sequence - connection.last
         if ahead > 0:
@@ -109,7 +109,7 @@ def _memory_name(connection_id: str, key: str) -> str:
     return f"{REMEMBERED}{_SEPARATOR}{connection_id}{_SEPARATOR}{key}"
 
 
-def _entries(connection_id: str, connection: Connection) -> Iterator[tuple[str, Any]]:
+def _entries(connection_id: str, connection: ConnectionState) -> Iterator[tuple[str, Any]]:
     yield _counts_name(connection_id), connection.counts()
     for key, value in connection.memory.items():
         yield _memory_name(connection_id, key), value

@@ -12,8 +12,7 @@ from processors.engine.output import Output
 from processors.engine.stage import NewTask, main
 from processors.engine.transport import Batch
 from processors.rebuild_books import STAGE
-from processors.rebuild_books.core import Book
-from processors.rebuild_books.core import Settings as BookSettings
+from processors.rebuild_books.core import Book, BookSettings
 from schemas.catalogue import event
 from schemas.errors import InvalidDatum
 from schemas.events import BookDelta

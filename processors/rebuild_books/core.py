@@ -31,7 +31,7 @@ SNAPSHOT_WAIT = 300_000_000
 
 
 @dataclass(slots=True)
-class Settings:
+class BookSettings:
     """Levels per side of a book_snapshot, and microseconds between two of one book."""
 
     depth: int = 20
@@ -42,7 +42,7 @@ class Settings:
 class Book:
     """The book of one venue and symbol. Times in microseconds since 1970 UTC."""
 
-    settings: Settings
+    settings: BookSettings
     rule: Rule | None = None
     """None: by what the first delta carries."""
     state: State = "waiting"
@@ -323,7 +323,7 @@ class Book:
         return msgspec.msgpack.encode(Saved(**plain, bids=bids, asks=asks, pending=self.pending.dump(), gaps=self.gaps.dump()))
 
     @classmethod
-    def load(cls, data: bytes, settings: Settings, rule: Rule | None = None) -> "Book":
+    def load(cls, data: bytes, settings: BookSettings, rule: Rule | None = None) -> "Book":
         """Return a book from its dump."""
         saved = msgspec.msgpack.decode(data, type=Saved)
         plain: dict[str, Any] = {name: getattr(saved, name) for name in PLAIN}

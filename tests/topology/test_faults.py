@@ -7,12 +7,12 @@ import pytest
 import structlog
 from prometheus_client import REGISTRY
 
-from topology.faults import KINDS_AT_MOST, RED_FOR, TELL_AFTER, FaultBook, Faults, Kind, reason_of
+from topology.faults import KINDS_AT_MOST, RED_FOR, TELL_AFTER, FaultBook, FaultKind, Faults, reason_of
 from topology.health import Health
 from topology.settings import Settings
 
-ONE = Kind("binance", "trade", "KeyError x.py:1")
-OTHER = Kind("kraken", "trade", "KeyError x.py:1")
+ONE = FaultKind("binance", "trade", "KeyError x.py:1")
+OTHER = FaultKind("kraken", "trade", "KeyError x.py:1")
 
 
 def a_bug() -> KeyError:
@@ -57,7 +57,7 @@ def test_kinds_are_bounded() -> None:
     """However many kinds there are, so many are remembered: the newest."""
     book = FaultBook()
     for number in range(KINDS_AT_MOST + 10):
-        book.note(Kind("binance", str(number), ""), "why", number)
+        book.note(FaultKind("binance", str(number), ""), "why", number)
     found = book.red(KINDS_AT_MOST)
     assert len(found) == KINDS_AT_MOST
     assert found[-1]["event"] == "10"

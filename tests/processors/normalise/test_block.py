@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects
 from dialects.contract import Frame
-from processors.normalise.core import Block, Event, Normaliser, Refused
+from processors.normalise.core import Block, NormalisedEvent, Normaliser, RefusedFrame
 
 TWO_TRADES = (
     b'{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","price":1.5,"qty":2,"trade_id":1,'
@@ -54,7 +54,7 @@ FRAMES = st.lists(
 Told = list[tuple[str, Any]]
 
 
-def told(made: Iterable[Event | Refused | Block]) -> Told:
+def told(made: Iterable[NormalisedEvent | RefusedFrame | Block]) -> Told:
     """Return events and refusals in a form that can be compared; a block as the events in it, or as what is wrong with each."""
     found: Told = []
     for one in made:
@@ -63,13 +63,13 @@ def told(made: Iterable[Event | Refused | Block]) -> Told:
                 try:
                     columns = part.columns()
                 except ValueError as error:
-                    found.append(("refused", Refused(offset, str(error), part.venue)))
+                    found.append(("refused", RefusedFrame(offset, str(error), part.venue)))
                 else:
                     found += [
                         (one.shape.event, {name: value[row] if isinstance(value, list) else value for name, value in columns.items()})
                         for row in range(len(part.rows))
                     ]
-        elif isinstance(one, Refused):
+        elif isinstance(one, RefusedFrame):
             found.append(("refused", one))
         else:
             found.append((one.name, one.record))

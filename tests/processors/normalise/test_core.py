@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dialects import notices
 from dialects.catalogue import all_dialects
 from dialects.contract import DecodedEvent, Dialect, Endpoints, Frame, Memory, Session, Shape, Stream
-from processors.normalise.core import Event, Normaliser, Refused
+from processors.normalise.core import NormalisedEvent, Normaliser, RefusedFrame
 from processors.normalise.memories import MOST_CONNECTIONS
 from tests.dialects.recorded import excerpts, read_excerpt
 
@@ -44,11 +44,11 @@ def kept(core: Normaliser, table: dict[str, bytes] | None = None) -> dict[str, b
     return table
 
 
-def events(made: Iterable[object]) -> list[Event]:
+def events(made: Iterable[object]) -> list[NormalisedEvent]:
     """Return what was made, where nothing was refused."""
     found = list(made)
-    assert [one for one in found if not isinstance(one, Event)] == []
-    return [one for one in found if isinstance(one, Event)]
+    assert [one for one in found if not isinstance(one, NormalisedEvent)] == []
+    return [one for one in found if isinstance(one, NormalisedEvent)]
 
 
 def lost(core: Normaliser, frames: Sequence[Frame]) -> list[int]:
@@ -96,8 +96,8 @@ def test_offsets_applied_before_are_passed_over() -> None:
 def test_an_unknown_venue_is_refused_and_the_rest_flows() -> None:
     """A frame of a venue nobody speaks is refused by its name, at its offset."""
     found = list(normaliser().apply([(3, frame(1, b"?", venue="mtgox")), (4, frame(2, TRADE % 2))]))
-    assert found[0] == Refused(3, "no dialect for venue 'mtgox'", "mtgox")
-    assert isinstance(found[1], Event)
+    assert found[0] == RefusedFrame(3, "no dialect for venue 'mtgox'", "mtgox")
+    assert isinstance(found[1], NormalisedEvent)
 
 
 @pytest.mark.parametrize(
@@ -115,11 +115,11 @@ def test_what_cannot_be_read_is_refused_and_the_rest_flows(venue: str, payload: 
     """A malformed or unknown frame is refused with a reason; the frames around it are events, and it is no loss."""
     frames = [frame(1, TRADE % 1), frame(2, payload, venue=venue), frame(3, TRADE % 3)]
     before, refused, after = normaliser().apply(enumerate(frames))
-    assert isinstance(before, Event)
-    assert isinstance(refused, Refused)
+    assert isinstance(before, NormalisedEvent)
+    assert isinstance(refused, RefusedFrame)
     assert refused.offset == 1
     assert refused.reason
-    assert isinstance(after, Event)
+    assert isinstance(after, NormalisedEvent)
     assert after.record["frames_lost"] == 0
 
 
@@ -128,14 +128,14 @@ def test_a_frame_is_refused_whole() -> None:
     first = b'{"symbol":"BTC/USD","side":"buy","price":1.5,"qty":2,"trade_id":1,"timestamp":"2026-01-01T00:00:00.000000Z"}'
     payload = b'{"channel":"trade","type":"update","data":[%b,%b]}'
     good = list(normaliser().apply([(0, frame(1, payload % (first, first), venue="kraken"))]))
-    assert [type(one) for one in good] == [Event, Event]
+    assert [type(one) for one in good] == [NormalisedEvent, NormalisedEvent]
     bad = list(normaliser().apply([(0, frame(1, payload % (first, first.replace(b"2026-01-01", b"yesterday")), venue="kraken"))]))
-    assert [type(one) for one in bad] == [Refused]
+    assert [type(one) for one in bad] == [RefusedFrame]
 
 
 def test_a_message_that_was_no_frame_is_refused_by_its_reason() -> None:
     """What could not even be decoded is handed in as the error, and refused in its words."""
-    assert list(normaliser().apply([(8, ValueError("not in the wire format"))])) == [Refused(8, "not in the wire format")]
+    assert list(normaliser().apply([(8, ValueError("not in the wire format"))])) == [RefusedFrame(8, "not in the wire format")]
 
 
 def test_what_a_dialect_remembers_outlives_a_restart() -> None:
@@ -233,7 +233,7 @@ def test_however_it_is_cut_the_events_are_the_same(pieces: list[Piece], cuts: li
     whole = normaliser()
     expected = list(whole.apply(frames))
 
-    found: list[Event | Refused] = []
+    found: list[NormalisedEvent | RefusedFrame] = []
     part, table = normaliser(), dict[str, bytes]()
     begin = 0
     for end in [*sorted(cut for cut in cuts if cut < len(frames)), len(frames)]:
@@ -325,7 +325,7 @@ def test_a_fault_of_one_dialect_stops_no_other(error: Exception, where: str) -> 
         list(Normaliser(dialects).apply(enumerate(frames))),
         list(Normaliser(dialects).apply_block(range(3), [list(column) for column in zip(*frames, strict=True)])),
     ):
-        refused = [one for one in found if isinstance(one, Refused)]
+        refused = [one for one in found if isinstance(one, RefusedFrame)]
         assert [(one.offset, one.venue, str(one.fault)) for one in refused] == [(0, "binance", repr(error)), (2, "binance", repr(error))]
         assert type(error).__name__ in refused[0].reason
         assert len(found) == 3

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.kraken.checksum import checksum
-from processors.rebuild_books.core import Book, Settings
+from processors.rebuild_books.core import Book, BookSettings
 from processors.rebuild_books.sides import Side
 from schemas.decimals import encode, from_bytes
 from schemas.events import BookDelta
@@ -34,7 +34,7 @@ def test_a_side_is_what_a_plain_dict_is(changes: Levels, highest_first: bool, co
 
 def test_deltas_wait_for_the_snapshot_and_join_it() -> None:
     """What came before the snapshot is kept; what it covers is dropped; what goes on from it is applied."""
-    book = Book(Settings())
+    book = Book(BookSettings())
     book.apply(delta(1, [(9, 1)], [], sequence=(5, 7)))
     book.apply(delta(2, [(9, 2)], [], sequence=(8, 12)))
     book.apply(delta(3, [(9, 3)], [(11, 4)], sequence=(13, 13)))
@@ -49,7 +49,7 @@ def test_deltas_wait_for_the_snapshot_and_join_it() -> None:
 
 def test_a_missing_update_breaks_the_book_until_a_snapshot() -> None:
     """A jump in update ids stops publication; a snapshot that covers the jump heals it, with the deltas kept meanwhile."""
-    book = Book(Settings(every=1))
+    book = Book(BookSettings(every=1))
     book.apply(delta(1, [(9, 1)], [(10, 1)], sequence=(10, 10), snapshot=True, received_at=1))
     assert book.apply(delta(2, [(9, 5)], [], sequence=(12, 12), received_at=2)) == []
     assert state_of(book) == "broken"
@@ -63,7 +63,7 @@ def test_a_missing_update_breaks_the_book_until_a_snapshot() -> None:
 
 def test_updates_out_of_order_are_put_in_order() -> None:
     """An update that comes late makes the book whole again without a snapshot, and what waited for it is applied after it."""
-    book = Book(Settings())
+    book = Book(BookSettings())
     book.apply(delta(1, [(9, 1)], [(10, 1)], sequence=(10, 10), snapshot=True))
     book.apply(delta(2, [(9, 5)], [], sequence=(13, 13)))
     book.apply(delta(3, [(9, 4)], [], sequence=(12, 12)))
@@ -77,7 +77,7 @@ def test_updates_out_of_order_are_put_in_order() -> None:
 
 def test_a_snapshot_older_than_the_deltas_is_not_enough() -> None:
     """A snapshot that ends before the first delta kept leaves the book broken, not wrong."""
-    book = Book(Settings())
+    book = Book(BookSettings())
     book.apply(delta(1, [(9, 5)], [], sequence=(20, 21)))
 
     book.apply(delta(2, [(9, 1)], [(10, 1)], sequence=(15, 15), snapshot=True))
@@ -90,7 +90,7 @@ def test_a_snapshot_older_than_the_deltas_is_not_enough() -> None:
 
 def test_old_and_repeated_updates_change_nothing() -> None:
     """Updates seen before, of this connection or another, and snapshots behind the book, are passed over."""
-    book = Book(Settings())
+    book = Book(BookSettings())
     book.apply(delta(1, [(9, 1)], [(10, 1)], sequence=(10, 10), snapshot=True))
     book.apply(delta(2, [(9, 2)], [], sequence=(11, 12)))
     before = best(book)
@@ -108,7 +108,7 @@ def checked(place: int, book: tuple[Levels, Levels], bids: Levels, asks: Levels,
 
 def test_a_checksum_proves_or_breaks() -> None:
     """A right checksum marks the book verified; a wrong one is a gap, open until the next snapshot, then filled."""
-    book = Book(Settings(every=1))
+    book = Book(BookSettings(every=1))
     first = checked(1, ([(9, 1)], [(10, 1)]), [(9, 1)], [(10, 1)], snapshot=True, depth=2, received_at=1)
     assert [(name, one["verified"]) for name, one in book.apply(first)] == [("book_snapshot", "checksum")]
     book.apply(checked(2, ([(9, 1), (8, 1)], [(10, 1)]), [(8, 1)], [], received_at=2))
@@ -126,7 +126,7 @@ def test_a_checksum_proves_or_breaks() -> None:
 
 def test_levels_beyond_the_depth_are_forgotten() -> None:
     """A level pushed out of the depth is gone without the venue saying so."""
-    book = Book(Settings())
+    book = Book(BookSettings())
     book.apply(delta(1, [(9, 1), (8, 1)], [(10, 1)], snapshot=True, depth=2))
     book.apply(delta(2, [(7, 1), (9, 0)], []))
     assert best(book) == ([(8, 1), (7, 1)], [(10, 1)])
@@ -137,7 +137,7 @@ def test_levels_beyond_the_depth_are_forgotten() -> None:
 
 def test_a_newer_connection_takes_over_and_the_older_is_ignored() -> None:
     """At rotation the new connection's snapshot becomes the book; what the old one still says is not mixed in."""
-    book = Book(Settings())
+    book = Book(BookSettings())
     book.apply(delta(5, [(9, 1)], [(10, 1)], snapshot=True, depth=10, connection="old"))
     book.apply(delta(1, [(9, 2)], [(10, 2)], snapshot=True, depth=10, connection="new"))
     book.apply(delta(6, [(9, 7)], [], connection="old"))
@@ -149,7 +149,7 @@ def test_a_newer_connection_takes_over_and_the_older_is_ignored() -> None:
 
 def test_a_crossed_book_is_never_called_verified() -> None:
     """A bid at or above the best ask is published as unverified."""
-    book = Book(Settings(every=1))
+    book = Book(BookSettings(every=1))
     made = book.apply(delta(1, [(11, 1)], [(10, 1)], sequence=(1, 1), snapshot=True, received_at=1))
 
     assert [one["verified"] for _, one in made] == ["unverified"]
@@ -166,11 +166,11 @@ def test_a_book_survives_a_checkpoint(state: str) -> None:
         delta(4, [(9, 3)], [(10, 4)], sequence=(22, 22), snapshot=True, received_at=6_000_000),
         delta(5, [(7, 3)], [], sequence=(23, 24), received_at=9_000_000),
     ]
-    straight, halted = Book(Settings()), Book(Settings())
+    straight, halted = Book(BookSettings()), Book(BookSettings())
     for one in events:
         straight.apply(one)
         halted.apply(one)
-    loaded = Book.load(halted.dump(), Settings())
+    loaded = Book.load(halted.dump(), BookSettings())
 
     assert state == loaded.state
     assert [straight.apply(one) for one in rest] == [loaded.apply(one) for one in rest]
@@ -179,7 +179,7 @@ def test_a_book_survives_a_checkpoint(state: str) -> None:
 
 def test_publishes_at_the_set_interval_and_depth() -> None:
     """One snapshot for each interval of receipt time in which the book changed, cut to the depth asked for, exact to the last digit."""
-    book = Book(Settings(depth=1, every=1_000_000))
+    book = Book(BookSettings(depth=1, every=1_000_000))
     first = delta(1, [], [], sequence=(1, 1), snapshot=True, received_at=1_000_000)
     first["bid_prices"] = [encode("1.000000000000000001"), encode("0.999999999999999999")]
     first["bid_sizes"] = [encode("123456789.123456789"), encode("1")]
@@ -187,13 +187,13 @@ def test_publishes_at_the_set_interval_and_depth() -> None:
     published += [len(book.apply(delta(n, [(1, n)], [], sequence=(n, n), received_at=1_000_000 + n * 300_000))) for n in range(2, 9)]
 
     assert published == [1, 0, 0, 1, 0, 0, 1, 0]
-    record = Book(Settings(depth=1, every=1)).apply(first)[0][1]
+    record = Book(BookSettings(depth=1, every=1)).apply(first)[0][1]
     assert [from_bytes(price) for price in record["bid_prices"]] == [1_000_000_000_000_000_001]
 
 
 def test_a_broken_checksum_spans_from_the_last_right_book_to_the_wrong_one() -> None:
     """The gap begins at the last delta after which the checksum was right, and ends at the one after which it is not."""
-    book = Book(Settings())
+    book = Book(BookSettings())
     right = checksum([(9 * UNIT, UNIT)], [(11 * UNIT, UNIT)], 0, 0)
     book.apply(delta(1, [(9, 1)], [(11, 1)], snapshot=True, received_at=100, check=right))
     book.apply(delta(2, [], [(11, 1)], received_at=200, check=right))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from processors.rebuild_books.__main__ import QUIET, RebuildBooks
-from processors.rebuild_books.core import Book, Settings
+from processors.rebuild_books.core import Book, BookSettings
 from schemas.events import BookDelta
 from tests.processors.desk import Desk, batch, messages
 from tests.processors.rebuild_books.building import delta
@@ -18,7 +18,7 @@ def of(symbol: str, one: BookDelta) -> BookDelta:
 
 def work(entries: dict[str, bytes] | None = None) -> RebuildBooks:
     """Return the work of a partition."""
-    return RebuildBooks(messages("book_delta"), Settings(every=1), entries or {})
+    return RebuildBooks(messages("book_delta"), BookSettings(every=1), entries or {})
 
 
 def test_a_bug_in_one_book_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dialects import rules
 from dialects.continuity import Rule
 from dialects.kraken.checksum import checksum
-from processors.rebuild_books.core import SNAPSHOT_WAIT, Book, Settings
+from processors.rebuild_books.core import SNAPSHOT_WAIT, Book, BookSettings
 from processors.rebuild_books.gaps import MOST_OPEN
 from processors.rebuild_books.pending import MOST_DELTAS, MOST_LEVELS, Pending
 from schemas.errors import InvalidDatum
@@ -24,7 +24,7 @@ ASK: Levels = [(100, 1)]
 
 def book(rule: Rule) -> Book:
     """Return a book that publishes every microsecond."""
-    return Book(Settings(every=1), rule)
+    return Book(BookSettings(every=1), rule)
 
 
 def link(at: int, previous: int, last: int, price: int, **more: Any) -> BookDelta:
@@ -389,7 +389,7 @@ def test_a_live_book_is_the_venues_and_is_live_again_after_a_snapshot(
             assert one.last_sequence is not None
             assert best(one) == truth[one.last_sequence]
         if place % 7 == 3:
-            one = Book.load(one.dump(), Settings(every=1), rule)
+            one = Book.load(one.dump(), BookSettings(every=1), rule)
 
     assert state_of(one) == "live"
     assert best(one) == truth[max(truth)]
