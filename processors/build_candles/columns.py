@@ -10,7 +10,7 @@ import polars as pl
 from processors.build_candles.amounts import LESS, Part, exactly, highest, lowest, total
 from processors.build_candles.bar import UNIT, Amounts, Bar
 from processors.build_candles.intervals import HOUR, SECOND
-from processors.build_candles.sift import EARLIEST, FUTURE, LATEST, Rules, SeenOf, Sifted, Timeless, Trade, hour
+from processors.build_candles.sift import EARLIEST, FUTURE, LATEST, Rules, SeenOf, Sifted, Timeless, Trade, another_hour, hour
 from processors.engine.seen import Seen, Touch, Verdict
 
 
@@ -19,7 +19,7 @@ def sift(
 ) -> tuple[list[Sifted], list[Timeless]] | int | None:
     """Return what each venue's trades make, as `rows.sift` does; None where columns can't hold them exactly.
 
-    The row at which a venue's watermark moves into another hour, where it does: the stretch must be cut before it (sift.hour).
+    Where a venue's watermark moves into another hour, a row before which the stretch must be cut (sift.hour).
     """
     wide = frame.select_seq(_expressions(rules.skew))
     timeless: list[Timeless] = []
@@ -70,7 +70,7 @@ class _Venue:
         frame = part.frame
         self.name = part.venue
         mark = frame["mark"]
-        before = marks.get(self.name, -1)
+        self.before = before = marks.get(self.name, -1)
         self.marks = mark if mark[0] >= before else mark.clip(lower_bound=before)
         self.rows = frame["row"]
         self.frame = frame if mark[0] >= before else frame.with_columns(self.marks.alias("mark"))
@@ -83,11 +83,15 @@ class _Venue:
         self.forgotten: list[tuple[int, str, str]] = []
 
     def another_hour(self) -> int | None:
-        """Return the row at which the watermark is in another hour than at the first row; None where it is in one."""
+        """Return the row before which the watermark moves into another hour, or behind the first where that does; None where none does."""
         begin = hour(self.marks[0])
-        if hour(self.marks[-1]) == begin:
+        if len(self.marks) > 1 and another_hour(self.before, begin):
+            at = 1
+        elif hour(self.marks[-1]) != begin:
+            at = bisect_left(self.marks, begin + HOUR)
+        else:
             return None
-        row: int = self.rows[bisect_left(self.marks, begin + HOUR)]
+        row: int = self.rows[at]
         return row
 
     def crossed(self, time: int) -> int:

@@ -7,7 +7,7 @@ from functools import partial
 from processors.build_candles.amounts import amounts
 from processors.build_candles.bar import Bar, one_trade
 from processors.build_candles.intervals import SECOND
-from processors.build_candles.sift import EARLIEST, FUTURE, LATEST, Rules, SeenOf, Sifted, Timeless, Trade, hour
+from processors.build_candles.sift import EARLIEST, FUTURE, LATEST, Rules, SeenOf, Sifted, Timeless, Trade, another_hour
 from processors.engine.seen import Verdict
 from schemas.block_reader import Record
 
@@ -15,10 +15,12 @@ from schemas.block_reader import Record
 class _Venue:
     """What is found of one venue while its rows pass."""
 
-    __slots__ = ("bars", "forgotten", "mark", "marks", "odd", "offsets", "skewed")
+    __slots__ = ("alone", "bars", "forgotten", "mark", "marks", "odd", "offsets", "skewed")
 
     def __init__(self, mark: int) -> None:
         self.mark = mark
+        self.alone = False
+        """Its first trade moved the watermark into another hour."""
         self.marks: list[int] = []
         self.offsets: list[int] = []
         self.bars: dict[str, dict[int, Bar]] = {}
@@ -38,8 +40,8 @@ def sift(
 ) -> tuple[list[Sifted], list[Timeless], int]:  # fmt: skip
     """Return what each venue's trades make from the place `begin`, those whose time cannot be, and up to which place (exclusive).
 
-    `marks` are the watermarks before; where a venue's moves into another hour, a stretch ends (sift.hour). `one_by_one` marks nothing, or
-    for each record whether it is counted already; then all others are taken by themselves.
+    `marks` are the watermarks before; before and behind the trade that moves a venue's into another hour, a stretch ends (sift.hour).
+    `one_by_one` marks nothing, or for each record whether it is counted already; then all others are taken by themselves.
     """
     venues: dict[str, _Venue] = {}
     timeless: list[Timeless] = []
@@ -61,9 +63,11 @@ def sift(
         supported = time <= received_at + skew
         clock = time if supported else received_at
         mark = max(venue.mark, clock)
-        if venue.marks and hour(mark) != hour(venue.mark):
+        another = another_hour(venue.mark, mark)
+        if venue.marks and (another or venue.alone):
             end = at
             break
+        venue.alone = another
         venue.mark = mark
         if not supported:
             timed = False

@@ -26,8 +26,16 @@ def hour(mark: int) -> int:
 
     A candle is given up as one, for late trades and for what their ids prove: else an id would close its hole and not be counted. What is
     proven is judged at the end of a stretch, so no stretch has trades of a venue from before and after that moment.
+
+    The trade that moves the watermark into an hour ends its stretch: it may make candles final that are given up with it (of a second,
+    where the venue was quiet for hours), and what comes behind it must not tell of them.
     """
     return mark - mark % HOUR
+
+
+def another_hour(before: int, mark: int) -> bool:
+    """Say whether a watermark is in another hour than the one before it; the first of all has none before it (-1), and no candles."""
+    return before >= 0 and hour(before) != hour(mark)
 
 
 class Rules(NamedTuple):
