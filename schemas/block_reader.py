@@ -17,6 +17,7 @@ import polars as pl
 
 from schemas.catalogue import Event, Schema
 from schemas.codec import PREFIX, Codec, header, schema_id
+from schemas.decimals import LARGEST, PRECISION, from_bytes
 from schemas.encoder import zigzag
 from schemas.errors import InvalidDatum
 
@@ -198,7 +199,10 @@ class Reader:
 def _number(data: bytes) -> int:
     if len(data) > _WIDEST:
         raise ValueError(f"a decimal of {len(data)} bytes has more than 38 digits")
-    return int.from_bytes(data, "big", signed=True)
+    number = from_bytes(data)
+    if not -LARGEST <= number <= LARGEST:
+        raise ValueError(f"{number} has more than {PRECISION} digits")
+    return number
 
 
 def _bare(kind: Any) -> Any:

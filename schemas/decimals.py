@@ -7,7 +7,7 @@ from schemas.errors import InvalidDatum
 
 PRECISION = 38
 SCALE = 18
-LARGEST = 10**PRECISION - 1
+LARGEST: int = 10**PRECISION - 1
 _EXACT = Context(prec=PRECISION + 2)
 _ZEROS = tuple(10**n for n in range(SCALE + 1))
 

@@ -15,6 +15,7 @@ import polars as pl
 from processors.build_candles.bar import UNIT, Amounts
 from processors.build_candles.sift import Rules
 from schemas.block_reader import Record
+from schemas.decimals import LARGEST
 
 _ROOM = 2**127
 _POWERS = (10**10, 10**5)
@@ -64,7 +65,8 @@ def exactly(wide: pl.DataFrame, mark: pl.Series, rules: Rules) -> Part | None:
         known = of_base | (moved.is_not_null() & paid.is_not_null())
         other = (known & ~of_base).cast(pl.Int128)
         moved, paid = moved.fill_null(0) * other, paid.fill_null(0) * other
-        if max(_magnitude(moved), _magnitude(paid)) * len(wide) >= _ROOM:
+        largest = max(_magnitude(moved), _magnitude(paid))
+        if largest > LARGEST or largest * len(wide) >= _ROOM:
             return None
         sizes = sizes * of_base.cast(pl.Int128)
         less = sizes // _UNIT
@@ -90,6 +92,8 @@ def exactly(wide: pl.DataFrame, mark: pl.Series, rules: Rules) -> Part | None:
 def _exact(price: pl.Series, size: pl.Series, less: pl.Series) -> tuple[_Scaled, _Scaled] | None:
     """Return prices and sizes in units that keep their products and sums within 128 bits; `less` is the size at 8 decimals."""
     dearest = max(_magnitude(price), 1)
+    if max(dearest, _magnitude(size)) > LARGEST:
+        return None  # read as a row, it is rejected
     sizes = _Scaled(less, _POWERS[0]) if (less * _UNIT == size).all() else _scaled(size)
     most = max(_magnitude(sizes.values), 1) * len(size)
     if dearest * most < _ROOM:

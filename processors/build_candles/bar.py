@@ -2,7 +2,8 @@
 
 Sums are integers (amounts of base in 10⁻¹⁸, of quote in 10⁻³⁶), so nothing is rounded before it is published. A trade whose amounts are
 unknown (a contract whose size nobody said) counts among the trades and for the prices, adds nothing to the sums, and makes the
-candle's completeness unknown.
+candle's completeness unknown. Sums of more than 38 digits are summed as any other, and never published: no decimal(38,18) holds them.
+What was said of the candle before stays, and the trade with which they grew so large is told.
 
 The version of a candle follows from the trades as they lie in the topic, not from when they were read, so whoever reads them again makes
 the same rows. It is twice the offset of the trade that last moved the candle or what is said of it, plus one where the candle is
@@ -18,13 +19,14 @@ not provisional. That trade is one of
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from schemas.decimals import from_bytes, half_even, to_bytes
+from schemas.decimals import LARGEST, from_bytes, half_even, to_bytes
 
 Place = tuple[int, int, str]
 """Where a trade stands among others: event time, sequence (-1 where there is none), id."""
 UNIT = 10**18
 ORIGINS = ("live", "rest", "archive", "simulated")
 STATES = ("provisional", "final", "revised")
+_QUARTER = LARGEST // 4
 
 
 class Bar:
@@ -84,6 +86,15 @@ class Bar:
             self.epoch = -1
         self.version = max(self.version, other.version)
         self.origin = max(self.origin, other.origin)
+
+    def fits(self) -> bool:
+        """Say whether a decimal(38,18) holds each of the sums, and their quotient."""
+        volume, room = self.volume, LARGEST * min(UNIT, self.volume or UNIT)
+        return 0 <= volume <= LARGEST and abs(self.bought) <= LARGEST and abs(self.quote) <= room
+
+    def light(self) -> bool:
+        """Say whether the sums are so small that two such bars fit together."""
+        return 0 <= self.bought <= self.volume <= _QUARTER and abs(self.quote) <= _QUARTER * min(UNIT, self.volume)
 
     def record(self, venue: str, symbol: str, interval: str, proof: tuple[str, int | None, int | None, int | None]) -> dict[str, Any]:
         """Return the candle as a record of schemas/events.py; decimals as Avro's bytes. `proof`: a proof.Proof."""

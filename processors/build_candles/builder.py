@@ -37,7 +37,7 @@ FORMAT = 2
 
 @dataclass(frozen=True, slots=True)
 class Uncounted:
-    """A trade that nobody can count (any more): its offset, the intervals it is missing from, and why."""
+    """A trade that is missing from what is said of candles: its offset, of which intervals, and why."""
 
     offset: int
     intervals: tuple[str, ...]
@@ -198,10 +198,14 @@ class Builder:
             )
         for venue, mark, crossed, bars, odd, forgotten, skewed in sifted:
             for name, seconds in bars:
-                self._symbol(venue, name).merge(seconds)
+                symbol = self._symbol(venue, name)
+                symbol.merge(seconds)
+                built.uncounted += _told(symbol)
             for trade in odd:
-                made, too_late = self._symbol(venue, trade.symbol).take(trade, grace, self._retention, crossed, again=again)
+                symbol = self._symbol(venue, trade.symbol)
+                made, too_late = symbol.take(trade, grace, self._retention, crossed, again=again)
                 built.candles += made
+                built.uncounted += _told(symbol)
                 if too_late:
                     why = f"{trade.place[2]} of {trade.symbol} came after its candles had been given up"
                     built.uncounted.append(Uncounted(trade.offset, tuple(too_late), why))
@@ -236,6 +240,18 @@ class Builder:
 
 class Outdated(Exception):
     """The state was written in another form than this."""
+
+
+def _told(symbol: Symbol) -> list[Uncounted]:
+    """Say once of a symbol's candles that they have grown too large."""
+    if not symbol.too_large:
+        return []
+    intervals: dict[int, list[str]] = {}
+    for offset, interval in symbol.too_large:
+        intervals.setdefault(offset, []).append(interval)
+    symbol.too_large.clear()
+    why = f"with it sums of candles of {symbol.symbol} have more than 38 digits, of which 18 are decimals: they are not published"
+    return [Uncounted(offset, tuple(names), why) for offset, names in intervals.items()]
 
 
 def _slot(venue: str, name: str, key: Part) -> str:

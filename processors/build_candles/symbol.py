@@ -32,6 +32,10 @@ class Symbol:
         self._changed: dict[tuple[int, int], Bar] = {}
         self.due: dict[tuple[int, int], Bar] = {}
         """Candles that are final and have changed: to be published with this stretch, before any checkpoint holds them."""
+        self.too_large: list[tuple[int, str]] = []
+        """Candles whose sums have grown beyond what can be published: the offset of the trade with which they had, and the interval."""
+        self._heavy = False
+        """An open candle's sums may grow so with trades that alone are small: none of these may wait, to be told with their own block."""
         self._longest_unshown = _NEVER
         self._pending: Bar | None = None
         """The newest minute's trades that are not yet in the candles of a minute and longer: most blocks bring a few trades."""
@@ -62,6 +66,8 @@ class Symbol:
             self._pending = bar
             self._next_end = min(self._next_end, minute + MINUTE)
             self._next_presumable = min(self._next_presumable, minute + MINUTE)
+        if self._pending is not None and (self._heavy or not self._pending.light()):
+            self._add_pending()
 
     def take(
         self, trade: Trade, grace: int, retention: Sequence[int], crossed: Callable[[int], int], *, again: bool = False
@@ -87,11 +93,14 @@ class Symbol:
                 too_late.append(NAMES[place])
             elif bar is None:
                 bar = one.within(start, end)
-                made.append(self._finish(place, bar, trade.offset))
+                made += self._finish(place, bar, trade.offset)
+                self._weigh(place, bar, trade.offset, fitted=True)
             else:
                 if not bar.final:
-                    made.append(self._finish(place, bar, crossed(end + grace)))
+                    made += self._finish(place, bar, crossed(end + grace))
+                fitted = bar.fits()
                 bar.add(one)
+                self._weigh(place, bar, trade.offset, fitted=fitted)
                 bar.revision += 1
                 self._put_back(place, bar)
         return made, too_late
@@ -131,7 +140,8 @@ class Symbol:
         self._next_end = _NEVER
         for place, bars in enumerate(self._open):
             closed = [bar for bar in bars.values() if bar.end <= reached]
-            made += [self._finish(place, bar, version(bar.end)) for bar in closed]
+            for bar in closed:
+                made += self._finish(place, bar, version(bar.end))
             self._next_end = min(self._next_end, min((bar.end for bar in bars.values()), default=_NEVER))
         self.dirty = True
         return made
@@ -150,12 +160,12 @@ class Symbol:
                 elif not bar.presumed:
                     bar.presumed = True
                     self._changed.pop((place, bar.start), None)
-                    made.append(self._record(place, bar))
+                    made += self._records(place, bar)
         return made
 
     def publish_due(self) -> list[Record]:
         """Return the final candles that changed."""
-        made = [self._record(place, bar) for (place, _), bar in self.due.items()]
+        made = [record for (place, _), bar in self.due.items() for record in self._records(place, bar)]
         self.due.clear()
         return made
 
@@ -172,7 +182,7 @@ class Symbol:
             if bar.shown + every <= now:
                 bar.shown = now
                 del self._changed[key]
-                made.append(self._record(key[0], bar))
+                made += self._records(key[0], bar)
             else:
                 self._longest_unshown = min(self._longest_unshown, bar.shown)
         return made
@@ -194,6 +204,7 @@ class Symbol:
             for bar in map(Bar.load, bars):
                 if self.history.find(place, bar.start) is None:  # else it became final after this head was written
                     self._open[place][bar.start] = bar
+                    self._heavy = self._heavy or not bar.light()
                     self._next_end = min(self._next_end, bar.end)
                     self._next_presumable = min(self._next_presumable, bar.end)
 
@@ -209,28 +220,37 @@ class Symbol:
 
     def _put(self, place: int, start: int, end: int, more: Bar) -> None:
         bar = self._open[place].get(start)
+        fitted = bar is None or not self._heavy or bar.fits()
         if bar is None:
             bar = self._open[place][start] = more.within(start, end)
             self._next_end = min(self._next_end, end)
         else:
             bar.add(more)
             bar.presumed = False
+        if not bar.light():
+            self._heavy = True
+            self._weigh(place, bar, more.version, fitted=fitted)
         self._next_presumable = min(self._next_presumable, end)
         self._changed[place, start] = bar
         self._longest_unshown = min(self._longest_unshown, bar.shown)
 
-    def _finish(self, place: int, bar: Bar, version: int) -> Record:
+    def _weigh(self, place: int, bar: Bar, offset: int, *, fitted: bool) -> None:
+        if fitted and not bar.fits():
+            self.too_large.append((offset, NAMES[place]))
+
+    def _finish(self, place: int, bar: Bar, version: int) -> list[Record]:
         bar.final = True
         bar.version = max(bar.version, version)
         self._open[place].pop(bar.start, None)
         self._changed.pop((place, bar.start), None)
         self.due.pop((place, bar.start), None)
         self.history.put(place, bar)
-        return self._record(place, bar)
+        return self._records(place, bar)
 
     def _put_back(self, place: int, bar: Bar) -> None:
         self.history.put(place, bar)
         self.due[place, bar.start] = bar
 
-    def _record(self, place: int, bar: Bar) -> Record:
-        return bar.record(self.venue, self.symbol, NAMES[place], prove(bar, self.seen))
+    def _records(self, place: int, bar: Bar) -> list[Record]:
+        """Return what is to be published of a candle: one record, or none where its sums fit in none."""
+        return [bar.record(self.venue, self.symbol, NAMES[place], prove(bar, self.seen))] if bar.fits() else []

@@ -6,9 +6,16 @@ from typing import Any
 import pytest
 
 from processors.build_candles.builder import Builder
+from processors.build_candles.intervals import NAMES
 from processors.build_candles.settings import Settings
-from tests.processors.build_candles.tape import SECOND, START, UNKNOWN, Print, block, newest, read, writer_of
+from schemas import decimals
+from schemas.block_reader import Block
+from schemas.catalogue import event
+from schemas.codec import Codec
+from tests.processors.build_candles.tape import SECOND, START, UNKNOWN, Print, block, blocks, newest, read, writer_of
 
+MOST = "99999999999999999999.999999999999999999"
+"""The greatest decimal(38,18)."""
 both_ways = pytest.mark.parametrize("parameters", [Settings(smallest=1), Settings(smallest=10**9)], ids=["columns", "rows"])
 
 
@@ -16,6 +23,11 @@ def second(prints: list[Print], parameters: Settings) -> dict[str, Any]:
     """Return the candle of the first second, its decimals as Decimal, or as plain text where that says more."""
     made = Builder(writer_of, parameters).apply(block(prints), START).candles
     return read(next(one for key, one in newest(made).items() if key[2:] == ("1s", START)))
+
+
+def published(candles: list[dict[str, Any]]) -> dict[tuple[str, int], dict[str, Any]]:
+    """Return the candles of one symbol that stay, by interval and opening."""
+    return {(interval, at): one for (_, _, interval, at), one in newest(candles).items()}
 
 
 def inverse(number: int, dollars: str, price: str, coins: str | None, side: str = "buy") -> Print:
@@ -98,3 +110,86 @@ def test_a_block_trade_proves_no_end(parameters: Settings) -> None:
     assert second(prints, parameters)["completeness"] == "partial"
     assert second([*prints, Print(4, 5 * SECOND)], parameters)["completeness"] == "complete"
     assert second([*prints, Print(5, 5 * SECOND)], parameters)["missing_trades"] == 1
+
+
+@both_ways
+def test_sums_of_more_than_38_digits_are_told_and_not_published(parameters: Settings) -> None:
+    """No decimal(38,18) holds them: what was said of the candle before stays, the trade is told, and other candles are as ever."""
+    builder = Builder(writer_of, parameters)
+    made = builder.apply(block([Print(1, 0, "2", MOST)]), START)
+    assert made.candles == []
+    assert [(one.offset, one.intervals) for one in made.uncounted] == [(0, NAMES)]
+    assert "38 digits" in made.uncounted[0].reason
+    after = builder.apply(block([Print(2, 1, "1", "1"), Print(3, 5 * SECOND, "2", "3")], 1), START + SECOND)
+    assert after.uncounted == []
+    assert {(name, at): one["trades"] for (name, at), one in published(after.candles).items()} == {("1s", START + 5 * SECOND): 1}
+
+
+@both_ways
+@pytest.mark.parametrize(
+    "prints",
+    [
+        [Print(1, 0, "0.5", MOST), Print(2, 1, "0.5", MOST)],
+        [Print(1, 0, "0.000000000000000003", MOST), Print(2, 1, "0.000000000000000003", "0.000000000000000001", "sell")],
+        [Print(1, 0, "10000000000", "5000000000"), Print(2, 1, "10000000000", "5000000000")],
+        [inverse(1, "1000", "1", "0.5"), inverse(2, "1000", MOST, "0.000000000000000001")],
+    ],
+    ids=["base", "base by the least", "quote", "fits after all"],
+)
+def test_a_candle_is_published_while_its_sums_fit(parameters: Settings, prints: list[Print]) -> None:
+    """The first trade alone fits; whether the second still does is told by what follows, in one block or two, late or not."""
+    fits = prints[1].unit == "quote"
+    for apart in (False, True):
+        builder = Builder(writer_of, parameters)
+        parts = blocks(prints, [1] if apart else [])
+        made = [builder.apply(part, START) for part in parts]
+        told = [(one.offset, one.intervals) for built in made for one in built.uncounted]
+        assert told == ([] if fits else [(1, NAMES)])
+        candles = [one for built in made for one in built.candles] + builder.tick(START + SECOND)
+        assert {one["trades"] for one in published(candles).values()} == ({2} if fits else {1} if apart else set())
+        for one in candles:
+            assert decimals.from_bytes(one["volume"]) <= decimals.LARGEST >= decimals.from_bytes(one["quote_volume"])
+
+
+@both_ways
+def test_a_quotient_of_more_than_38_digits_is_not_published(parameters: Settings) -> None:
+    """A thousand dollars for the least amount of coins there is have an average price that no decimal holds."""
+    builder = Builder(writer_of, parameters)
+    made = builder.apply(block([inverse(1, "1000", MOST, "0.000000000000000001")]), START)
+    assert (made.candles, [one.offset for one in made.uncounted]) == ([], [0])
+
+
+@both_ways
+def test_a_late_trade_that_makes_sums_too_large_is_told(parameters: Settings) -> None:
+    """The final candle stays as it was published without it; the longer ones, which are open yet, are told too."""
+    builder = Builder(writer_of, parameters)
+    made = builder.apply(block([Print(1, 0, "1", "1"), Print(4, 10 * SECOND, "1", "1")]), START)
+    late = builder.apply(block([Print(2, 1, "2", MOST), Print(3, 2, "1", "1")], 2), START + 11 * SECOND)
+    assert [(one.offset, one.intervals) for one in late.uncounted] == [(2, NAMES)]
+    second = published(made.candles + late.candles)["1s", START]
+    assert (second["state"], second["trades"], second["version"]) == ("final", 1, 3)
+
+
+@both_ways
+def test_sums_that_are_too_large_outlive_a_restart(parameters: Settings) -> None:
+    """The state holds them whole: restored, nothing is told again nor published, and what nearly fills a candle is weighed at once."""
+    for size, told in ((MOST, []), ("99999999999999999998", [(1, NAMES)])):
+        builder, restored = Builder(writer_of, parameters), Builder(writer_of, parameters)
+        builder.apply(block([Print(1, 0, "2" if size == MOST else "1", size)]), START)
+        restored.restore({key: value for key, value in builder.changes() if value is not None})
+        made = restored.apply(block([Print(2, 1, "1", "2")], 1), START)
+        assert [(one.offset, one.intervals) for one in made.uncounted] == told
+        assert made.candles + restored.tick(START + SECOND) == []
+
+
+@both_ways
+@pytest.mark.parametrize("field", ["price", "size"])
+def test_a_trade_of_more_than_38_digits_is_rejected(parameters: Settings, field: str) -> None:
+    """No schema's decimal holds such a number, though its bytes may: that message is told, and the trades around it are counted."""
+    whole = block([Print(number, number) for number in range(1, 4)])
+    trades = Codec(event("trade"), 3, numbers=bytes)
+    values = list(whole.values)
+    values[1] = trades.encode(trades.decode(values[1]) | {field: decimals.to_bytes(10**38)})
+    built = Builder(writer_of, parameters).apply(Block(values, whole.offsets), START)
+    assert [one.offset for one in built.rejected] == [1]
+    assert newest(built.candles)["binance", "BTCUSDT", "1s", START]["trades"] == 2

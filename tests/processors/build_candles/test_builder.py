@@ -171,8 +171,8 @@ def test_numbers_that_begin_again_count_again() -> None:
 
 
 def test_products_beyond_128_bits_are_summed_exactly() -> None:
-    """Prices and sizes of 38 digits, whose products no column holds, give the exact sum all the same."""
-    prints = [Print(number, number, "99999999999999999999.999999999999999999", "1.000000000000000001") for number in range(1, 4)]
+    """Prices and sizes of many digits, whose products no column holds, give the exact sum all the same."""
+    prints = [Print(number, number, "9999999999999999999.999999999999999999", "1.000000000000000001") for number in range(1, 4)]
     candle = read(newest(build([block(prints)]))["binance", "BTCUSDT", "1s", START])
     assert candle["quote_volume"] == expected(prints, "binance", "BTCUSDT", "1s", START)["quote_volume"]
 
