@@ -29,7 +29,9 @@ class Proof(NamedTuple):
 
 
 FIRST = 0
-"""The least number that a venue can count by. One that begins with 1 proves nothing by that: nobody says that there was no 0."""
+"""The least number that a venue can count by. One that begins with 1 proves nothing by that: nobody says that there was no 0. Those who
+keep Binance's archive say that its spot markets number their aggregates from 0, its USD-M futures from 1; no venue says it of its trades.
+"""
 UNKNOWN = Proof("unknown")
 COMPLETE = Proof("complete", 0)
 
