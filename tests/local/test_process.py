@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -78,9 +79,11 @@ def test_what_a_lost_owner_left_is_ended(tmp_path: Path, watchdog: Watchdog) -> 
     """A start ends the process of the pid file first, if it is still that program in that folder."""
     left = subprocess.Popen(python(SLEEPER, tmp_path), start_new_session=True, stdout=subprocess.DEVNULL)
     (tmp_path / "part.pid").write_text(f"{left.pid}\n{sys.executable}\n")
-    child = Child("part", tmp_path, watchdog)
-    child.start(python(SLEEPER, tmp_path))
-    assert left.wait(20) == -signal.SIGTERM
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(left.wait, 20)  # as the system does for who has lost its parent: one that nobody reaps is not gone
+        child = Child("part", tmp_path, watchdog)
+        child.start(python(SLEEPER, tmp_path))
+        assert ended.result() == -signal.SIGTERM
     child.stop()
 
 
