@@ -73,6 +73,7 @@ class Pipeline:
         self._origin = origin
         self._counted = counted
         self._environment = dict(environment)
+        self._client: Any = None
 
     async def __aenter__(self) -> Self:
         if self._shares:
@@ -133,6 +134,8 @@ class Pipeline:
                 await asyncio.to_thread(process.wait)
             self._watchdog.forget(process.pid)
         await asyncio.to_thread(self._watchdog.close)
+        if self._client is not None:
+            self._client.close()
         if not self._shares:
             await asyncio.to_thread(self.stack.stop)
 
@@ -237,19 +240,19 @@ class Pipeline:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
-        client = clickhouse_connect.get_client(dsn=self.stack.addresses.clickhouse, database="tidewire")
-        try:
-            return [tuple(row) for row in client.query(sql).result_rows]
-        finally:
-            client.close()
+        return [tuple(row) for row in self._asking().query(sql).result_rows]
 
     def command(self, sql: str) -> None:
         """Run a statement that gives no rows."""
-        client = clickhouse_connect.get_client(dsn=self.stack.addresses.clickhouse, database="tidewire")
-        try:
-            client.command(sql)
-        finally:
-            client.close()
+        self._asking().command(sql)
+
+    def _asking(self) -> Any:
+        """Return the one client: a new one asks for all settings of the server, which costs more than most queries."""
+        if self._client is None:
+            self._client = clickhouse_connect.get_client(
+                dsn=self.stack.addresses.clickhouse, database="tidewire", autogenerate_session_id=False
+            )
+        return self._client
 
     def last_lines(self) -> str:
         """Return the end of every stage's log."""
