@@ -1,6 +1,7 @@
 """Known values planted as secrets, and every place where one may have leaked to: files, topics, tables, processes, pages."""
 
 import base64
+import contextlib
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator
@@ -40,10 +41,10 @@ class Search:
             self.found.append(f"{place} holds {held[0]!r}")
 
     def files(self, folder: Path) -> None:
-        """Look through every file below a folder."""
+        """Look through every file below a folder; one that a server takes away meanwhile is gone."""
         for path in sorted(folder.rglob("*")):
             if path.is_file():
-                with path.open("rb") as file:
+                with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
                     tail = b""
                     while data := file.read(CHUNK):
                         self.look(tail + data, str(path))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 from pydantic import SecretStr
 
+from local import LocalStack
 from simulator.accounts.accounts import ApiKey
 from simulator.server import Simulator
 from simulator.venues.kraken.venue import Kraken
@@ -94,7 +95,7 @@ def acted(pipeline: Pipeline, action: str, success: bool = True) -> list[int]:
 @pytest.mark.parametrize(
     "rotations", [pytest.param(5, marks=pytest.mark.timeout(600)), pytest.param(20, marks=[pytest.mark.chaos, pytest.mark.timeout(600)])]
 )
-async def test_rotations_lose_nothing_and_leak_nothing(tmp_path: Path, rotations: int) -> None:
+async def test_rotations_lose_nothing_and_leak_nothing(tmp_path: Path, stack: LocalStack, rotations: int) -> None:
     """Each key ends once the next is in use: every order change and trade is there once, no gap; and no secret is written anywhere."""
     credentials = opened(tmp_path)
     simulated = Simulator(settings(rate=400.0, orders=True))
@@ -104,7 +105,7 @@ async def test_rotations_lose_nothing_and_leak_nothing(tmp_path: Path, rotations
         credentials.put(credential(keys[0]))
         orders = simulator.venues["kraken"]
         assert isinstance(orders, Kraken)
-        async with Pipeline(tmp_path, simulator, environment=environment(tmp_path, simulator)) as pipeline:
+        async with Pipeline(tmp_path, simulator, stack=stack, environment=environment(tmp_path, simulator)) as pipeline:
 
             def carried_by(key: ApiKey) -> bool:
                 """Whether the authenticated connections there are were opened with this key."""
@@ -155,6 +156,7 @@ async def test_rotations_lose_nothing_and_leak_nothing(tmp_path: Path, rotations
             await asyncio.to_thread(search.topics, pipeline.stack.addresses.kafka)
             await asyncio.to_thread(search.tables, pipeline)
     search.files(tmp_path)
+    search.files(stack.state_dir)
     assert search.searched > 1_000_000
     assert search.found == []
 

@@ -1,7 +1,5 @@
-"""Audit events on their way by themselves: from a stage's settings to the topic, the table and `tidewire secrets history`."""
+"""Audit events on their way by themselves: from a stage's settings to the topic."""
 
-import asyncio
-import json
 import subprocess
 import sys
 import uuid
@@ -13,7 +11,6 @@ from structlog.testing import capture_logs
 from local import Addresses
 from schemas.catalogue import event
 from schemas.events import CredentialAudit
-from tests.pipeline.harness import Pipeline
 from tests.producers.sealed import wait
 from tests.topics import records
 from tests.topology.secrets.secrets_made import AUTHOR
@@ -23,8 +20,6 @@ from topology.registry import Registry
 from topology.secrets import shipping as module
 from topology.secrets.audit import Audit, Queue
 from topology.secrets.errors import Damaged
-from topology.secrets.local import LocalStore
-from topology.secrets.local_key import create_key_file, find_key
 from topology.secrets.settings import Secrets
 from topology.secrets.shipping import ship, shipping
 from topology.settings import Kafka, Settings
@@ -149,36 +144,3 @@ def test_a_line_that_a_crash_cut_is_cut_off(known: Settings) -> None:
     with pytest.raises(Damaged, match="take that line out"):
         ship(known)
     assert queue.path.read_bytes() == before
-
-
-async def test_a_stages_passwords_are_in_the_history(tmp_path: Path) -> None:
-    """A processor and the sink that take a setting from the store are told by name in ClickHouse, and by `tidewire secrets history`."""
-    create_key_file(tmp_path / "key")
-    LocalStore(tmp_path / "secrets", find_key(tmp_path / "key", {}), now).put("kafka", {"user": "canary-of-the-test"}, 0, AUTHOR)
-    environment = {
-        "TIDEWIRE_SECRETS__PROVIDER": "local",
-        "TIDEWIRE_SECRETS__FOLDER": str(tmp_path / "secrets"),
-        "TIDEWIRE_SECRETS__KEY_FILE": str(tmp_path / "key"),
-        "TIDEWIRE_SECRETS__AUDIT_QUEUE": str(tmp_path / "audit.jsonl"),
-        "TIDEWIRE_KAFKA__SASL_USERNAME": "vault:kafka#user",
-    }
-    async with Pipeline(tmp_path, None, ("normalise", "clickhouse"), environment=environment) as pipeline:
-
-        async def history() -> list[dict[str, object]]:
-            asked = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "console.command_line", "secrets", "history", "--json",
-                stdout=asyncio.subprocess.PIPE,
-                env=pipeline.environment | {"TIDEWIRE_KAFKA__SASL_USERNAME": ""},
-            )  # fmt: skip
-            said, _ = await asked.communicate()
-            assert asked.returncode == 0
-            return [json.loads(line) for line in said.splitlines()]
-
-        told: list[dict[str, object]] = []
-        async with asyncio.timeout(90):
-            while len(told) < 2:
-                await asyncio.sleep(0.5)
-                if Queue(tmp_path / "audit.jsonl").empty:  # so what is told stands in ClickHouse
-                    told = await history()
-        assert {(one["credential"], one["action"], one["success"]) for one in told} == {("kafka", "read", True)}
-        assert sorted(str(one["actor"]) for one in told) == ["clickhouse", "normalise"]
