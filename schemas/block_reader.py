@@ -72,7 +72,7 @@ def read_block(head: bytes, values: Sequence[bytes], columns: Sequence[str] | No
     file = b"".join((head, marker, zigzag(len(values) + 1), zigzag(len(body)), body, marker))
     try:
         frame = pl.read_avro(BytesIO(file), columns=None if columns is None else [WIRE, *columns])
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OverflowError):
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OverflowError, OSError):
         return None
     count = len(values)
     marks = frame.drop_in_place(WIRE)

@@ -1,5 +1,6 @@
 """Blocks of messages as columns: the same as one by one, and never read askew."""
 
+import os
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -72,6 +73,27 @@ def test_a_block_with_a_spoilt_message_is_not_read_as_columns(spoil: Callable[[b
     _, offsets, rejected = reader().rows(Block(values, range(10)))
     assert [one.offset for one in rejected] == [at]
     assert offsets == [one for one in range(10) if one != at]
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+@pytest.mark.parametrize("marker", [b"\x00", b"\x01", b"\x7f", b"\x80", b"\xfe", b"\xff"])
+def test_no_marker_makes_a_spoilt_message_readable(
+    spoil: Callable[[bytes, bytes], bytes], marker: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever bytes follow the last message, one that is spoilt is refused: as a length or a number they may lead anywhere."""
+    monkeypatch.setattr(os, "urandom", lambda count: marker * count)
+    for at in range(10):
+        values = [message(number) for number in range(1, 11)]
+        values[at] = spoil(values[at], message(11))
+        assert reader().frame(values) is None
+
+
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=5), st.binary(min_size=16, max_size=16))
+def test_bytes_from_anywhere_are_no_columns(bodies: list[bytes], marker: bytes) -> None:
+    """Bytes that nobody encoded are refused in words of the reader's own, never with what a library happens to raise."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "urandom", lambda _: marker)
+        assert reader().frame([message(1), *(message(1)[:PREFIX] + body for body in bodies)]) is None
 
 
 def test_columns_come_in_their_own_types_where_asked() -> None:
