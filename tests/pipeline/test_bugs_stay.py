@@ -46,10 +46,12 @@ def failing(pipeline: Pipeline) -> dict[str, list[str]]:
 
 
 def gap(pipeline: Pipeline, symbol: str) -> tuple[str, str]:
-    """Return state and repair of the one gap of a symbol's trades."""
-    rows = pipeline.query(f"SELECT state, repair FROM gaps FINAL WHERE channel = 'trade' AND venue = 'binance' AND symbol = '{symbol}'")
-    assert len(rows) == 1, rows
-    return str(rows[0][0]), str(rows[0][1])
+    """Return state and repair of the one hole in a symbol's trades; a connection that a slow machine lost has gaps of its own."""
+    rows = pipeline.query(f"""SELECT state, repair, cause, from_sequence, to_sequence, connection_id FROM gaps FINAL
+        WHERE channel = 'trade' AND venue = 'binance' AND symbol = '{symbol}'""")
+    holes = [row for row in rows if row[2] == "wire"]
+    assert len(holes) == 1, rows
+    return str(holes[0][0]), str(holes[0][1])
 
 
 def symbols(pipeline: Pipeline, table: str) -> set[tuple[str, str]]:
