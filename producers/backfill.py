@@ -24,6 +24,7 @@ from schemas.codec import Codec
 from schemas.errors import InvalidDatum
 from schemas.events import Gap
 from topology.errors import Reject, Retry
+from topology.gap_versions import certain, filling, weak_end
 from topology.kafka import Publisher
 from topology.log import logger
 from topology.retry import Attempts, persist_async
@@ -168,7 +169,7 @@ class Backfill:
         """Fetch trades. Raises Unfillable, Reject, InvalidDatum, and what a fault in the dialect raises."""
         means = self._means
         frames = means.frames()
-        await self._say(gap, "filling", f"asked of the venue's REST API on connection {frames.connection_id}", gap["version"] + 1)
+        await self._say(gap, "filling", f"asked of the venue's REST API on connection {frames.connection_id}", filling(gap["version"]))
         try:
             pages = await self._pages(gap, what.first, what.last, frames)
             logger().info("a gap's trades are fetched", gap=gap["gap_id"], replies=pages)
@@ -235,7 +236,7 @@ class Backfill:
         end: End | None = None
         try:
             for gap in gaps:
-                await self._say(gap, "filling", "its snapshot is asked for", gap["version"] + 1)
+                await self._say(gap, "filling", "its snapshot is asked for", filling(gap["version"]))
             await connection.resync(stream)
         except Retry:
             for gap in gaps:  # on the next connection, if it carries the book
@@ -257,14 +258,15 @@ class Backfill:
         """Say that a gap has ended; where even that fails, it is told as a fault."""
         logger().warning("a gap is not filled", gap=gap["gap_id"], state=end.state, reason=end.reason)
         try:
-            await self._say(gap, end.state, end.reason, self._means.now() if end.is_final else gap["version"] + 2)
+            version = certain(gap["version"], self._means.now()) if end.is_final else weak_end(gap["version"])
+            await self._say(gap, end.state, end.reason, version)
         except Exception as error:  # noqa: BLE001 - the next gap is worked on
             self._means.tell(error, PART)
 
     async def _say(self, gap: Gap, state: str, repaired: str, version: int) -> None:
         """Publish a gap's new state and wait until it is delivered.
 
-        A low version says only what was known of its `open`: what settled the gap meanwhile must stay the newest.
+        What is no certain end says only what was known of its `open`: what settled the gap meanwhile must stay the truth.
         """
         record = {**gap, "state": state, "repair": repaired, "version": version}
         topic, publisher = self._means.codec.event.topic, self._means.publisher

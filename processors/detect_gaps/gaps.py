@@ -5,6 +5,7 @@ from typing import NamedTuple
 from dialects.contract import Origin
 from processors.detect_gaps.holes import Cause, Hole, HoleState
 from schemas.events import Gap
+from topology.gap_versions import certain
 
 
 class StreamName(NamedTuple):
@@ -55,7 +56,7 @@ def over_at_once(
     gap = _gap(stream, f"{stream.text}|{where}", cause, *span, at, connection_id)
     gap["from_sequence"] = gap["to_sequence"] = sequence
     ended = gap.copy()
-    ended["state"], ended["repair"], ended["version"] = "filled" if filled else "unfillable", reason, at + 1
+    ended["state"], ended["repair"], ended["version"] = "filled" if filled else "unfillable", reason, certain(at, at)
     return [gap, ended]
 
 

@@ -6,8 +6,8 @@ that was only out of order, and nothing is announced. After that the gap is in t
 - filled: the last of what was missing has come, or a snapshot made up for it;
 - unfillable, closed: the backfill said so on the topic of gaps (`forget`), or the venue's count began again, or the hole turned out to be
   none;
-- closed by age or number: nobody said anything for MOST_AGE, or more than MOST_OPEN holes of one stream are open. This word is weak: its
-  version is below any that the backfill gives by its clock, so that theirs stays the truth.
+- closed by age or number: nobody said anything for MOST_AGE, or more than MOST_OPEN holes of one stream are open. This word is weak
+  (topology/gap_versions.py): an end that the backfill has told stays the truth.
 
 What ended is forgotten: a trade that fills it later changes nothing, and the ledger keeps the last word.
 """
@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
+
+from topology.gap_versions import certain, weak_end
 
 Cause = Literal["ours", "wire", "venue_reset", "reconnect", "silence", "unknown", "fault", "snapshot"]
 State = Literal["open", "filled", "unfillable", "closed"]
@@ -66,17 +68,12 @@ class Hole(msgspec.Struct, array_like=True):
 
 
 class HoleState(msgspec.Struct, array_like=True):
-    """A state of a hole that is to be told; `version` as in schemas/avro/gap.avsc, `reason` how it ended."""
+    """A state of a hole that is to be told; `version` as in topology/gap_versions.py, `reason` how it ended."""
 
     hole: Hole
     state: State
     version: int
     reason: str | None = None
-
-
-def weakly(hole: Hole) -> int:
-    """Return the version of an end that any other word outranks: above `open` and the backfill's `filling`, below all by the clock."""
-    return hole.detected_at + 2
 
 
 @dataclass(slots=True)
@@ -105,7 +102,7 @@ class Holes:
             self.waiting.remove(hole)
         for hole in [hole for hole in self.open if hole.close(first, last) and not hole.missing]:
             self.open.remove(hole)
-            told.append(HoleState(hole, "filled", max(at, hole.detected_at + 1), f"filled from {connection_id}"))
+            told.append(HoleState(hole, "filled", certain(hole.detected_at, at), f"filled from {connection_id}"))
         return told
 
     def cover(self, last: int, at: int, repair: str) -> list[HoleState]:
@@ -114,10 +111,10 @@ class Holes:
         for hole in [hole for hole in self.waiting if hole.last is None or hole.last <= last]:
             if not hole.repair:
                 self.waiting.remove(hole)
-                told += [HoleState(hole, "open", hole.detected_at), HoleState(hole, "filled", max(at, hole.detected_at + 1), repair)]
+                told += [HoleState(hole, "open", hole.detected_at), HoleState(hole, "filled", certain(hole.detected_at, at), repair)]
         for hole in [hole for hole in self.open if hole.last is None or hole.last <= last]:
             self.open.remove(hole)
-            told.append(HoleState(hole, "filled", max(at, hole.detected_at + 1), repair))
+            told.append(HoleState(hole, "filled", certain(hole.detected_at, at), repair))
         return told
 
     def ripen(self, at: int, reorder: int) -> list[HoleState]:
@@ -132,7 +129,7 @@ class Holes:
         told: list[HoleState] = []
         while self.open and at >= self.open[0].detected_at + MOST_AGE:
             hole = self.open.pop(0)
-            told.append(HoleState(hole, "closed", weakly(hole), f"not seen filled within {MOST_AGE // 3_600_000_000} hours"))
+            told.append(HoleState(hole, "closed", weak_end(hole.detected_at), f"not seen filled within {MOST_AGE // 3_600_000_000} hours"))
         return told
 
     def withdraw(self, above: int, at: int, reason: str) -> list[HoleState]:
@@ -152,8 +149,8 @@ class Holes:
         told: list[HoleState] = []
         for hole in filter(which, self.waiting):
             if announce:
-                told += [HoleState(hole, "open", hole.detected_at), HoleState(hole, "closed", max(at, hole.detected_at + 1), reason)]
-        told += [HoleState(hole, "closed", max(at, hole.detected_at + 1), reason) for hole in filter(which, self.open)]
+                told += [HoleState(hole, "open", hole.detected_at), HoleState(hole, "closed", certain(hole.detected_at, at), reason)]
+        told += [HoleState(hole, "closed", certain(hole.detected_at, at), reason) for hole in filter(which, self.open)]
         self.waiting = [hole for hole in self.waiting if not which(hole)]
         self.open = [hole for hole in self.open if not which(hole)]
         return told
@@ -164,12 +161,12 @@ class Holes:
         for part in _parts(hole):
             told.append(HoleState(part, "open", part.detected_at))
             if part.repair:
-                told.append(HoleState(part, "filled", part.detected_at + 1, part.repair))
+                told.append(HoleState(part, "filled", certain(part.detected_at, 0), part.repair))
             else:
                 self.open.append(part)
         while len(self.open) > MOST_OPEN:
             oldest = self.open.pop(0)
-            told.append(HoleState(oldest, "closed", weakly(oldest), f"more than {MOST_OPEN} holes of this stream are open"))
+            told.append(HoleState(oldest, "closed", weak_end(oldest.detected_at), f"more than {MOST_OPEN} holes of this stream are open"))
         return told
 
 

@@ -13,6 +13,7 @@ from dialects.contract import Origin
 from dialects.notices import Notice
 from processors.detect_gaps.gaps import StreamName, silence_gap
 from schemas.events import Gap
+from topology.gap_versions import certain, weak_end
 
 ORPHANED = 3_600_000_000
 """So long after its connection closed, or was last heard, a silence is over as far as anybody can say (microseconds)."""
@@ -89,7 +90,7 @@ class Silences:
             if at > (one.detected_at if last is None else last) + ORPHANED:
                 gap = one.gap
                 gap["state"], gap["repair"] = "closed", "its connection has gone and nothing more was said of it"
-                gap["to_time"], gap["version"] = max(one.detected_at if last is None else last, one.since), one.detected_at + 2
+                gap["to_time"], gap["version"] = max(one.detected_at if last is None else last, one.since), weak_end(gap["version"])
                 made.append(gap)
                 continue
             left.append(one)
@@ -111,5 +112,5 @@ class Silences:
 def _ended(gap: Gap, at: int, state: str, repair: str) -> Gap:
     ended = gap.copy()
     ended["state"] = "closed" if state == "closed" else "filled"
-    ended["to_time"], ended["repair"], ended["version"] = at, repair, max(at, gap["detected_at"] + 1)
+    ended["to_time"], ended["repair"], ended["version"] = at, repair, certain(gap["version"], at)
     return ended

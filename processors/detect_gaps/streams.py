@@ -15,6 +15,7 @@ from dialects.judge import covered, is_past, is_snapshot, judge, moved_on
 from processors.detect_gaps.gaps import StreamName, hole_gap, hole_id, over_at_once
 from processors.detect_gaps.holes import Cause, Hole, Holes, HoleState
 from schemas.events import Gap
+from topology.gap_versions import certain
 
 DAY = 86_400_000_000
 """Microseconds."""
@@ -65,7 +66,7 @@ class Stream:
         for one in told:
             made.append(hole_gap(self.name, one))
             if self.name.channel == "frame" and one.state == "open":
-                made.append(hole_gap(self.name, HoleState(one.hole, "unfillable", one.version + 1, FRAMES_LOST)))
+                made.append(hole_gap(self.name, HoleState(one.hole, "unfillable", certain(one.version, 0), FRAMES_LOST)))
                 self.holes.forget((one.hole,))
         return made
 

@@ -7,6 +7,7 @@ messages of a connection without ids were lost, that a snapshot does not join it
 from typing import Any, Literal, cast
 
 from schemas.events import BookDelta, Gap
+from topology.gap_versions import certain
 
 Cause = Literal["ours", "wire", "venue_reset", "reconnect", "fault", "snapshot"]
 MOST_OPEN = 8
@@ -55,7 +56,7 @@ class BookGaps:
         for gap in self._open.values():
             if gap["cause"] == cause:
                 gap["connection_id"], gap["repair"] = delta["connection_id"], why
-                gap["version"] = max(delta["received_at"], gap["version"] + 2)
+                gap["version"] = certain(gap["version"], delta["received_at"])
                 return [gap.copy()]
         return self.tell(delta, cause, since, why)
 
@@ -77,5 +78,5 @@ class BookGaps:
 def _ended(gap: Gap, at: int, state: Literal["filled", "closed"], reason: str) -> Gap:
     ended = gap.copy()
     ended["state"], ended["repair"] = state, reason
-    ended["version"] = max(at, gap["version"] + 2)  # above the backfill's `filling`
+    ended["version"] = certain(gap["version"], at)
     return ended

@@ -9,6 +9,7 @@ from processors.detect_gaps.ledger import Ended, OpenGaps
 from processors.detect_gaps.readers import Shared
 from processors.detect_gaps.streams import Streams
 from schemas.events import Gap
+from topology.gap_versions import FILLING
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
@@ -43,9 +44,12 @@ def told(gaps: Iterable[Gap]) -> list[tuple[int | None, int | None, str, str]]:
 
 
 def ledger(gaps: Iterable[Gap]) -> dict[str, Gap]:
-    """Return the newest state of each gap by its id."""
+    """Return the newest state of each gap by its id; no two words of one gap have one version, nor an end that of a repair."""
     newest: dict[str, Gap] = {}
+    words: dict[tuple[str, int], Gap] = {}
     for gap in gaps:
+        assert words.setdefault((gap["gap_id"], gap["version"]), gap) == gap
+        assert (gap["gap_id"], gap["version"] - FILLING) not in words, gap
         if gap["gap_id"] not in newest or gap["version"] >= newest[gap["gap_id"]]["version"]:
             newest[gap["gap_id"]] = gap
     return newest
