@@ -54,6 +54,8 @@ class Channel:
     snapshot: Snapshot = "none"
     every: float = 0
     """Seconds between two requests where it is polled over REST; 0: it is pushed on the socket."""
+    by_default: bool = True
+    """Whether it is carried where the settings name no channels of the venue; if not, it is where they name it."""
 
 
 class Request(NamedTuple):

@@ -8,7 +8,7 @@ from topology.settings import Producer, Venue
 
 
 def streams(dialect: Dialect, venue: Venue) -> list[Stream]:
-    """Return the streams of a venue: its channels for each of its symbols, the dialect's own where settings name none.
+    """Return the streams of a venue: its channels for each of its symbols, the dialect's default ones where settings name none.
 
     Authenticated channels are among them where a credential is set. Raises Fatal where a channel is not one of the dialect's, where
     a channel that is named lacks its credential, and where a credential is set that no channel needs.
@@ -24,11 +24,10 @@ def streams(dialect: Dialect, venue: Venue) -> list[Stream]:
         )
     if venue.credential and not private:
         raise Fatal(f"no channel of {dialect.venue} needs a credential: take venues.{dialect.venue}.credential out")
-    channels = [
-        channel
-        for channel in dialect.channels
-        if (channel in venue.channels if venue.channels else venue.credential or channel not in private)
-    ]
+    if venue.channels:
+        channels = [name for name in dialect.channels if name in venue.channels]
+    else:
+        channels = [name for name, channel in dialect.channels.items() if channel.by_default and (venue.credential or not channel.private)]
     symbols = venue.symbols or dialect.default_symbols
     whole = [Stream(channel, "") for channel in channels if dialect.channels[channel].scope != "symbol"]
     return whole + [Stream(channel, symbol) for symbol in symbols for channel in channels if dialect.channels[channel].scope == "symbol"]

@@ -89,7 +89,7 @@ class Venue(Group):
     """One venue's subscriptions."""
 
     symbols: tuple[str, ...] = Field((), description="Symbols in the venue's own spelling; empty: the dialect's default ones.")
-    channels: tuple[str, ...] = Field((), description="Channels (trade, book, quote …); empty: all the dialect has.")
+    channels: tuple[str, ...] = Field((), description="Channels (trade, book, quote …); empty: the dialect's default ones.")
     websocket: str = Field("", description="Websocket base address; empty: the venue's own.")
     authenticated: str = Field("", description="Websocket base address of channels that need a credential; empty: the venue's own.")
     rest: str = Field("", description="REST base address; empty: the venue's own.")

@@ -65,9 +65,11 @@ def test_a_stage_is_a_service_for_each_venue_or_one() -> None:
 
 
 def test_every_venue_is_a_row() -> None:
-    """Each dialect stands in the table with its channels, events and symbols."""
+    """Each dialect stands in the table with its channels, events and symbols; what must be named, or needs a key, apart."""
     rows = [line.split(" | ") for line in venue_table(all_dialects()).splitlines()[2:]]
     assert [row[0].strip("| ") for row in rows] == list(all_dialects())
     for row, spoken in zip(rows, all_dialects().values(), strict=True):
-        assert all(channel in " ".join(row[1:3]) for channel in spoken.channels)
+        by_default = [name for name, channel in spoken.channels.items() if channel.by_default and not channel.private]
+        assert row[1] == ", ".join(by_default)
+        assert all(channel in " ".join(row[2:4]) for channel in spoken.channels if channel not in by_default)
         assert all(symbol in row[-1] for symbol in spoken.default_symbols)

@@ -16,11 +16,23 @@ def test_settings_choose_symbols_and_channels() -> None:
 
 
 def test_defaults_are_the_dialects() -> None:
-    """Without settings, the dialect's default symbols and all its channels; a channel of the whole venue once."""
+    """Without settings, the dialect's default symbols and channels; a channel of the whole venue once."""
     kraken = dialect("kraken")
     wanted = plan.streams(kraken, Venue())
     assert wanted[0] == Stream("instrument", "")
     assert {stream.symbol for stream in wanted[1:]} == set(kraken.default_symbols)
+
+
+def test_a_channel_that_is_not_by_default_must_be_named() -> None:
+    """Where settings name no channels it is left out; where they name it, it is carried with the others they name, and no more."""
+    own = {name: replace(one, by_default=name != "instrument") for name, one in dialect("binance").channels.items()}
+
+    class Choosy(type(dialect("binance"))):  # type: ignore[misc] # the venue's class, with a channel less by default
+        channels = own
+
+    assert {stream.channel for stream in plan.streams(Choosy(), Venue())} == {"trade", "book", "quote"}
+    named = plan.streams(Choosy(), Venue(symbols=("BTCUSDT",), channels=("instrument", "trade")))
+    assert named == [Stream("trade", "BTCUSDT"), Stream("instrument", "BTCUSDT")]
 
 
 def test_an_unknown_channel_is_refused_at_start() -> None:
