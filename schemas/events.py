@@ -646,6 +646,59 @@ class Trade(TypedDict):
     """Of an option's trade, as a fraction (0.5 is 50 %)."""
 
 
+class VenueCandle(TypedDict):
+    """What a venue itself says of one interval, as far as it has come; to be set beside our candle of the interval, and part of none. The newest version replaces all before."""
+
+    venue: str
+    """Who spoke: the dialect's id, lower case (binance, kraken)."""
+    symbol: str
+    """The instrument in the venue's own spelling (BTCUSDT, BTC/USD)."""
+    origin: Literal["live", "rest", "archive", "simulated"]
+    """How it reached us: live socket, REST reply, archive file, or the simulator (never a real market)."""
+    connection_id: str
+    """The connection the frame came on: venue, start time and a random part; unique for ever."""
+    connection_sequence: int
+    """Our own count of frames on that connection, from 1, by one; with connection_id it names the frame. A jump is our loss."""
+    received_at: int
+    """When the frame reached us, first statement on receipt; microseconds since 1970 UTC."""
+    frame_index: int
+    """Place of this event among those made from its frame, from 0."""
+    frames_lost: int
+    """Frames of this connection known to be lost between our socket and here, up to this one; count."""
+    venue_lost: int
+    """Messages of this connection known to be lost on the wire, by a counter of the venue's that spans the connection; count."""
+    event_time: int | None
+    """The venue's own time of the event; null when it gives none; microseconds since 1970 UTC."""
+    interval: str
+    """Length, by the names of our candles: 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, 3d, 1w or 1M."""
+    open_time: int
+    """Start of the interval, inclusive; microseconds since 1970 UTC."""
+    close_time: int
+    """End of the interval, exclusive; microseconds since 1970 UTC."""
+    open: Number
+    """First price, by the venue's own rule: that of the first trade, or the close of the interval before; quote currency."""
+    high: Number
+    """Highest price; quote currency."""
+    low: Number
+    """Lowest price; quote currency."""
+    close: Number
+    """Last price, so far where it is not closed; quote currency."""
+    volume: Number
+    """Amount traded, as the venue says it; in the unit of volume_unit."""
+    volume_unit: Literal["base", "quote", "contract", "unknown"]
+    """What volume counts: base currency, quote currency (contracts of one unit of it), contracts, or unknown."""
+    base_volume: Number | None
+    """Amount traded in base currency, where the venue gives it; else null."""
+    quote_volume: Number | None
+    """Amount traded in quote currency, where the venue gives it; else null."""
+    trades: int | None
+    """Number of trades, where the venue gives it; else null."""
+    closed: bool
+    """Whether the interval was over when the venue said this: by its own word, else by its own clock."""
+    version: int
+    """received_at of the frame, in microseconds: of two words on one interval the later is the truth."""
+
+
 class VenueStatus(TypedDict):
     """What a venue says of itself: maintenance, halts, what is degraded. symbol is empty unless one is meant."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from dialects.bybit.frames import read, shapes_of
+from dialects.bybit.klines import EVERY_SECONDS, klines_request
 from dialects.bybit.market import INVERSE, LINEAR, SPOT, Market
 from dialects.bybit.replies import STATUS, instruments_request, next_page, refusal
 from dialects.bybit.session import BybitSession
@@ -33,8 +34,13 @@ from dialects.rules import BYBIT_BOOK, BYBIT_BOOK_LEVEL_1
 _POLLED: Mapping[str, Channel] = {
     "instrument": Channel(("instrument",), scope="venue", every=3600),
     "venue_status": Channel(("venue_status",), scope="venue", every=60),
+    "kline": Channel(("venue_candle",), every=EVERY_SECONDS, by_default=False),
 }
-"""How often is our own choice: limits of sizes change twice a month (…/docs/v5/market/instrument), listings by the day."""
+"""How often is our own choice: limits of sizes change twice a month (…/docs/v5/market/instrument), listings by the day.
+
+Klines are a request a minute for each symbol: of many they would take most of what REST allows, which backfill and lists need too. So
+they are carried only where the settings name them.
+"""
 _SPOT: Mapping[str, Channel] = {
     "trade": Channel(("trade",), silence=600),
     "book": Channel(("book_delta",), continuity=BYBIT_BOOK, silence=60, snapshot="pushed"),
@@ -82,9 +88,13 @@ class Bybit(Dialect):
         return BybitSession(self.market, self.book_depth)
 
     def polls(self, streams: Sequence[Stream]) -> list[Poll]:
-        """Return the requests for the list of instruments and for the venue's state."""
-        requests = {"instrument": instruments_request(self.market), "venue_status": Request("GET", STATUS)}
-        return [Poll((stream,), requests[stream.channel], self.channels[stream.channel].every) for stream in streams]
+        """Return the requests for the list of instruments, for the venue's state and for the klines of each symbol."""
+        return [Poll((stream,), self._polled(stream), self.channels[stream.channel].every) for stream in streams]
+
+    def _polled(self, stream: Stream) -> Request:
+        if stream.channel == "kline":
+            return klines_request(self.market, stream.symbol)
+        return instruments_request(self.market) if stream.channel == "instrument" else Request("GET", STATUS)
 
     def next_page(self, request: Request, body: bytes) -> Request | None:
         """Return the request for what follows a page of instruments."""

@@ -3,7 +3,8 @@
 Sources: https://bybit-exchange.github.io/docs/v5/intro ("Common response"), https://bybit-exchange.github.io/docs/v5/market/recent-trade,
 https://bybit-exchange.github.io/docs/v5/error, https://bybit-exchange.github.io/docs/v5/rate-limit.
 
-Klines (`/v5/market/kline`) are not read: there is no event for a venue's own candle, and ours are made of trades.
+The results stand in the modules beside this one: instruments, klines (the venue's own candles, which ours are never made of), statuses,
+trades.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import msgspec
 
 from dialects.bybit.instruments import InstrumentList, instrument
+from dialects.bybit.klines import KLINES, read_klines
 from dialects.bybit.market import Market
 from dialects.bybit.statuses import StatusList, read_statuses
 from dialects.bybit.times import Millis, microseconds
@@ -84,7 +86,7 @@ def next_page(request: Request, body: bytes) -> Request | None:
 def read_reply(frame: Frame, memory: Memory, market: Market) -> list[DecodedEvent]:
     """Return the events in a reply; InvalidDatum and msgspec's errors where there is something else in it."""
     path, query = _asked((frame.request or "").partition(" ")[2])
-    if path not in {INSTRUMENTS, STATUS, TRADES}:
+    if path not in {INSTRUMENTS, KLINES, STATUS, TRADES}:
         raise InvalidDatum(f"a reply to {frame.request!r}, which nobody knows how to read")
     if path != STATUS and query.get("category") != market.category:
         raise InvalidDatum(f"a reply to {frame.request!r}, which is not of {market.category}")
@@ -94,6 +96,8 @@ def read_reply(frame: Frame, memory: Memory, market: Market) -> list[DecodedEven
     reply = _decode(frame.payload)
     if path == STATUS:
         return read_statuses(_decode_statuses(reply.result).list, reply.time, memory, whole=True)
+    if path == KLINES:
+        return read_klines(reply.result, query, reply.time, frame.received_at, market)
     if path == TRADES:
         rows = decode_trades(reply.result)
         return decoded_events(Shape("trade", lambda _payload, _memory: rows, columns_of(market)), rows)

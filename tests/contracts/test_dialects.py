@@ -196,7 +196,9 @@ def requests_of(spoken: Dialect) -> list[str | None]:
     """Return None, for a pushed frame, and every kind of request whose reply could be read, and one nobody makes."""
     symbol = spoken.default_symbols[0]
     asked = [spoken.snapshot_request(Stream("book", symbol)), spoken.trades_request(symbol, 1, 1)]
-    return [None, "GET /nobody/asked", *(request.text for request in asked if request)]
+    polled = spoken.polls([one for one in streams_of(spoken) if spoken.channels[one.channel].every])
+    texts = [request.text for request in asked if request] + [poll.request.text for poll in polled]
+    return [None, "GET /nobody/asked", *dict.fromkeys(texts)]
 
 
 @cache

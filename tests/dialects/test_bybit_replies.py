@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from dialects.bybit.dialect import Bybit, BybitInverse, BybitLinear, BybitSpot
+from dialects.bybit.klines import klines_request
 from dialects.bybit.replies import trades_request
 from dialects.contract import Fields, Memory, Refusal, Request, Stream
 from schemas.decimals import encode
@@ -228,7 +229,8 @@ def test_no_bytes_break_paging_refusals_or_reading(spoken: Bybit, body: bytes) -
     assert spoken.next_page(listing(spoken), body) is None
     for status in (200, 403, 429, 500):
         spoken.refusal(status, {}, body)
-    for request in (listing(spoken), trades_request(spoken.market, "BTCUSDT"), Request("GET", "/v5/system/status")):
+    asked = (trades_request(spoken.market, "BTCUSDT"), klines_request(spoken.market, "BTCUSDT"), Request("GET", "/v5/system/status"))
+    for request in (listing(spoken), *asked):
         with pytest.raises(InvalidDatum):
             read(spoken, request.text, body)
 
@@ -304,11 +306,14 @@ def test_a_state_is_told_once_until_it_changes() -> None:
 
 @MARKETS
 def test_what_is_polled(spoken: Bybit) -> None:
-    """Instruments and the venue's state are asked for, each on its own, once for the venue."""
-    polls = spoken.polls([Stream("instrument", ""), Stream("venue_status", "")])
+    """Instruments and the venue's state are asked for once for the venue, klines for each symbol, each on its own."""
+    streams = [Stream("instrument", ""), Stream("venue_status", ""), Stream("kline", "A"), Stream("kline", "B")]
+    polls = spoken.polls(streams)
     assert [(poll.streams, poll.request.path.partition("?")[0]) for poll in polls] == [
-        ((Stream("instrument", ""),), "/v5/market/instruments-info"),
-        ((Stream("venue_status", ""),), "/v5/system/status"),
+        ((streams[0],), "/v5/market/instruments-info"),
+        ((streams[1],), "/v5/system/status"),
+        ((streams[2],), "/v5/market/kline"),
+        ((streams[3],), "/v5/market/kline"),
     ]
     assert all(poll.every == spoken.channels[poll.streams[0].channel].every > 0 for poll in polls)
     assert spoken.polls([]) == []
@@ -350,7 +355,7 @@ def test_refusals(spoken: Bybit, status: int, headers: dict[str, str], body: byt
 @pytest.mark.parametrize(
     ("path", "body", "reason"),
     [
-        ("/v5/market/kline?category={}&symbol=BTCUSDT&interval=1", reply({"list": []}), "which nobody knows how to read"),
+        ("/v5/market/mark-price-kline?category={}&symbol=BTCUSDT&interval=1", reply({"list": []}), "which nobody knows how to read"),
         ("/v5/market/recent-trade?category=option&symbol=X", reply({"list": []}), "which is not of"),
         ("/v5/market/recent-trade?symbol=X", reply({"list": []}), "which is not of"),
         (

@@ -1,6 +1,7 @@
 """Bybit's public REST paths on loopback, of one category.
 
 Sources: https://bybit-exchange.github.io/docs/v5/market/instrument, https://bybit-exchange.github.io/docs/v5/market/recent-trade,
+https://bybit-exchange.github.io/docs/v5/market/kline,
 https://bybit-exchange.github.io/docs/v5/system-status, https://bybit-exchange.github.io/docs/v5/error. An error has status 200. A symbol
 that is not listed is an empty list on spot, an error elsewhere.
 """
@@ -17,6 +18,7 @@ from simulator.instruments import Instrument
 from simulator.market import Listing
 from simulator.surroundings import Surroundings
 from simulator.venues.bybit.frames import Writer, milliseconds, side
+from simulator.venues.bybit.klines import INTERVALS, klines
 
 WRONG = 10001
 """Request parameter error."""
@@ -26,7 +28,7 @@ LAUNCHED = "1585526400000"
 
 
 class BybitRest:
-    """Serves instruments in pages, the last trades, the clock and the venue's state."""
+    """Serves instruments in pages, the last trades and klines, the clock and the venue's state."""
 
     def __init__(self, venue: str, category: str, surroundings: Surroundings) -> None:
         self._venue = venue
@@ -41,6 +43,7 @@ class BybitRest:
         router.add_get("/v5/market/time", self._time)
         router.add_get("/v5/market/instruments-info", self._instruments)
         router.add_get("/v5/market/recent-trade", self._trades)
+        router.add_get("/v5/market/kline", self._klines)
         router.add_get("/v5/system/status", self._status)
 
     def limited(self, fault: Fault) -> web.Response:
@@ -117,6 +120,20 @@ class BybitRest:
             }
             for trade in reversed(self._truth.tape(self._venue, listing.instrument.symbol).trades(limit=min(limit, largest)))
         ]
+
+    async def _klines(self, request: web.Request) -> web.Response:
+        if (wrong := self._wrong(request)) is not None:
+            return wrong
+        symbol, interval = request.query.get("symbol", ""), request.query.get("interval", "")
+        if interval not in INTERVALS:
+            return self._said(WRONG, "params error: interval is invalid", {})
+        listing, rows = self._by_wire.get(symbol), []
+        if listing is not None:
+            instrument, limit = listing.instrument, min(int(request.query.get("limit", "200")), LARGEST_PAGE)
+            rows = klines(instrument, self._truth.tape(self._venue, instrument.symbol), interval, limit, self._market.time_us)
+        elif self._category != "spot":
+            return self._said(WRONG, "params error: symbol invalid", {})
+        return self._said(0, "OK", {"category": self._category, "symbol": symbol, "list": rows})
 
     async def _status(self, _request: web.Request) -> web.Response:
         begun = milliseconds(self._market.settings.start_us) - 7_200_000
