@@ -31,8 +31,6 @@ ASKED = 5
 minute just after its end is heard in the next rounds."""
 _MINUTE = 60_000_000
 _DAY = 24 * 60 * _MINUTE
-_MONDAY = 4 * _DAY
-"""1970-01-05."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -40,8 +38,6 @@ class _Interval(NamedTuple):
     name: str
     width: int
     """Microseconds; 0 for the month, whose width differs."""
-    first: int = 0
-    """Where one of them opens; microseconds since 1970 UTC."""
 
 
 _INTERVALS = {
@@ -56,11 +52,11 @@ _INTERVALS = {
     "360": _Interval("6h", 360 * _MINUTE),
     "720": _Interval("12h", 720 * _MINUTE),
     "D": _Interval("1d", _DAY),
-    "W": _Interval("1w", 7 * _DAY, _MONDAY),
+    "W": _Interval("1w", 7 * _DAY),
     "M": _Interval("1M", 0),
 }
-"""The venue's name → the interval (https://bybit-exchange.github.io/docs/v5/enum#interval). Where days, weeks and months begin no page
-says: they are taken to begin at midnight UTC, weeks on Monday, as ours do, and a kline that opens elsewhere is refused."""
+"""The venue's name → the interval (https://bybit-exchange.github.io/docs/v5/enum#interval). No page says where days and weeks begin: a
+kline opens when the venue says so. The end of a month is known only where it opens on the first, at midnight UTC."""
 
 
 class _Kline(msgspec.Struct, array_like=True, gc=False):
@@ -148,13 +144,8 @@ def _amount(text: str) -> int:
 
 
 def _close(interval: _Interval, open_time: int) -> int:
-    """Return when the interval that opens at a time closes; InvalidDatum where none opens then."""
-    if interval.width:
-        if (open_time - interval.first) % interval.width == 0:
-            return open_time + interval.width
-    else:
-        return _next_month(open_time)
-    raise InvalidDatum(f"a kline opens at {open_time}, where no {interval.name} begins")
+    """Return when the interval that opens at a time closes; InvalidDatum for a month that opens on no first."""
+    return open_time + interval.width if interval.width else _next_month(open_time)
 
 
 def _next_month(open_time: int) -> int:
