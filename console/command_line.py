@@ -121,13 +121,15 @@ def consume(
     topic: Annotated[str, typer.Argument(help="The topic: trades, raw.binance, gaps … (`tidewire topics` lists them).")],
     begin: Annotated[From, typer.Option("--from", help="The oldest message there is, or only what comes from now on.")] = From.latest,
     limit: Annotated[int, typer.Option(help="Stop after so many messages; 0: never.", min=0)] = 0,
-    follow: Annotated[bool, typer.Option(help="Wait for more at the end; --no-follow ends there.")] = True,
+    follow: Annotated[bool, typer.Option(help="Wait for more at the end; --no-follow ends there, and goes with --from earliest.")] = True,
 ) -> None:
     """Print a topic's events as JSON lines, decoded through the schema registry; decimals as exact text, times in microseconds."""
     from console.commands.consume import consume as lines
     from topology.addresses import located
     from topology.settings import settings
 
+    if not follow and begin is From.latest:
+        raise typer.BadParameter("nothing comes before the end that it ends at: add --from earliest", param_hint="--no-follow")
     for line in lines(located(settings(), "kafka", "registry"), topic, begin.value, limit, follow=follow):
         print(line, flush=True)
 
@@ -148,9 +150,12 @@ def candles(
 
     if interval not in INTERVALS:
         raise typer.BadParameter(f"{interval!r} is no interval; there are {', '.join(INTERVALS)}", param_hint="--interval")
-    columns, rows = Questions(located(settings(), "clickhouse").clickhouse).candles(symbol, interval, venue, limit)
+    questions = Questions(located(settings(), "clickhouse").clickhouse)
+    columns, rows = questions.candles(symbol, interval, venue, limit)
     if not rows:
-        print(f"no {interval} candle of {symbol} yet; `tidewire topics` says what has come in", file=sys.stderr)
+        markets = ", ".join(f"{one} {name}" for one, name in questions.markets()) or "no market"
+        where = f" on {venue}" if venue else ""
+        print(f"no {interval} candle of {symbol}{where} yet; there are trades of {markets}", file=sys.stderr)
     answer(columns, rows, as_json=as_json)
 
 
@@ -197,7 +202,10 @@ def rewind(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Let a stopped stage read its topics again from the beginning, at its next start. Tables stay right: every event has an identity."""
+    """Let a stopped stage read its topics again from the beginning, at its next start. Tables stay right: every event has an identity.
+
+    Kafka must run and the stage must not: `tidewire up --stages` with all the other stages does that for the embedded one.
+    """
     from console.commands.rewind import rewind as to_the_beginning
     from console.commands.show import answer
     from topology.addresses import located

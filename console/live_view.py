@@ -15,6 +15,8 @@ from local.readings import FaultReading, Reading, StageReading, VenueReading
 COLOURS = {"ready": "green", "starting": "yellow", "waiting": "yellow", "silent": "red", "down": "red"}
 NONE = "\u2013"
 FOOTER = "Ctrl-C stops everything in order; nothing is lost."
+WIDEST_STATE = 36
+"""Characters of a state with its reason: names and numbers beside it stay whole."""
 MOST_FAULTS = 5
 """Kinds of faults on the page at most; `tidewire doctor` tells all."""
 
@@ -122,7 +124,8 @@ def latency(seconds: float | None) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number < 2 else "right", no_wrap=True, overflow="ellipsis")
+        widest = WIDEST_STATE if number == 1 else None
+        table.add_column(column, justify="left" if number < 2 else "right", no_wrap=True, overflow="ellipsis", max_width=widest)
     return table
 
 

@@ -54,6 +54,11 @@ class StageProcess:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether it ended because it was asked to."""
+        return self._asked and self.pid is None
+
+    @property
     def output(self) -> str:
         """What it has written since it was last started, up to its last 16 KiB."""
         if self._process is None:

@@ -84,6 +84,7 @@ class Supervisor:
     def start(self) -> None:
         """Start everything; Fatal, with nothing left running, where it can't be."""
         chosen = self._chosen()
+        wanted(self.settings, self.options.symbols, self.options.venues)  # what it refuses is told before anything is started
         self._begin_state()
         try:
             self._start_servers()

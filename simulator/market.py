@@ -49,6 +49,10 @@ class Step(NamedTuple):
     quote_changed: bool
 
 
+LAST_START_SECONDS = 4_000_000_000
+"""In the year 2096: until then ids are above 0, and below 2**53."""
+
+
 @dataclass(frozen=True, slots=True)
 class MarketSettings:
     """How the market behaves."""
@@ -62,6 +66,15 @@ class MarketSettings:
     """Share of the steps which trade."""
 
 
+def first_trade_id(start_us: int) -> int:
+    """Return the first trade id of a market that starts at a time (microseconds since 1970 UTC).
+
+    A later market begins lower, and so far below that it does not reach the ids of the one before within a week: whoever keeps the events
+    of several runs finds no id twice, and each start is a venue's reset.
+    """
+    return (LAST_START_SECONDS - start_us // 1_000_000) * 1_000_000
+
+
 class Listing:
     """One instrument's book and tape."""
 
@@ -69,7 +82,7 @@ class Listing:
         self.instrument = instrument
         self._settings = settings
         self._random = Random(f"{settings.seed}|{instrument.venue}|{instrument.symbol}")
-        self.next_trade_id = 1 + self._random.randrange(10_000_000, 99_000_000)
+        self.next_trade_id = first_trade_id(settings.start_us)
         self.first_trade_id = self.next_trade_id
         self.book = Book(self._random.randrange(1_000_000_000, 90_000_000_000))
         for side in (self.book.bids, self.book.asks):

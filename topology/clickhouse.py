@@ -111,6 +111,11 @@ class Questions:
         )
         return self.ask(sql, {"symbol": plain(symbol), "interval": interval, "venue": venue, "limit": limit})
 
+    def markets(self) -> list[tuple[str, str]]:
+        """Return venue and symbol of each market of which there are trades."""
+        _, rows = self.ask("SELECT DISTINCT venue, symbol FROM trades ORDER BY venue, symbol")
+        return [(str(venue), str(symbol)) for venue, symbol in rows]
+
 
 def words(error: Exception) -> str:
     """Return what ClickHouse said, without what its client puts around it."""

@@ -62,7 +62,7 @@ class Reader:
         if not places:
             raise Fatal(f"the broker has no topic {self._topic}: `tidewire up` creates it")
         ends = offsets.ends(places)
-        left = {place for place, first in offsets.begins(places).items() if first < ends[place]} if begin == "earliest" else set(places)
+        left = {place for place, first in offsets.begins(places).items() if first < ends[place]} if begin == "earliest" else set()
         offsets.close()
         start = OFFSET_BEGINNING if begin == "earliest" else OFFSET_END
         source: Any = consumer(self._settings.kafka, ONLOOKER)

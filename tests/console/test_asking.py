@@ -130,6 +130,13 @@ def test_consume_stops_at_its_limit(ask: Tidewire) -> None:
     assert objects(ask("consume", "quotes", "--from", "earliest", "--no-follow")) == []
 
 
+def test_consume_that_could_only_wait_is_refused(ask: Tidewire) -> None:
+    """To end at the end and to begin there is nothing at all: the words say with what it goes together."""
+    said = ask("consume", "trades", "--no-follow")
+    assert said.code == 2
+    assert "--from earliest" in said.error
+
+
 @pytest.mark.parametrize("symbol", ["BTCUSDT", "btc/usdt", "BTC-USDT", "btc_usdt"])
 def test_candles_are_found_in_any_spelling(ask: Tidewire, symbol: str) -> None:
     """One market on every venue, however it is written, oldest first."""
@@ -155,7 +162,9 @@ def test_a_market_without_candles_is_no_error(ask: Tidewire) -> None:
     """Nothing yet is said on stderr, so that a program reads no row."""
     said = ask("candles", "DOGE/EUR", "--json")
     assert (said.code, said.out) == (0, "")
-    assert "no 1m candle of DOGE/EUR yet" in said.error
+    assert "no 1m candle of DOGE/EUR yet; there are trades of" in said.error
+    assert "binance BTCUSDT" in said.error
+    assert "no 1m candle of BTCUSDT on mtgox yet" in ask("candles", "BTCUSDT", "--venue", "mtgox").error
 
 
 def test_an_interval_there_is_not_is_refused(ask: Tidewire) -> None:

@@ -138,7 +138,7 @@ def test_wrong_usage_is_code_2(tidewire: Tidewire, arguments: tuple[str, ...]) -
     ("arguments", "setting"),
     [
         (("topics",), "kafka.brokers"),
-        (("consume", "trades", "--no-follow"), "kafka.brokers"),
+        (("consume", "trades"), "kafka.brokers"),
         (("query", "SELECT 1"), "clickhouse.url"),
         (("candles", "BTC"), "clickhouse.url"),
         (("gaps",), "clickhouse.url"),

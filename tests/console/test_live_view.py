@@ -125,6 +125,16 @@ def test_a_simulated_market_cannot_be_taken_for_a_real_one() -> None:
     assert "simulated" not in live.lower()
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_long_reason_takes_no_room_from_names_and_numbers(width: int) -> None:
+    """A stage that says a whole line of its log leaves the names beside it whole, and its numbers."""
+    known = reading()
+    known.stages["normalise"] = replace(known.stages["normalise"], state="down", reason="2026-11-27T00:09:37Z [info] " + "Stopping " * 20)
+    (line,) = [line for line in drawn(page(known), width, 40) if line.startswith("normalise ")]
+    assert "down: 2026" in line
+    assert line.split()[-1] == "0"
+
+
 def test_what_is_not_well_is_said_with_its_reason() -> None:
     """A stage that waits or is down says why, a venue that is unreachable too; trouble in looking is among the notes."""
     known = reading(trouble="the broker did not say its offsets")

@@ -85,13 +85,18 @@ def test_servers_that_are_away_are_trouble_not_an_end(tmp_path: Path) -> None:
     (tmp_path / "stages").mkdir()
     (tmp_path / "stages" / "gone-1.json").write_text(json.dumps({"stage": "gone", "pid": 1, "url": "http://127.0.0.1:1"}))
     watchdog = Watchdog()
-    processes = {"normalise": StageProcess("normalise", ["false"], {}, tmp_path, watchdog)}
+    processes = {"normalise": StageProcess("normalise", ["sleep", "60"], {}, tmp_path, watchdog)}
     monitor = Monitor(settings, processes, {"normalise": stages()["normalise"]}, {})
     try:
         found = monitor.read(everything=True)
         assert "127.0.0.1:1 (kafka.brokers) did not say" in found.trouble
         assert found.stages["normalise"].state == "down"
         assert found.stages["normalise"].lag is None
+        processes["normalise"].start()
+        processes["normalise"].ask_to_stop()
+        processes["normalise"].stop(5)
+        found = monitor.read(everything=True)
+        assert (found.stages["normalise"].state, found.stages["normalise"].reason) == ("stopped", "")
     finally:
         monitor.close()
         watchdog.close()

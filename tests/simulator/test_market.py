@@ -6,7 +6,7 @@ import pytest
 
 from simulator.catalogue import all_venues, instruments
 from simulator.instruments import some_bases
-from simulator.market import Market, MarketSettings, Step
+from simulator.market import MANUAL_START_US, Market, MarketSettings, Step, first_trade_id
 
 
 def market(seed: int = 7, levels: int = 200, bases: tuple[str, ...] = ("BTC", "ETH")) -> Market:
@@ -28,6 +28,14 @@ def test_another_seed_another_market() -> None:
     """Two seeds do not make the same steps."""
     one, other = market(1), market(2)
     assert [described(one.step()) for _ in range(100)] != [described(other.step()) for _ in range(100)]
+
+
+def test_a_market_that_starts_later_has_no_id_of_the_one_before() -> None:
+    """Whoever keeps the events of several runs finds each id once: a second's pause leaves room for a million trades."""
+    before = first_trade_id(MANUAL_START_US)
+    after = first_trade_id(MANUAL_START_US + 1_000_000)
+    assert after + 1_000_000 <= before
+    assert 0 < first_trade_id(3_999_999_999_000_000) < first_trade_id(0) < 2**53
 
 
 def test_ids_are_sequential_and_time_does_not_go_back() -> None:
