@@ -90,9 +90,9 @@ class Place(msgspec.Struct, array_like=True, gc=False):
     connection_id: str
     received_at: int
     time: int | None
-    """The venue's time of the last step; microseconds."""
+    """The venue's time of the last step, or the earliest that it can have been (dialects/judge.py); microseconds."""
     newest: int | None
-    """The latest credible time of the count; microseconds."""
+    """The latest time of the count that receipt bears out; microseconds."""
     frames_lost: int = 0
     venue_lost: int = 0
     joined: bool = True

@@ -7,13 +7,22 @@ out of order, history that the venue sends again, a REST reply. All of these are
 only where all of this holds:
 
 1. It was pushed, not asked for over REST and not marked as history.
-2. It is later than everything of the count so far by more than `Rule.later` (by the venue's time of the event; where the venue gives none,
-   or one more than a day after receipt, by receipt and LATER_BY_RECEIPT): the verdict is then SUSPECT, and the place stays.
+2. It is later than everything of the count so far by more than `Rule.later`, by the venue's time of the event; where that is not known, by
+   receipt and LATER_BY_RECEIPT: the verdict is then SUSPECT, and the place stays.
 3. The next such step goes on from it: two in a row. A single absurd id is forgotten when the old count goes on.
 
 Or the venue says so itself: a snapshot with its restart id (Bybit's u = 1), a pushed snapshot with a lower id on the same connection, a
 requested snapshot that agrees with the suspect, or (in a linked chain) a step whose predecessor is the last and whose id is lower: that
 one is linked, and NEXT. After a reset, what is of a time before it belongs to the old count and proves nothing: REPEAT.
+
+What a venue says of time (`_known`). Nobody's wrong clock moves ours: a time counts as long as receipt bears it out.
+
+- More than SKEW ahead of receipt: not known. It makes nothing later, and is bounded by receipt wherever it would be told.
+- More than LATER_BY_RECEIPT behind both receipt and the count's newest: not known. What was merely held up on its way is not older than
+  what came before it, and a venue whose clock is behind is judged by its own times.
+- `Place.newest` follows a time up to LAG beyond SKEW: another connection may bring the same event so much later, and then it is known.
+
+So a wrong time hides a reset for SKEW + LAG at most where the venue's clock is right; where it is not, for twice LATER_BY_RECEIPT.
 
 An id far ahead is a HOLE. Where nothing goes on from it, and the next two are in order between the ids before and behind the hole and are
 later than what stands behind it, that one was stray: RETURN, and the hole is no hole.
@@ -25,8 +34,10 @@ from dialects.continuity import Finding, Join, Kind, Place, Rule, Step, Verdict
 
 LATER_BY_RECEIPT = 60_000_000
 """What stands for `Rule.later` by the time of receipt: no connection lags so far behind another (microseconds)."""
-CREDIBLE = 86_400_000_000
-"""An event's time further than this after its receipt says nothing (microseconds)."""
+SKEW = 5_000_000
+"""A venue's clock may be this much ahead of ours (microseconds)."""
+LAG = 10_000_000
+"""While both live, one connection brings what another has brought so much later at most (microseconds); a rotation overlaps by a second."""
 SKIPPED = 1_000
 """A new count may have lost so many of its first ids and still be seen to go on."""
 GONE_AFTER = 10_000_000
@@ -84,7 +95,7 @@ def moved_on(
     ):
         return False
     if event_time is not None:
-        if event_time > received_at + CREDIBLE or (place.newest is not None and event_time < place.newest):
+        if event_time > received_at + SKEW or (place.newest is not None and event_time < place.newest):
             return False
         place.newest = event_time
     place.last, place.received_at, place.time = last, received_at, event_time
@@ -130,9 +141,22 @@ def covered(rule: Rule, step: Step) -> tuple[int, int]:
 
 def begin(rule: Rule, step: Step) -> Place:
     """Return the place of a stream that stands at a step, whatever came before."""
-    time = _credible(step)
+    time, newest = _earliest(None, step), _newest(None, step)
     joined = not (step.is_snapshot and rule.snapshot == "rest")
-    return Place(step.last, step.connection_id, step.received_at, step.event_time, time, step.frames_lost, step.venue_lost, joined)
+    return Place(step.last, step.connection_id, step.received_at, time, newest, step.frames_lost, step.venue_lost, joined)
+
+
+def supported(event_time: int | None, received_at: int) -> int | None:
+    """Return a venue's time where it is not further ahead of its receipt than clocks may differ (SKEW), else None; microseconds."""
+    return event_time if event_time is not None and event_time <= received_at + SKEW else None
+
+
+def latest(place: Place | None, step: Step) -> int | None:
+    """Return the latest that a step's time can have been: the venue's, or its receipt where that is not known; None where it names none."""
+    if step.event_time is None:
+        return None
+    time = _known(None if place is None else place.newest, step)
+    return step.received_at if time is None else time
 
 
 def _counted(rule: Rule, place: Place, step: Step, end: int, last: int) -> Verdict:
@@ -153,7 +177,8 @@ def _linked(rule: Rule, place: Place, step: Step, end: int, last: int) -> Verdic
     if previous == end:
         after = _advance(place, step)
         if last < end:  # the chain goes on below itself: what is of the time before is an older count's
-            after = msgspec.structs.replace(after, ended=place.newest)
+            time, newest = supported(step.event_time, step.received_at), place.newest
+            after = msgspec.structs.replace(after, ended=newest if time is None or newest is None else min(newest, time))
         return Verdict(Finding.NEXT, after)
     if step.sent == "reply" or is_past(place, step):
         return Verdict(Finding.REPEAT, place)
@@ -195,7 +220,7 @@ def _snapshot(rule: Rule, place: Place, step: Step) -> Verdict:
         return Verdict(Finding.HOLE, _advance(place, step), end + 1, last)
     if last == end:
         return Verdict(Finding.REPEAT, _advance(place, step))
-    time = _credible(step)
+    time = _known(place.newest, step)
     said = last == rule.restart_id or (
         step.connection_id == place.connection_id and (time is None or place.newest is None or time >= place.newest)
     )
@@ -260,22 +285,39 @@ def _goes_on(rule: Rule, end: int, step: Step) -> bool:
 
 
 def _is_later(rule: Rule, place: Place, step: Step) -> bool:
-    time = _credible(step)
-    if time is not None and place.newest is not None:
-        return time > place.newest + rule.later
+    time, newest = _known(place.newest, step), place.newest
+    if time is not None and newest is not None:
+        return time > newest + rule.later
     return step.received_at > place.received_at + LATER_BY_RECEIPT
 
 
-def _credible(step: Step) -> int | None:
+def _known(newest: int | None, step: Step) -> int | None:
+    """Return the venue's time of a step as far as receipt and the newest of its count bear it out."""
+    time = supported(step.event_time, step.received_at)
+    if time is None or newest is None or time >= min(newest, step.received_at) - LATER_BY_RECEIPT:
+        return time
+    return None
+
+
+def _earliest(newest: int | None, step: Step) -> int | None:
+    """Return the earliest that a step's time can have been: what comes after it is asked for since then."""
+    if step.event_time is None:
+        return None
+    time = _known(newest, step)
+    return step.received_at - SKEW if time is None else time
+
+
+def _newest(newest: int | None, step: Step) -> int | None:
+    """Return the newest time of a count with a step."""
     time = step.event_time
-    return time if time is not None and time <= step.received_at + CREDIBLE else None
+    if time is None or time > step.received_at + SKEW + LAG:
+        return newest
+    return time if newest is None or time > newest else newest
 
 
 def _advance(place: Place, step: Step, before: int | None = None) -> Place:
     """Return the place behind a step of the same count. A reply moves the ids alone: it is of no connection that is followed."""
-    time, newest = step.event_time, place.newest
-    if time is not None and (newest is None or time > newest) and time <= step.received_at + CREDIBLE:
-        newest = time
+    time, newest = _earliest(place.newest, step), _newest(place.newest, step)
     if step.sent == "reply":
         return msgspec.structs.replace(place, last=step.last, time=time, newest=newest, suspect=None)
     received_at = max(place.received_at, step.received_at)
@@ -285,7 +327,7 @@ def _advance(place: Place, step: Step, before: int | None = None) -> Place:
 
 def _anew(rule: Rule, place: Place, step: Step, began: Step) -> Place:
     """Return the place of a new count, which began with a step; what is of a time before that belongs to the old one."""
-    time = _credible(began)
+    time = supported(began.event_time, began.received_at)
     if time is None:
-        time = _credible(step)
+        time = supported(step.event_time, step.received_at)
     return msgspec.structs.replace(begin(rule, step), ended=place.newest if time is None else time - 1)

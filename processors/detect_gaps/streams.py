@@ -11,7 +11,7 @@ import msgspec
 
 from dialects.continuity import Finding, Place, Rule, Step, Verdict
 from dialects.contract import Origin
-from dialects.judge import covered, is_past, is_snapshot, judge, moved_on
+from dialects.judge import covered, is_past, is_snapshot, judge, latest, moved_on
 from processors.detect_gaps.gaps import StreamName, hole_gap, hole_id, over_at_once
 from processors.detect_gaps.holes import Cause, Hole, Holes, HoleState
 from schemas.events import Gap
@@ -110,7 +110,7 @@ class Stream:
             verdict.last,
             cause,
             before,
-            step.event_time,
+            latest(place, step),
             step.connection_id,
             step.received_at,
             verdict.place.ended if verdict.place is not None else None,
@@ -122,7 +122,7 @@ class Stream:
         began = verdict.began
         if began is None or self.name.channel == "book":
             return []
-        span = (place.time if place is not None else None, began.event_time)
+        span = (place.time if place is not None else None, latest(place, began))
         return over_at_once(
             self.name,
             f"reset|{began.first}|{began.received_at}",

@@ -20,7 +20,7 @@ from dialects import rules
 from dialects.continuity import Finding, Join, Kind, Place, Rule, Step, Verdict
 from dialects.judge import begin, is_past, is_snapshot, joins, judge, moved_on
 from processors.rebuild_books.contents import Contents
-from processors.rebuild_books.gaps import BookGaps
+from processors.rebuild_books.gaps import BookGaps, time_of
 from processors.rebuild_books.pending import Pending, applied_in_order, step_of
 from processors.rebuild_books.records import PLAIN, Saved, State, Verified, book_snapshot
 from schemas.errors import InvalidDatum
@@ -172,7 +172,7 @@ class Book:
         self.contents, self.state = Contents.of(delta), "live"
         self.last_sequence, self.joined = step.last if rule.shows_losses else None, rule.snapshot == "pushed"
         self.connection_id, self.frame, self.began_at = delta["connection_id"], _frame(delta), step.received_at
-        self.depth, self.last_time = delta["depth"], delta["event_time"] or delta["received_at"]
+        self.depth, self.last_time = delta["depth"], time_of(delta)
         ahead = self.feed is not None and self.feed.last is not None and step.last is not None and self.feed.last > step.last
         if not ahead or rule.snapshot == "pushed":
             ended = self.feed.ended if self.feed is not None else None
@@ -251,7 +251,7 @@ class Book:
     def _change(self, rule: Rule, delta: BookDelta, last: int | None) -> None:
         self.contents.change(delta, self.depth if self.depth and rule.kind is Kind.CHECKSUM else 0)
         self.last_sequence, self.joined = last, True
-        self.last_time = delta["event_time"] or delta["received_at"]
+        self.last_time = time_of(delta)
 
     def _update_of_connection(self, rule: Rule, delta: BookDelta, step: Step, told: list[Gap]) -> None:
         if self.state != "live" or self._is_repeated(delta):

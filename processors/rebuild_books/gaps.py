@@ -6,12 +6,19 @@ messages of a connection without ids were lost, that a snapshot does not join it
 
 from typing import Any, Literal, cast
 
+from dialects.judge import SKEW
 from schemas.events import BookDelta, Gap
 from topology.gap_versions import certain
 
 Cause = Literal["ours", "wire", "venue_reset", "reconnect", "fault", "snapshot"]
 MOST_OPEN = 8
 """Gaps of one book that are open at a time; of more, the oldest is closed: the newer ones tell of the same book."""
+
+
+def time_of(delta: BookDelta) -> int:
+    """Return the venue's time of a delta; that of receipt where there is none, or receipt does not bear it out (dialects/judge.py)."""
+    time, at = delta["event_time"], delta["received_at"]
+    return time if time and time <= at + SKEW else at
 
 
 class BookGaps:
@@ -37,7 +44,7 @@ class BookGaps:
             from_sequence=first,
             to_sequence=first,
             from_time=since,
-            to_time=delta["event_time"] or delta["received_at"],
+            to_time=time_of(delta),
             cause=cause,
             detected_at=delta["received_at"],
             state="open",

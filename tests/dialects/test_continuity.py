@@ -3,14 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import pytest
 
 from dialects import rules
 from dialects.continuity import NONE, Finding, Join, Place, Rule, Step
-from dialects.judge import begin, joins, judge
+from dialects.judge import SKEW, begin, joins, judge
 
 NEXT, REPEAT, HOLE, SUSPECT, RESET, RETURN = Finding
 SECOND = 1_000_000
+HOUR = 3600 * SECOND
 
 
 def chain(rule: Rule, steps: Iterable[Step]) -> list[tuple[Any, ...]]:
@@ -28,6 +30,11 @@ def chain(rule: Rule, steps: Iterable[Step]) -> list[tuple[Any, ...]]:
 def counted(*numbers: int, **more: Any) -> list[Step]:
     """Return trades by id, a second apart."""
     return [Step(number, number, "a", at * SECOND, at * SECOND, **more) for at, number in enumerate(numbers)]
+
+
+def seen(number: int, at: int, connection: str = "a") -> Step:
+    """Return one trade, received at its own time."""
+    return Step(number, number, connection, at, at)
 
 
 def ranges(*spans: tuple[int, int], **more: Any) -> list[Step]:
@@ -266,6 +273,92 @@ def test_where_the_venue_gives_no_time_a_reset_is_seen_by_receipt() -> None:
         late = [Step(n, n, "a", at, time) for n, at in ((9, 0), (1, 61 * SECOND), (2, 62 * SECOND))]
         assert chain(rules.TRADES_COUNTED, early) == [(NEXT,), (REPEAT,), (REPEAT,)]
         assert chain(rules.TRADES_COUNTED, late) == [(NEXT,), (SUSPECT,), (RESET,)]
+
+
+WRONG = [-20 * HOUR, 16 * SECOND, HOUR, 20 * HOUR, 10**18]
+"""How far a venue's time may lie from the truth, where receipt shows it to be wrong."""
+
+
+def wrong(step: Step, by: int) -> Step:
+    """Return a step whose time lies."""
+    return msgspec.structs.replace(step, event_time=step.received_at + by)
+
+
+@pytest.mark.parametrize("by", WRONG)
+@pytest.mark.parametrize("rule", [rules.TRADES_COUNTED, rules.BINANCE_SPOT_BOOK])
+def test_one_wrong_time_hides_neither_a_reset_nor_a_loss(rule: Rule, by: int) -> None:
+    """Early in the old count, at its very end, or within the new one: the reset is told at its second step, and the hole after."""
+    old, new = counted(500, 501, 502, 503), [seen(n, at * SECOND) for at, n in enumerate((1, 2, 3, 10), start=10)]
+    wanted = [(SUSPECT,), (RESET,), (NEXT,), (HOLE, 4, 9)]
+
+    for place in (0, 1, 3):
+        told = [wrong(step, by) if at == place else step for at, step in enumerate(old)]
+        assert chain(rule, [*told, *new]) == [(NEXT,)] * 4 + wanted
+    for place in (2, 3):
+        told = [wrong(step, by) if at == place else step for at, step in enumerate(new)]
+        if by > 0 or place == 2:  # a hole shown by a step that says it is of the old count waits for the next
+            assert chain(rule, [*old, *told]) == [(NEXT,)] * 4 + wanted
+
+
+@pytest.mark.parametrize("by", WRONG)
+def test_one_absurd_id_at_an_absurd_time_is_a_stray(by: int) -> None:
+    """The numbers that go on from before it are later than what stands behind it, whatever time that names."""
+    steps = counted(500, 10**15, 501, 502, 503)
+    steps[1] = wrong(steps[1], by)
+
+    assert chain(rules.TRADES_COUNTED, steps) == [(NEXT,), (HOLE, 501, 10**15 - 1), (SUSPECT,), (RETURN,), (NEXT,)]
+
+
+@pytest.mark.parametrize("ahead", [-2 * HOUR, -SKEW, 2 * SECOND, SKEW])
+def test_a_clock_that_is_off_by_a_little_or_behind_tells_as_a_right_one(ahead: int) -> None:
+    """Ours and the venue's may differ: a reset is seen by the venue's own times, ahead by up to SKEW, behind by anything."""
+    steps = [wrong(step, ahead) for step in counted(500, 501, 1, 2, 5)]
+
+    assert chain(rules.TRADES_COUNTED, steps) == [(NEXT,), (NEXT,), (SUSPECT,), (RESET,), (HOLE, 3, 4)]
+
+
+@pytest.mark.parametrize("by", [-HOUR, SKEW + 1, HOUR])
+@pytest.mark.parametrize("connection", ["a", "b"])
+def test_a_new_count_at_times_that_cannot_be_is_seen_by_receipt(by: int, connection: str) -> None:
+    """A clock that goes wrong with the reset itself hides it for a minute at most, and then its holes are told."""
+    old = [Step(n, n, "a", at * SECOND, at * SECOND) for at, n in enumerate((500, 501), start=7200)]
+    new = [wrong(Step(n, n, connection, (7200 + 10 * n) * SECOND), by) for n in (1, 2, 7, 8, 9, 12)]
+
+    assert chain(rules.TRADES_COUNTED, [*old, *new])[2:] == [(REPEAT,), (REPEAT,), (SUSPECT,), (RESET,), (NEXT,), (HOLE, 10, 11)]
+
+
+def test_a_clock_that_drifts_past_what_is_supported_is_no_reset() -> None:
+    """What one connection brings is just not supported, what another brings of the same a little later is: still a repeat."""
+    for ahead in (SKEW - 20_000, SKEW + 20_000, SKEW + 3 * SECOND):
+        for late in (50_000, SECOND, 4 * SECOND):
+            first = [Step(n, n, "a", n * 100_000, n * 100_000 + ahead + (n % 3) * 10_000) for n in range(60)]
+            again = [msgspec.structs.replace(one, connection_id="b", received_at=one.received_at + late) for one in first]
+            steps = sorted([*first, *again], key=lambda one: one.received_at)
+            assert {row[0] for row in chain(rules.TRADES_COUNTED, steps)} == {NEXT, REPEAT}
+
+
+def test_what_was_held_up_on_a_connection_is_no_reset() -> None:
+    """After our machine has slept, a second connection brings what the first had brought before, minutes after its time: repeats."""
+    steps = counted(1, 2, 3)
+    late = [Step(n, n, "b", 900 * SECOND, n * SECOND - SECOND) for n in (2, 3)]
+
+    assert chain(rules.TRADES_COUNTED, [*steps, *late, seen(4, 901 * SECOND)]) == [(NEXT,)] * 3 + [(REPEAT,)] * 2 + [(NEXT,)]
+
+
+def test_a_pushed_snapshot_at_a_time_that_cannot_be_hides_nothing() -> None:
+    """Bybit, a new connection with lower ids whose snapshot is twenty hours ahead: its deltas tell the reset, and what is lost of them."""
+    steps = [snapshot(1000, 1, time=1), Step(1001, 1001, "a", 2, 2), snapshot(50, 9 * SECOND, "b", time=20 * HOUR)]
+    steps += [seen(n, at * SECOND, "b") for at, n in ((11, 51), (12, 52), (13, 57))]
+
+    assert chain(rules.BYBIT_BOOK, steps) == [(NEXT,), (NEXT,), (REPEAT,), (SUSPECT,), (RESET,), (HOLE, 53, 56)]
+
+
+def test_a_maintenance_of_a_linked_chain_after_a_wrong_time_blinds_nobody() -> None:
+    """OKX goes on below itself right after a time that was ahead: what is missing next is told, not taken for the old count's."""
+    steps = linked((-1, 10), (10, 15), (15, 3), (4, 5))
+    steps[1] = wrong(steps[1], 8 * SECOND)
+
+    assert chain(rules.OKX_BOOK, steps) == [(NEXT,), (NEXT,), (NEXT,), (HOLE, 4, 4)]
 
 
 def test_a_place_begun_by_request_waits_to_be_joined() -> None:

@@ -1,7 +1,7 @@
 """The judge of continuity before any feed: losses, repeats, resets and what is early are told apart, whatever comes."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dialects import rules
 from dialects.continuity import Finding, Kind, Place, Rule, Step
-from dialects.judge import covered, is_past, joins, judge, moved_on
+from dialects.judge import LAG, SKEW, covered, is_past, joins, judge, moved_on
 from tests.dialects.test_continuity import SECOND, chain
 
 NEXT, REPEAT, HOLE, SUSPECT, RESET, RETURN = Finding
@@ -23,6 +23,24 @@ RULES = {
     "linked": rules.OKX_BOOK,
     "futures": rules.BINANCE_FUTURES_BOOK,
 }
+
+
+HOUR = 3600 * SECOND
+off = st.one_of(st.integers(-2 * HOUR, SKEW), st.integers(SKEW - 50_000, SKEW + 50_000), st.integers(SKEW, 2 * HOUR))
+"""How far the venue's clock may be ahead of ours, or behind (negative): microseconds."""
+
+
+def misdated(steps: Iterable[Step], rng: random.Random, ahead: int, share: float) -> list[Step]:
+    """Return steps by a clock that is ahead by so much, some with a time that has nothing to do with the truth."""
+    told: list[Step] = []
+    for step in steps:
+        by = (
+            rng.choice([-(10**9), -20 * HOUR, -9 * SECOND, 6 * SECOND, 14 * SECOND, HOUR, 20 * HOUR, 10**18])
+            if rng.random() < share
+            else ahead
+        )
+        told.append(msgspec.structs.replace(step, event_time=step.received_at + by))
+    return told
 
 
 def feed(rule: Rule, rng: random.Random, length: int) -> list[Step]:
@@ -44,12 +62,12 @@ def holes(rule: Rule, steps: Sequence[Step]) -> tuple[list[tuple[int | None, int
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-@given(seed=st.integers(0, 2**32), length=st.integers(3, 60))
-@settings(max_examples=150, deadline=None)
-def test_every_loss_is_told_once_and_nothing_else(rule: Rule, seed: int, length: int) -> None:
-    """Whatever is dropped from a chain, repeated, or sent over a second connection: the holes are exactly what never came."""
+@given(seed=st.integers(0, 2**32), length=st.integers(3, 60), ahead=off, share=st.sampled_from([0.0, 0.2]))
+@settings(max_examples=250, deadline=None)
+def test_every_loss_is_told_once_and_nothing_else(rule: Rule, seed: int, length: int, ahead: int, share: float) -> None:
+    """Whatever is dropped from a chain, repeated, sent over a second connection, or dated: the holes are exactly what never came."""
     rng = random.Random(seed)
-    whole = feed(rule, rng, length)
+    whole = misdated(feed(rule, rng, length), rng, ahead, share)
     kept = [step for place, step in enumerate(whole) if place == 0 or rng.random() > 0.2]
     sent: list[Step] = []
     for place, step in enumerate(kept):
@@ -70,17 +88,30 @@ def test_every_loss_is_told_once_and_nothing_else(rule: Rule, seed: int, length:
 
 
 @pytest.mark.parametrize("rule", [RULES["counted"], RULES["ranges"], RULES["linked"]], ids=["counted", "ranges", "linked"])
-@given(seed=st.integers(0, 2**32), length=st.integers(3, 40), after=st.integers(2, 30))
-@settings(max_examples=150, deadline=None)
-def test_every_reset_is_told_once(rule: Rule, seed: int, length: int, after: int) -> None:
-    """A count that begins again, on the same connection or another, is one reset at its first id, and no hole is told with it."""
-    rng = random.Random(seed)
+@given(
+    seed=st.integers(0, 2**32),
+    length=st.integers(3, 40),
+    after=st.integers(2, 30),
+    clock=st.one_of(st.tuples(st.just(20), st.integers(-5 * SECOND, SKEW)), st.tuples(st.just(80), off)),
+    share=st.sampled_from([0.0, 0.2]),
+)
+@settings(max_examples=250, deadline=None)
+def test_every_reset_is_told_once(rule: Rule, seed: int, length: int, after: int, clock: tuple[int, int], share: float) -> None:
+    """A count that begins again, on the same connection or another, is one reset at its first id, and no hole is told with it.
+
+    So it is whatever single times say but those of the two that tell it, after twenty seconds, by a clock that is right or nearly so; by a
+    clock that is wrong, after eighty.
+    """
+    rng, (quiet, ahead) = random.Random(seed), clock
+    share = share if ahead >= -5 * SECOND else 0.0
     old = feed(rule, rng, length)
-    base, pause = (old[0].first or 0) + 10_000, 5 * SECOND + length * 10_000
+    base, pause = (old[0].first or 0) + 10_000, quiet * SECOND + length * 10_000
     connection = rng.choice("ab")
     old = [_moved(step, base, 0, "a") for step in old]
     new = [_moved(step, 0, pause, connection) for step in feed(rule, rng, after)]
-    late = old[-1] if rng.random() < 0.5 else new[0]
+    old = misdated(old[:-1], rng, ahead, share) + misdated(old[-1:], rng, ahead, 0)
+    new = misdated(new[:2], rng, ahead, 0) + misdated(new[2:], rng, ahead, share)
+    late = old[-1] if rng.random() < 0.5 and ahead <= SKEW else new[0]
 
     told, findings = holes(rule, [*old, *new, late])
 
@@ -118,9 +149,11 @@ def test_what_is_early_is_made_good_by_what_follows(rule: Rule, seed: int, lengt
 numbers = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.integers(0, 9))
 counts = st.integers(0, 3)
 sent = st.sampled_from(["live", "history", "reply"])
-steps_of_anything = st.builds(
-    Step, numbers, numbers, st.sampled_from("ab"), st.integers(0, 2**60), numbers, counts, counts, numbers, st.booleans(), sent
-)
+receipts = st.one_of(st.integers(0, 2**60), st.integers(0, 100).map(lambda at: at * 10 * SECOND))
+steps_of_anything = st.tuples(
+    st.builds(Step, numbers, numbers, st.sampled_from("ab"), receipts, numbers, counts, counts, numbers, st.booleans(), sent),
+    st.one_of(st.none(), off),
+).map(lambda one: one[0] if one[1] is None else msgspec.structs.replace(one[0], event_time=one[0].received_at + one[1]))
 
 
 @given(st.sampled_from([one for one in vars(rules).values() if isinstance(one, Rule)]), st.lists(steps_of_anything, max_size=8))
@@ -135,6 +168,8 @@ def test_nothing_that_comes_breaks_the_judge(rule: Rule, steps: list[Step]) -> N
         if place is not None and place.last is not None and step.last is not None:
             joins(rule, place.last, step)
             assert is_past(place, step) in {True, False}
+        for time in (place.newest, place.ended, place.time) if place is not None else ():
+            assert time is None or time <= max(one.received_at for one in steps) + SKEW + LAG
 
 
 @given(st.sampled_from([one for one in vars(rules).values() if isinstance(one, Rule)]), st.lists(steps_of_anything, max_size=4), st.data())
@@ -146,9 +181,9 @@ def test_the_short_way_is_the_judges(rule: Rule, steps: list[Step], data: st.Dat
         place = judge(rule, place, step).place
     if place is None or place.last is None:
         return
-    first, time = place.last + 1, data.draw(numbers)
-    last = first + data.draw(st.integers(0, 2))
+    first, last = place.last + 1, place.last + 1 + data.draw(st.integers(0, 2))
     connection, at = data.draw(st.sampled_from([place.connection_id, "b"])), place.received_at + data.draw(st.integers(-1, 5))
+    time = data.draw(st.one_of(numbers, off.map(lambda ahead: at + ahead)))
     step = Step(first, last, connection, at, time, 3, 4)
     before, verdict = msgspec.structs.replace(place), judge(rule, place, step)
 

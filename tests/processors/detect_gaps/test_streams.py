@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.continuity import Step
+from dialects.judge import SKEW
 from processors.detect_gaps.holes import MOST_OPEN, MOST_PARTS
 from processors.detect_gaps.streams import QUIET, Streams
 from schemas.events import Gap
@@ -109,6 +110,48 @@ def test_numbers_begun_again_are_a_reset(connection: str) -> None:
 
     assert told(made) == [(1, 1, "venue_reset", "open"), (1, 1, "venue_reset", "unfillable"), (4, 9, "wire", "open")]
     assert feed(one, seen(903, HOUR, "old", time=9)) == []
+
+
+@pytest.mark.parametrize("ahead", [-20 * HOUR, 16 * SECOND, 20 * HOUR])
+def test_one_wrong_time_hides_neither_a_reset_nor_a_loss(ahead: int) -> None:
+    """A trade dated twenty hours ahead, then numbers that begin again with some missing: all is told."""
+    one = streams()
+    made = feed(one, *(seen(1000 + n, n * SECOND, time=n * SECOND + (ahead if n == 5 else 0)) for n in range(10)))
+    made += feed(one, *(seen(n, (20 + n) * SECOND) for n in range(1, 600) if n not in {11, 12, 501}))
+
+    assert told(made) == [
+        (1, 1, "venue_reset", "open"),
+        (1, 1, "venue_reset", "unfillable"),
+        (11, 12, "wire", "open"),
+        (501, 501, "wire", "open"),
+    ]
+
+
+@pytest.mark.parametrize("off", [-20 * HOUR, 20 * HOUR, 10**18])
+def test_a_gap_is_never_asked_for_since_a_time_that_cannot_be(off: int) -> None:
+    """Its times are those of the venue where receipt bears them out; else they are bounded by receipt, on the side that misses nothing."""
+    begin, one = 100 * HOUR, streams(0)
+    (gap,) = feed(one, seen(1, begin), seen(2, begin + SECOND, time=begin + off), seen(5, begin + 2 * SECOND), seen(6, begin + 3 * SECOND))
+    assert (gap["from_time"], gap["to_time"]) == (begin + SECOND - SKEW, begin + 2 * SECOND)
+
+    (gap,) = feed(one, seen(9, begin + 4 * SECOND, time=begin + off), seen(10, begin + 5 * SECOND))
+    assert (gap["from_time"], gap["to_time"]) == (begin + 3 * SECOND, begin + 4 * SECOND)
+
+
+def test_a_reset_spans_no_time_that_cannot_be() -> None:
+    """Where the new count's first trade is dated wrong, the gap of the reset ends with its receipt."""
+    one = streams()
+    made = feed(one, seen(900, SECOND), seen(1, 70 * SECOND, time=20 * HOUR), seen(2, 71 * SECOND, time=20 * HOUR))
+
+    assert [(gap["from_time"], gap["to_time"]) for gap in made] == [(SECOND, 70 * SECOND)] * 2
+
+
+def test_a_stray_number_at_an_absurd_time_is_taken_back() -> None:
+    """Nobody asks for a trillion trades for a day: the hole goes when the numbers go on from before it."""
+    one = streams()
+    made = feed(one, seen(1), seen(10**15, 10, time=20 * HOUR), *(seen(n, n * 20_000) for n in (2, 3, 6)))
+
+    assert told(made + one.tick(HOUR, NOBODY)) == [(4, 5, "wire", "open")]
 
 
 def test_a_hole_of_the_old_count_ends_with_it_and_is_not_mixed_up_with_the_new() -> None:
@@ -316,7 +359,7 @@ def still(one: Streams) -> set[int]:
 @given(st.lists(st.tuples(st.integers(2, 12), st.floats(0, 0.4)), min_size=1, max_size=5), st.integers(0, 2**32))
 @settings(max_examples=300, deadline=None)
 def test_over_losses_reconnects_and_resets_every_gap_is_told_once_and_ends(epochs: list[tuple[int, float]], seed: int) -> None:
-    """Counts that begin again, each with losses and repeats: every loss and every reset once, nothing else, none for ever."""
+    """Counts that begin again, each with losses, repeats and wrong times: every loss and every reset once, nothing else, none for ever."""
     rng, one, made, at = random.Random(seed), streams(1000), list[Gap](), 0
     lost: list[tuple[int, int]] = []
     for epoch, (length, share) in enumerate(epochs):
@@ -324,9 +367,12 @@ def test_over_losses_reconnects_and_resets_every_gap_is_told_once_and_ends(epoch
         kept = [n for n in range(length + 2) if n in {0, 1} or n == length + 1 or rng.random() >= share]
         for n in kept:
             at += 10_000
-            made += feed(one, seen(base + n, at, rng.choice("ab")))
+            ahead = (
+                rng.choice([16 * SECOND, 20 * HOUR]) if n > 1 and rng.random() < 0.1 else 0
+            )  # dated wrong, but for the two that tell a reset
+            made += feed(one, seen(base + n, at, rng.choice("ab"), time=at + ahead))
             if rng.random() < 0.3:
-                made += feed(one, seen(base + n, at + 1, "c", time=at))
+                made += feed(one, seen(base + n, at + 1, "c", time=at + ahead))
         lost += [(base + a + 1, base + b - 1) for a, b in pairwise(kept) if b > a + 1]
         if rng.random() < 0.3:
             one = copy(one)
