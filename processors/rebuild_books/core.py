@@ -8,7 +8,8 @@ was received before the one that began the book: it is then of a connection that
 connection whose snapshot began the book.
 
 What `verified` claims: `checksum`, that the last message's checksum is that of the book; `sequence`, that an unbroken count leads here
-from a snapshot; `unverified`, that the venue sends nothing that would show an error, or has not yet, or that the book is crossed.
+from a snapshot, which a delta has joined where it was asked for; `unverified`, that the venue sends nothing that would show an error, or
+has not yet, or that the book is crossed.
 """
 
 from dataclasses import dataclass, field
@@ -93,7 +94,8 @@ class Book:
             self.waiting_since = None
             if at // self.settings.every > self.slot:
                 self.slot = at // self.settings.every
-                made.append(("book_snapshot", book_snapshot(delta, self.contents, self.settings.depth, self.last_sequence, self.verified)))
+                proof: Verified = "unverified" if self.verified == "sequence" and not self.joined else self.verified
+                made.append(("book_snapshot", book_snapshot(delta, self.contents, self.settings.depth, self.last_sequence, proof)))
         return made
 
     def _goes_on(self, rule: Rule, delta: BookDelta, told: list[Gap]) -> bool:

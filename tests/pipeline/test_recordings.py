@@ -36,7 +36,8 @@ async def test_recorded_sessions(fed_by_hand: Pipeline) -> None:
         verified = fed_by_hand.query(f"SELECT DISTINCT symbol, toString(verified) FROM book_snapshots FINAL WHERE {where}")
         proof = "sequence" if session.venue == "binance" else "checksum"
         assert set(verified) >= {(symbol, proof) for symbol in session.books}
-        assert {how for _, how in verified} <= {proof}
+        unjoined = {"unverified"} if session.venue == "binance" else set[str]()  # a requested snapshot, until a delta joins it
+        assert {how for _, how in verified} <= {proof} | unjoined
         print(f"{session.name}: {len(session.frames)} frames, {len(session.trades)} trades, {len(session.books)} books verified")
 
 
