@@ -8,6 +8,8 @@ from schemas.errors import InvalidDatum
 PRECISION = 38
 SCALE = 18
 LARGEST: int = 10**PRECISION - 1
+MOST_SHOWN = 80
+"""Letters of a refused text that a reason shows."""
 _EXACT = Context(prec=PRECISION + 2)
 _ZEROS = tuple(10**n for n in range(SCALE + 1))
 
@@ -26,30 +28,48 @@ def unscaled(text: str) -> int:
         if len(fraction) > SCALE or (fraction and not fraction.isdigit()) or "_" in text or text != text.strip():
             value = _slow(text)
     if not -LARGEST <= value <= LARGEST:
-        raise InvalidDatum(f"{text!r} has more than {PRECISION} digits at {SCALE} decimals")
+        raise InvalidDatum(f"{shown(text)} has more than {PRECISION} digits at {SCALE} decimals")
     return value
 
 
-def _slow(text: str) -> int:
-    """Exponents and over-long fractions: rare, so by way of Decimal."""
+def shown(text: str) -> str:
+    """Return a text as a reason may hold it: of one that is far too long, its beginning and how long it is."""
+    return repr(text) if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]!r}… of {len(text)} letters"
+
+
+def _number(text: str) -> Decimal:
+    """Return a decimal text as it was written; InvalidDatum where it is no number."""
     try:
         number = Decimal(text) if text.isascii() and "_" not in text and text == text.strip() else None
     except InvalidOperation:
         number = None
     if number is None or not number.is_finite():
-        raise InvalidDatum(f"{text!r} is not a decimal number")
+        raise InvalidDatum(f"{shown(text)} is not a decimal number")
+    return number
+
+
+def _slow(text: str) -> int:
+    """Exponents, over-long fractions and over-long numbers: rare, so by way of Decimal."""
+    return count_of(_number(text))
+
+
+def count_of(number: Decimal) -> int:
+    """Return a finite number as a count of 10⁻¹⁸; InvalidDatum where it has more than 18 decimals or 38 digits.
+
+    How large it is and where its last digit stands is known before an int is made of it: Python makes none of too many digits.
+    """
     sign, digits, exponent = number.as_tuple()
-    assert isinstance(exponent, int)  # finite, by the line above
-    shift = exponent + SCALE
-    value = int("".join(map(str, digits)))
-    if shift > PRECISION and value:
-        raise InvalidDatum(f"{text!r} has more than {PRECISION} digits at {SCALE} decimals")
-    if shift >= 0:
-        value *= 10 ** min(shift, PRECISION)
-    else:
-        value, rest = divmod(value, 10 ** min(-shift, len(digits) + 1)) if value else (0, 0)
-        if rest:
-            raise InvalidDatum(f"{text!r} has more than {SCALE} decimals")
+    end = len(digits)
+    while end and not digits[end - 1]:
+        end -= 1
+    if not end:
+        return 0
+    shift = int(exponent) + len(digits) - end + SCALE
+    if shift < 0:
+        raise InvalidDatum(f"{shown(str(number))} has more than {SCALE} decimals")
+    if end + shift > PRECISION:
+        raise InvalidDatum(f"{shown(str(number))} has more than {PRECISION} digits at {SCALE} decimals")
+    value = int("".join(map(str, digits[:end])) + "0" * shift)
     return -value if sign else value
 
 
@@ -75,8 +95,14 @@ def decimal(value: int) -> Decimal:
 
 
 def scale_of(text: str) -> int:
-    """Return how many decimals a venue wrote: "45283.50" → 2."""
-    return len(text.partition(".")[2])
+    """Return how many decimals a venue wrote: "45283.50" → 2, "1.2e-05" → 6.
+
+    InvalidDatum where they are more than 18, which no event can hold, and where the text is no number.
+    """
+    scale = max(0, -int(_number(text).as_tuple().exponent))
+    if scale > SCALE:
+        raise InvalidDatum(f"{shown(text)} has more than {SCALE} decimals")
+    return scale
 
 
 def half_even(numerator: int, denominator: int) -> int:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.catalogue import Schema
-from schemas.decimals import LARGEST, SCALE, to_bytes
+from schemas.decimals import count_of, to_bytes
 from schemas.errors import InvalidDatum
 
 LONGEST_MEMORY = 65_536
@@ -50,18 +50,7 @@ def number(value: Any) -> bytes:
         return LOW[len(value) << 1] + value
     if not isinstance(value, Decimal) or not value.is_finite():
         raise InvalidDatum(f"{value!r} is neither a finite Decimal nor unscaled bytes: prices never pass through a float")
-    sign, digits, exponent = value.as_tuple()
-    shift = int(exponent) + SCALE
-    unscaled = int("".join(map(str, digits)))
-    if shift < 0:
-        unscaled, rest = divmod(unscaled, 10**-shift)
-        if rest:
-            raise InvalidDatum(f"{value} has more than {SCALE} decimals")
-    else:
-        unscaled *= 10**shift
-    if unscaled > LARGEST:
-        raise InvalidDatum(f"{value} has too many digits for a decimal(38,18)")
-    return counted(to_bytes(-unscaled if sign else unscaled))
+    return counted(to_bytes(count_of(value)))
 
 
 def numbers(values: list[Any]) -> bytes:

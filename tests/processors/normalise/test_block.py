@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects
 from dialects.contract import Frame
 from processors.normalise.core import Block, NormalisedEvent, Normaliser, RefusedFrame
+from schemas.decimals import encode
+from schemas.errors import InvalidDatum
 
 TWO_TRADES = (
     b'{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","price":1.5,"qty":2,"trade_id":1,'
@@ -19,6 +22,8 @@ SCALES = (
     b'{"channel":"instrument","type":"snapshot","data":{"pairs":[{"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"online",'
     b'"price_precision":4,"qty_precision":8}]}}'
 )
+NINES, ZEROS = b"9" * 5000, b"0" * 5000
+"""More digits than Python itself makes a number of."""
 VENUES = ("binance", "kraken", "nobody")
 PAYLOADS = (
     b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"1.50","q":"2","T":1795261980123456,"m":true,"M":true}}',
@@ -26,6 +31,9 @@ PAYLOADS = (
     b'{"stream":"btcusdt@bookTicker","data":{"u":400900217,"s":"BTCUSDT","b":"25.3","B":"31.2","a":"25.4","A":"40.6"}}',
     b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":1,"u":2,"b":[["1","2"]],"a":[]}}',
     b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"much","q":"2","T":1,"m":true,"M":true}}',
+    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"%s","q":"1.%s","T":1,"m":true,"M":true}}'
+    % (NINES, ZEROS),
+    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"1.%s","q":"1","T":1,"m":true,"M":true}}' % ZEROS,
     b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCU',
     b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT"}}',
     b'{"result":null,"id":1}',
@@ -33,6 +41,8 @@ PAYLOADS = (
     b'{"channel":"trade","type":"snapshot","data":[]}',
     b'{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","price":1.5,"qty":2,"trade_id":1,"timestamp":"never"}]}',
     b'{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[{"price":1.5,"qty":2}],"asks":[],"checksum":1}]}',
+    b'{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[{"price":1.%s,"qty":2}],"asks":[],"checksum":1}]}' % ZEROS,
+    b'{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[{"price":1,"qty":%s}],"asks":[],"checksum":1}]}' % NINES,
     b'{"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","bid":1.5,"bid_qty":2,"ask":1.6,"ask_qty":null}]}',
     SCALES,
     b'{"channel":"heartbeat"}',
@@ -103,3 +113,20 @@ def test_a_block_is_its_frames(frames: list[Frame], applied: int) -> None:
     assert by_name(expected) == by_name(found)
     assert at_once.connections == one_by_one.connections
     assert at_once.applied == one_by_one.applied
+
+
+def test_a_number_of_any_length_is_no_fault_of_ours() -> None:
+    """A block with a number that fits no event is refused with the reason, as its frame alone is; one that fits is read."""
+    for payload, refused in ((PAYLOADS[5], True), (PAYLOADS[6], False)):
+        frame = Frame("binance", "live", "a", 1, 1, "message", None, payload)
+        (alone,) = Normaliser(all_dialects()).apply([(0, frame)])
+        (block,) = Normaliser(all_dialects()).apply_block([0], [[value] for value in frame])
+        assert isinstance(alone, RefusedFrame) == refused
+        assert isinstance(block, Block)
+        if isinstance(alone, RefusedFrame):
+            assert alone.fault is None
+            with pytest.raises(InvalidDatum) as error:
+                block.columns()
+            assert str(error.value) == alone.reason
+        else:
+            assert block.columns()["price"] == [encode("1")]
