@@ -16,7 +16,7 @@ from dialects.contract import DecodedEvent, Frame, Memory, Shape, decoded_events
 from dialects.instruments import canonical_name
 from dialects.kraken.numbers import Number, encoded, microseconds, written
 from dialects.kraken.orders import OrdersMessage, read_orders
-from schemas.decimals import scale_of
+from schemas.decimals import SCALE, scale_of, unscaled
 from schemas.errors import InvalidDatum
 
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -248,7 +248,7 @@ def _is_answer(payload: bytes) -> bool:
 
 
 def _scales_shown(book: _Book) -> list[int]:
-    """Return the most decimals that a book's own prices and sizes show."""
+    """Return the most decimals that a book's own prices and sizes show; InvalidDatum where those are more than 18."""
     levels = book.bids + book.asks
     return [
         max((scale_of(written(level.price)) for level in levels), default=0),
@@ -312,8 +312,9 @@ def _reply(frame: Frame) -> list[DecodedEvent]:
 def _old_trade(symbol: str, row: Any) -> dict[str, Any]:
     try:
         price, size, time, side, _, _, number = row
-        seconds, _, fraction = written(time).partition(".")
-        moment = int(seconds) * 1_000_000 + int((fraction + "000000")[:6])
+        moment = unscaled(written(time)) // _MICROSECOND
+        if not 0 <= moment < 2**63:
+            raise InvalidDatum(f"{time!r} is not a time in seconds since 1970")
         if type(number) is not int or not 0 <= number < 2**63:
             raise InvalidDatum(f"{number!r} is not a trade id")
         return {
@@ -330,4 +331,6 @@ def _old_trade(symbol: str, row: Any) -> dict[str, Any]:
         raise InvalidDatum(f"not a trade: {row!r}: {error}") from error
 
 
+_MICROSECOND = 10 ** (SCALE - 6)
+"""A microsecond in counts of 10⁻¹⁸ seconds."""
 _SIDES = {"b": "buy", "s": "sell"}

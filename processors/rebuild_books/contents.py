@@ -5,7 +5,7 @@ from typing import Any
 
 from dialects.kraken.checksum import checksum
 from processors.rebuild_books.sides import Side
-from schemas.decimals import from_bytes, to_bytes
+from schemas.decimals import SCALE, from_bytes, to_bytes
 from schemas.events import BookDelta
 
 CHECKED = 10
@@ -40,9 +40,11 @@ class Contents:
             self.asks.truncate(depth)
 
     def is_right(self, delta: BookDelta) -> bool | None:
-        """Whether the levels are those of a message's checksum; None where it has none, or its scales are not known yet."""
+        """Whether the levels are those of a message's checksum; None where it has none, or no scales from 0 to 18 that it is made with."""
         expected, price_scale, size_scale = delta["checksum"], delta["price_scale"], delta["size_scale"]
         if expected is None or price_scale is None or size_scale is None:
+            return None
+        if not (0 <= price_scale <= SCALE and 0 <= size_scale <= SCALE):
             return None
         return checksum(self.bids.best(CHECKED), self.asks.best(CHECKED), price_scale, size_scale) == expected
 

@@ -74,6 +74,49 @@ def test_book_scales_come_from_instruments() -> None:
     assert record["event_time"] == 1696613755440295
 
 
+OLD_TRADE = '{"error":[],"result":{"BTC/USD":[["1","1",%s,"b","m","",61044952]],"last":"1"}}'
+BOOK_OF_ONE = (
+    '{"channel":"book","type":"snapshot","data":[{"symbol":"SHIB/USD","bids":[{"price":%s,"qty":%s}],"asks":[{"price":1.3e-05,"qty":1.5}],'
+    '"checksum":0}]}'
+)
+
+
+def test_scales_shown_are_those_of_the_numbers() -> None:
+    """An exponent moves the point: 1.2e-05 has six decimals, and 1e8 has none."""
+    ((record),) = read(BOOK_OF_ONE % ("1.2e-05", "1e8"))
+    assert (record["price_scale"], record["size_scale"]) == (6, 1)
+
+
+@pytest.mark.parametrize("number", ["1." + "0" * 19, "1." + "0" * 400, "1." + "0" * 5000, "1e-19"])
+def test_a_book_of_more_decimals_than_any_number_has_is_refused(number: str) -> None:
+    """No scale is above 18: a book that shows one is refused, be the decimals those of a price or of a size."""
+    for levels in ((number, "1"), ("1", number)):
+        with pytest.raises(InvalidDatum, match="has more than 18 decimals"):
+            read(BOOK_OF_ONE % levels)
+
+
+@pytest.mark.parametrize(
+    ("written", "time"),
+    [
+        ("1688669597.8277369", 1688669597827736),
+        ("1.6886695978277369e9", 1688669597827736),
+        ("1688669597", 1688669597000000),
+        ("9e12", 9 * 10**18),
+    ],
+)
+def test_times_of_replies_in_any_spelling(written: str, time: int) -> None:
+    """Seconds may be written with a point, without, or with an exponent: what is beyond microseconds is cut."""
+    (record,) = read(OLD_TRADE % written, request=SINCE)
+    assert record["event_time"] == time
+
+
+@pytest.mark.parametrize("written", ["-1", "9e19", "1e400", '"soon"', "null", "1" * 15, "1." + "1" * 400])
+def test_times_of_replies_that_are_none(written: str) -> None:
+    """A time before 1970, or past what an event holds, is refused."""
+    with pytest.raises(InvalidDatum):
+        read(OLD_TRADE % written, request=SINCE)
+
+
 def test_instruments() -> None:
     """Each pair is one event with its precisions and the venue's word for its state."""
     first, second = read(INSTRUMENTS)

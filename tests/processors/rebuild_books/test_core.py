@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dialects import rules
 from dialects.kraken.checksum import checksum
 from processors.rebuild_books.core import Book, BookSettings
 from processors.rebuild_books.sides import Side
 from schemas.decimals import encode, from_bytes
 from schemas.events import BookDelta
-from tests.processors.rebuild_books.building import UNIT, Levels, best, delta, state_of
+from tests.processors.rebuild_books.building import UNIT, Levels, best, delta, proofs, state_of
 
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 5)), max_size=120), st.booleans(), st.integers(1, 30))
@@ -104,6 +105,16 @@ def checked(place: int, book: tuple[Levels, Levels], bids: Levels, asks: Levels,
     """Return a delta with the checksum of the book it leads to."""
     scaled = [[(price * UNIT, size * UNIT) for price, size in side] for side in book]
     return delta(place, bids, asks, check=checksum(scaled[0], scaled[1], 0, 0), **more)
+
+
+@pytest.mark.parametrize("scales", [(19, 0), (0, 400), (-1, 0), (0, -400)])
+def test_a_scale_that_no_number_has_proves_nothing(scales: tuple[int, int]) -> None:
+    """With a scale that is not from 0 to 18 no checksum can be made: the book is kept, and is unverified."""
+    book = Book(BookSettings(every=1), rules.KRAKEN_BOOK)
+    first = delta(1, [(9, 1)], [(11, 1)], snapshot=True, check=5)
+    first["price_scale"], first["size_scale"] = scales
+    assert proofs(book.apply(first)) == ["unverified"]
+    assert best(book) == ([(9, 1)], [(11, 1)])
 
 
 def test_a_checksum_proves_or_breaks() -> None:
