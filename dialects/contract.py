@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import msgspec
 
 from dialects.continuity import NONE, Rule
+from dialects.retry_after import LONGEST_SECONDS, seconds_asked
 from schemas.errors import InvalidDatum
 
 Fields = dict[str, Any]
@@ -83,7 +84,8 @@ class Poll(NamedTuple):
 class Refusal(NamedTuple):
     """Why a venue did not answer a request, in its own words.
 
-    `again`: seconds after which asking again may help; None: it will not. `limited`: nobody behind this address may ask until then.
+    `again`: seconds after which asking again may help (LONGEST_SECONDS at most, dialects/retry_after.py); None: it will not.
+    `limited`: nobody behind this address may ask until then.
     """
 
     words: str
@@ -332,9 +334,7 @@ class Dialect(ABC):
         By the status alone: venues that refuse with 200 say so in their own words.
         """
         if status in TOO_MANY:
-            after = headers.get("Retry-After", "")
-            seconds = float(after) if after.replace(".", "", 1).isdigit() else LIMITED_SECONDS
-            return Refusal(f"too many requests (status {status}); it asks for {seconds:.0f} s", seconds, limited=True)
+            return _limited(f"too many requests (status {status})", seconds_asked(headers))
         if status >= 500:
             return Refusal(f"status {status}: {said(body)}", 0)
         return None if status == 200 else Refusal(f"status {status}: {said(body)}")
@@ -365,6 +365,16 @@ class Dialect(ABC):
         `memory` is this connection's, kept by the normaliser across restarts, which calls this in the order of frames.
         Raises InvalidDatum on bytes that are malformed or of an unknown type: the whole frame becomes a dead letter.
         """
+
+
+def _limited(words: str, asked: float | None) -> Refusal:
+    """Return a refusal for the seconds that a venue asks for: LONGEST_SECONDS at most, LIMITED_SECONDS where it does not say."""
+    if asked is None:
+        return Refusal(f"{words}; it does not say for how long", LIMITED_SECONDS, limited=True)
+    if asked > LONGEST_SECONDS:
+        longer = f"{words}; it asks for more than {LONGEST_SECONDS:.0f} s, the longest ban there is, and gets those"
+        return Refusal(longer, LONGEST_SECONDS, limited=True)
+    return Refusal(f"{words}; it asks for {asked:.0f} s", asked, limited=True)
 
 
 def said(body: bytes) -> str:

@@ -135,7 +135,7 @@ def _seconds_to_reset(headers: Mapping[str, str], now: int) -> float:
     """Return the seconds from the reply's own time until the venue says that it takes requests again; a minute where it does not say."""
     for name in headers:
         if name.lower() == _RESET and headers[name].isascii() and headers[name].isdigit() and len(headers[name]) < 20:
-            seconds = (int(headers[name]) - now) / 1000
-            if 0 < seconds <= BANNED_SECONDS:
-                return seconds
+            left = int(headers[name]) - now
+            if 0 < left <= BANNED_SECONDS * 1000:
+                return left / 1000
     return LIMITED_SECONDS

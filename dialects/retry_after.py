@@ -1,0 +1,32 @@
+"""How long a venue asks to be left alone, by HTTP's header `Retry-After` (RFC 9110, 10.2.3), and the most it gets. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+LONGEST_SECONDS = 3 * 86_400.0
+"""The most that any venue gets: Binance's bans last up to three days (rest-api.md, "IP Limits"), and no venue documents longer ones.
+
+What asks for more says nothing that could be meant, and must not end all requests to the venue.
+"""
+_DATE = "%a, %d %b %Y %H:%M:%S GMT"
+"""RFC 9110, 5.6.7: the one form of a date that is to be written; older ones are not read."""
+
+
+def seconds_asked(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a reply asks for, without bound; None where it does not say. Never raises. `headers` by any case.
+
+    A date counts from that of the reply itself (`Date`): no clock of ours is asked. One that is past asks for nothing.
+    """
+    said = {name.lower(): text.strip() for name, text in headers.items()}
+    after = said.get("retry-after", "")
+    if after.isascii() and after.replace(".", "", 1).isdecimal():
+        return float(after)
+    until, at = _moment(after), _moment(said.get("date", ""))
+    return None if until is None or at is None else max(0.0, (until - at).total_seconds())
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, _DATE)  # noqa: DTZ007 - all are in GMT, and only their difference counts
+    except ValueError:
+        return None
