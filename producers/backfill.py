@@ -18,6 +18,7 @@ from producers.feed import Feed
 from producers.frames import Frames
 from producers.gaps import Place
 from producers.outbox import Outbox
+from producers.paging import Paging
 from producers.repairs import End, Fetch, Repair, Resync, Situation, repair
 from producers.rest import Rest
 from schemas.codec import Codec
@@ -60,6 +61,10 @@ class Unfillable(Exception):
     """Nobody can give these trades back; the text says why."""
 
 
+class Over(Exception):
+    """Somebody has ended the gap meanwhile."""
+
+
 class Backfill:
     """Take gap events with `take` while `run` runs, both in one event loop; trade gaps are filled one after the other, books at once."""
 
@@ -73,6 +78,8 @@ class Backfill:
         )
         self._waiting: dict[str, Gap] = {}
         self._busy: set[str] = set()
+        self._over: set[str] = set()
+        """Of the busy ones, those that somebody has ended meanwhile: that stays said, and nothing more is asked."""
         self._places: dict[str, list[Place]] = {}
         self._arrived = asyncio.Event()
         self._books: dict[tuple[str, Stream], list[Gap]] = {}
@@ -89,8 +96,11 @@ class Backfill:
             self._places.setdefault(gap["gap_id"], []).append(place)
             if gap["state"] == "open":
                 self._waiting[gap["gap_id"]] = gap
+                self._over.discard(gap["gap_id"])
                 self._arrived.set()
             elif gap["state"] != "filling":
+                if gap["gap_id"] in self._busy:
+                    self._over.add(gap["gap_id"])
                 self._waiting.pop(gap["gap_id"], None)
                 self._unseen.pop(gap["gap_id"], None)
         for gap_id in {gap["gap_id"] for _, gap in batch}:
@@ -146,6 +156,8 @@ class Backfill:
         if isinstance(what, Fetch):
             try:
                 await self._fill(gap, what)
+            except Over:
+                logger().info("a gap ended while its trades were fetched", gap=gap_id)
             except (Unfillable, Reject, InvalidDatum) as error:
                 await self._end(gap, End("unfillable", str(error)))
             except Exception as error:  # noqa: BLE001 - it is this gap's, and ends it
@@ -156,6 +168,7 @@ class Backfill:
 
     def _done(self, gap_id: str) -> None:
         self._busy.discard(gap_id)
+        self._over.discard(gap_id)
         self._finish(gap_id)
 
     def _finish(self, gap_id: str) -> None:
@@ -166,7 +179,7 @@ class Backfill:
             self._means.done(place)
 
     async def _fill(self, gap: Gap, what: Fetch) -> None:
-        """Fetch trades. Raises Unfillable, Reject, InvalidDatum, and what a fault in the dialect raises."""
+        """Fetch trades. Raises Over, Unfillable, Reject, InvalidDatum, and what a fault in the dialect raises."""
         means = self._means
         frames = means.frames()
         await self._say(gap, "filling", f"asked of the venue's REST API on connection {frames.connection_id}", filling(gap["version"]))
@@ -180,30 +193,28 @@ class Backfill:
             await asyncio.sleep(SETTLE_SECONDS)
 
     def _expect(self, gap: Gap) -> None:
+        """Close a gap that nobody sees filled in time, unless it has ended already."""
+        if gap["gap_id"] in self._over:
+            return
         self._unseen[gap["gap_id"]] = (self._means.clock() + UNSEEN_SECONDS, gap)
 
     async def _pages(self, gap: Gap, first: int, last: int, frames: Frames) -> int:
-        """Publish replies until the range is covered; return how many. Raises Unfillable, Reject, InvalidDatum."""
-        means = self._means
-        wanted, time, got, pages = first, gap["from_time"], 0, 0
-        while True:
-            request = means.dialect.trades_request(gap["symbol"], wanted, time)
+        """Publish replies until the range is covered; return how many. Raises Over, Unfillable, Reject, InvalidDatum."""
+        means, paging = self._means, Paging(first, last, gap["from_time"], gap["to_time"])
+        asks = True
+        while asks:
+            if gap["gap_id"] in self._over:
+                raise Over
+            request = means.dialect.trades_request(gap["symbol"], paging.wanted, paging.time)
             if request is None:
                 raise Unfillable(f"{means.dialect.venue} cannot be asked for trades after an unknown time")
             body, received_at = await means.rest.get_with_retries(request, means.backoff().wait, line="backfill")
             frames.reply(body, request.text, received_at)
-            pages += 1
             frame = Frame(means.dialect.venue, "rest", frames.connection_id, frames.count, received_at, "reply", request.text, body)
-            trades = [made.fields for made in means.dialect.read(frame, Memory()) if made.event == "trade"]
-            numbers = {trade["sequence"] for trade in trades if trade["sequence"] is not None}
-            got += sum(wanted <= number <= last for number in numbers)
-            highest = max(numbers, default=wanted - 1)
-            if highest >= last or highest < wanted:
-                break
-            wanted, time = highest + 1, max(trade["event_time"] for trade in trades)
-        if got < last - first + 1:
-            raise Unfillable(f"the venue gave {got} of {last - first + 1} trades")
-        return pages
+            asks = paging.take([made.fields for made in means.dialect.read(frame, Memory()) if made.event == "trade"])
+        if paging.why:
+            raise Unfillable(paging.why)
+        return paging.pages
 
     def _connection(self, connection_id: str | None, stream: Stream) -> Connection | None:
         return next(filter(None, (feed.connection(connection_id, stream) for feed in self._feeds)), None)
@@ -240,7 +251,8 @@ class Backfill:
             await connection.resync(stream)
         except Retry:
             for gap in gaps:  # on the next connection, if it carries the book
-                self._waiting[gap["gap_id"]] = gap
+                if gap["gap_id"] not in self._over:
+                    self._waiting.setdefault(gap["gap_id"], gap)
             self._arrived.set()
         except Reject as error:
             end = End("unfillable", str(error))
@@ -255,7 +267,9 @@ class Backfill:
             self._done(gap["gap_id"])
 
     async def _end(self, gap: Gap, end: End) -> None:
-        """Say that a gap has ended; where even that fails, it is told as a fault."""
+        """Say that a gap has ended, unless somebody has said so meanwhile; where even that fails, it is told as a fault."""
+        if gap["gap_id"] in self._over:
+            return
         logger().warning("a gap is not filled", gap=gap["gap_id"], state=end.state, reason=end.reason)
         try:
             version = certain(gap["version"], self._means.now()) if end.is_final else weak_end(gap["version"])
