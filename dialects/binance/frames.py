@@ -14,6 +14,7 @@ import orjson
 
 from dialects.binance.instruments import PATH, instruments
 from dialects.contract import DecodedEvent, Frame, Memory, Shape, decoded_events
+from dialects.quotes import best
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 
@@ -108,14 +109,16 @@ def _of_any_symbol(found: Sequence[_Trade | _AggregateTrade | _OldTrade]) -> dic
 
 
 def _quotes(found: Sequence[_Quote]) -> dict[str, Any]:
+    bid_prices, bid_sizes = best([encode(one.bid_price) for one in found], [encode(one.bid_size) for one in found])
+    ask_prices, ask_sizes = best([encode(one.ask_price) for one in found], [encode(one.ask_size) for one in found])
     return {
         "symbol": [one.symbol for one in found],
         "event_time": None,
         "sequence": [one.update_id for one in found],
-        "bid_price": [encode(one.bid_price) for one in found],
-        "bid_size": [encode(one.bid_size) for one in found],
-        "ask_price": [encode(one.ask_price) for one in found],
-        "ask_size": [encode(one.ask_size) for one in found],
+        "bid_price": bid_prices,
+        "bid_size": bid_sizes,
+        "ask_price": ask_prices,
+        "ask_size": ask_sizes,
     }
 
 

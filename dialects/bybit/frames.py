@@ -21,11 +21,13 @@ from dialects.bybit.times import Millis, microseconds
 from dialects.bybit.topics import STATUS, depth_of
 from dialects.bybit.trades import TradeMessage, columns_of
 from dialects.contract import DecodedEvent, Frame, Memory, Shape, decoded_events
+from dialects.quotes import best
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Levels = list[tuple[str, str]]
+_NO_LEVEL = ("0", "0")
 RESTART = 1
 """The update id of "a snapshot data due to the restart of the service" (…/websocket/public/orderbook)."""
 _LIQUIDATED = {"Buy": ("long", "sell"), "Sell": ("short", "buy")}
@@ -111,14 +113,20 @@ def _books(found: Sequence[_Books]) -> dict[str, Any]:
 
 def _quotes(found: Sequence[_Best]) -> dict[str, Any]:
     """Return the columns of best quotes. Level 1 is snapshots alone, best level first; an empty side has none."""
+    bids, asks = (
+        [one.data.b[0] if one.data.b else _NO_LEVEL for one in found],
+        [one.data.a[0] if one.data.a else _NO_LEVEL for one in found],
+    )
+    bid_prices, bid_sizes = best([encode(price) for price, _ in bids], [encode(size) for _, size in bids])
+    ask_prices, ask_sizes = best([encode(price) for price, _ in asks], [encode(size) for _, size in asks])
     return {
         "symbol": [one.data.s for one in found],
         "event_time": [_time(one) for one in found],
         "sequence": [one.data.u for one in found],
-        "bid_price": [encode(one.data.b[0][0]) if one.data.b else None for one in found],
-        "bid_size": [encode(one.data.b[0][1]) if one.data.b else None for one in found],
-        "ask_price": [encode(one.data.a[0][0]) if one.data.a else None for one in found],
-        "ask_size": [encode(one.data.a[0][1]) if one.data.a else None for one in found],
+        "bid_price": bid_prices,
+        "bid_size": bid_sizes,
+        "ask_price": ask_prices,
+        "ask_size": ask_sizes,
     }
 
 

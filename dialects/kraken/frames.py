@@ -16,6 +16,7 @@ from dialects.contract import DecodedEvent, Frame, Memory, Shape, decoded_events
 from dialects.instruments import canonical_name
 from dialects.kraken.numbers import Number, encoded, microseconds, written
 from dialects.kraken.orders import OrdersMessage, read_orders
+from dialects.quotes import best
 from schemas.decimals import SCALE, scale_of, unscaled
 from schemas.errors import InvalidDatum
 
@@ -181,13 +182,15 @@ def _books(rows: Sequence[_Row], depth: int) -> dict[str, Any]:
 
 def _quotes(rows: Sequence[_Row]) -> dict[str, Any]:
     found: list[_Ticker] = [row.one for row in rows]
+    bid_prices, bid_sizes = best([_optional(one.bid) for one in found], [_optional(one.bid_qty) for one in found])
+    ask_prices, ask_sizes = best([_optional(one.ask) for one in found], [_optional(one.ask_qty) for one in found])
     return {
         "symbol": [one.symbol for one in found],
         "event_time": [None if one.timestamp is None else microseconds(one.timestamp) for one in found],
-        "bid_price": [None if one.bid is None else encoded(one.bid) for one in found],
-        "bid_size": [None if one.bid_qty is None else encoded(one.bid_qty) for one in found],
-        "ask_price": [None if one.ask is None else encoded(one.ask) for one in found],
-        "ask_size": [None if one.ask_qty is None else encoded(one.ask_qty) for one in found],
+        "bid_price": bid_prices,
+        "bid_size": bid_sizes,
+        "ask_price": ask_prices,
+        "ask_size": ask_sizes,
     }
 
 
