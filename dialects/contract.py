@@ -205,6 +205,14 @@ class Shape(NamedTuple):
     columns: Callable[[Sequence[Any]], dict[str, Any]]
 
 
+class PartlyInvalid(InvalidDatum):
+    """Some of what a frame holds cannot be; the rest is independent of it, and `events` are its."""
+
+    def __init__(self, reason: str, events: Sequence[DecodedEvent]) -> None:
+        super().__init__(reason)
+        self.events = events
+
+
 UNREADABLE = (InvalidDatum, msgspec.MsgspecError, ValueError, RecursionError)
 
 
@@ -363,7 +371,8 @@ class Dialect(ABC):
         """Return the events in a frame (kind `message` or `reply`), in the order they hold; none for acknowledgements and heartbeats.
 
         `memory` is this connection's, kept by the normaliser across restarts, which calls this in the order of frames.
-        Raises InvalidDatum on bytes that are malformed or of an unknown type: the whole frame becomes a dead letter.
+        Raises InvalidDatum on bytes that are malformed or of an unknown type: the whole frame becomes a dead letter. So it does where
+        PartlyInvalid is raised, whose events are published all the same.
         """
 
 

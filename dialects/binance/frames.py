@@ -13,7 +13,7 @@ import msgspec
 import orjson
 
 from dialects.binance.instruments import PATH, instruments
-from dialects.contract import DecodedEvent, Frame, Memory, Shape, decoded_events
+from dialects.contract import DecodedEvent, Frame, Memory, PartlyInvalid, Shape, decoded_events
 from dialects.quotes import best
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
@@ -205,7 +205,9 @@ def _reply(frame: Frame) -> list[DecodedEvent]:
     request = frame.request or ""
     if request.partition(" ")[2].partition("?")[0] == PATH:
         try:
-            return [DecodedEvent("instrument", fields) for fields in instruments(frame.payload)]
+            return instruments(frame.payload)
+        except PartlyInvalid:
+            raise
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise InvalidDatum(f"binance: {PATH}: {_words(frame.payload) or error}") from error
     path, symbol, limit = _asked_for(request)

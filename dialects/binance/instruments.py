@@ -11,8 +11,9 @@ from urllib.parse import quote as escape
 import msgspec
 import orjson
 
-from dialects.contract import Poll, Request, Stream, parts
+from dialects.contract import DecodedEvent, Poll, Request, Stream, parts
 from dialects.instruments import canonical_name
+from dialects.listings import instruments_of
 from schemas.decimals import encode, scale_of
 
 PATH = "/api/v3/exchangeInfo"
@@ -52,10 +53,11 @@ class _Symbol(msgspec.Struct, rename="camel"):
 
 
 class _ExchangeInformation(msgspec.Struct):
-    symbols: list[_Symbol]
+    symbols: list[msgspec.Raw]
 
 
 _decode = msgspec.json.Decoder(_ExchangeInformation).decode
+_decode_symbol = msgspec.json.Decoder(_Symbol).decode
 
 
 def polls(streams: Sequence[Stream]) -> list[Poll]:
@@ -66,9 +68,9 @@ def polls(streams: Sequence[Stream]) -> list[Poll]:
     ]
 
 
-def instruments(payload: bytes) -> list[dict[str, Any]]:
-    """Return the instruments of a reply; raises msgspec.MsgspecError and InvalidDatum where it is none."""
-    return [_instrument(one) for one in _decode(payload).symbols]
+def instruments(payload: bytes) -> list[DecodedEvent]:
+    """Return the instruments of a reply; raises msgspec.MsgspecError where it is none, PartlyInvalid where some of them are not."""
+    return instruments_of("binance", _decode(payload).symbols, lambda one: _instrument(_decode_symbol(one)))
 
 
 def _instrument(one: _Symbol) -> dict[str, Any]:

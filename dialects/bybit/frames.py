@@ -20,7 +20,7 @@ from dialects.bybit.tickers import TickerMessage, read_ticker
 from dialects.bybit.times import Millis, microseconds
 from dialects.bybit.topics import STATUS, depth_of
 from dialects.bybit.trades import TradeMessage, columns_of
-from dialects.contract import DecodedEvent, Frame, Memory, Shape, decoded_events
+from dialects.contract import DecodedEvent, Frame, Memory, PartlyInvalid, Shape, decoded_events
 from dialects.quotes import best
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
@@ -213,6 +213,8 @@ def read(frame: Frame, memory: Memory, market: Market) -> Iterable[DecodedEvent]
         if payload.startswith(_TICKER):
             return _ticker(payload, memory, market)
         return _plain(payload, memory, market)
+    except PartlyInvalid:
+        raise
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidDatum(f"{frame.venue}: {error}") from error
 

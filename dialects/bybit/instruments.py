@@ -76,18 +76,22 @@ class Listed(msgspec.Struct, rename="camel"):
     pre_listing_info: _Auction | None = None
 
 
+_decode = msgspec.json.Decoder(Listed).decode
+
+
 class InstrumentList(msgspec.Struct, rename="camel"):
     """The result of a request; spot has no cursor."""
 
-    list: list[Listed]
+    list: list[msgspec.Raw]
     next_page_cursor: _Text = ""
 
 
-def instrument(one: Listed, market: Market, *, is_full_listing: bool) -> dict[str, Any]:
-    """Return an instrument's fields. Sizes and limits are in the market's unit; InvalidDatum where a number is none.
+def instrument(listed: msgspec.Raw, market: Market) -> dict[str, Any]:
+    """Return an instrument's fields. Sizes and limits are in the market's unit; InvalidDatum and msgspec's errors where it is none.
 
     `deliveryTime` is when a future expires, and when a perpetual is taken off; "0": not known, or never.
     """
+    one = _decode(listed)
     spot = market.category == "spot"
     kind: Kind = "spot" if spot else _KINDS.get(one.contract_type or "", "unknown")
     ends = moment(one.delivery_time)
@@ -121,7 +125,7 @@ def instrument(one: Listed, market: Market, *, is_full_listing: bool) -> dict[st
         "funding_rate_cap": _number(one.upper_funding_rate),
         "funding_rate_floor": _number(one.lower_funding_rate),
         "asset_class": "unknown" if one.symbol_type is None else _ASSETS.get(one.symbol_type, "unknown"),
-        "is_full_listing": is_full_listing,
+        "is_full_listing": False,
     }
 
 

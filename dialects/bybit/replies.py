@@ -19,6 +19,7 @@ from dialects.bybit.statuses import StatusList, read_statuses
 from dialects.bybit.times import Millis, microseconds
 from dialects.bybit.trades import columns_of, decode_trades
 from dialects.contract import LIMITED_SECONDS, DecodedEvent, Frame, Memory, Refusal, Request, Shape, decoded_events, said
+from dialects.listings import instruments_of
 from schemas.errors import InvalidDatum
 
 INSTRUMENTS = "/v5/market/instruments-info"
@@ -104,7 +105,7 @@ def read_reply(frame: Frame, memory: Memory, market: Market) -> list[DecodedEven
     found = _decode_instruments(reply.result)
     is_full = not found.next_page_cursor and not query.keys() - {"category", "limit"}
     time = microseconds(reply.time)
-    return [DecodedEvent("instrument", {"event_time": time} | instrument(one, market, is_full_listing=is_full)) for one in found.list]
+    return instruments_of(frame.venue, found.list, lambda one: {"event_time": time} | instrument(one, market), whole=is_full)
 
 
 def _asked(text: str) -> tuple[str, dict[str, str]]:

@@ -12,10 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from dialects.contract import DecodedEvent, Frame, Memory, Shape, decoded_events
+from dialects.contract import DecodedEvent, Frame, Memory, PartlyInvalid, Shape, decoded_events
 from dialects.instruments import canonical_name
 from dialects.kraken.numbers import Number, encoded, microseconds, written
 from dialects.kraken.orders import OrdersMessage, read_orders
+from dialects.listings import instruments_of
 from dialects.quotes import best
 from schemas.decimals import SCALE, scale_of, unscaled
 from schemas.errors import InvalidDatum
@@ -79,7 +80,7 @@ class _Pair(msgspec.Struct):
 
 
 class _Instruments(msgspec.Struct):
-    pairs: list[_Pair]
+    pairs: list[msgspec.Raw]
 
 
 class _Trades(msgspec.Struct, tag_field="channel", tag="trade"):
@@ -122,6 +123,7 @@ class _Reply(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Trades | _Books | _Tickers | _InstrumentList | OrdersMessage | _Heartbeat | _Status, float_hook=str).decode
+_decode_pair = msgspec.json.Decoder(_Pair, float_hook=str).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 _decode_reply = msgspec.json.Decoder(_Reply, float_hook=str).decode
 
@@ -228,9 +230,9 @@ def read(frame: Frame, memory: Memory, shapes_of: Mapping[bytes, Shape], orders_
         if isinstance(message, OrdersMessage):
             return read_orders(frame, message, orders_depth)
         if isinstance(message, _InstrumentList):
-            pairs = message.data.pairs
-            memory["scales"] = memory.get("scales", {}) | {pair.symbol: [pair.price_precision, pair.qty_precision] for pair in pairs}
-            return [DecodedEvent("instrument", _instrument(pair)) for pair in pairs]
+            return _instruments(message.data.pairs, memory)
+    except PartlyInvalid:
+        raise
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         if frame.kind == "message" and _is_answer(payload):
             return ()
@@ -270,6 +272,22 @@ _STATUSES = {
     "work_in_progress": "pre_open",
 }
 """The venue's words (…/spot-websocket-v2/instrument, "status") in ours."""
+
+
+def _instruments(pairs: Sequence[msgspec.Raw], memory: Memory) -> list[DecodedEvent]:
+    """Return the instruments, and remember their scales: of those that can be read, where others cannot (PartlyInvalid)."""
+    try:
+        made = instruments_of("kraken", pairs, lambda pair: _instrument(_decode_pair(pair)))
+    except PartlyInvalid as error:
+        _remember(error.events, memory)
+        raise
+    _remember(made, memory)
+    return made
+
+
+def _remember(made: Sequence[DecodedEvent], memory: Memory) -> None:
+    scales = {one.fields["symbol"]: [one.fields["price_scale"], one.fields["size_scale"]] for one in made}
+    memory["scales"] = memory.get("scales", {}) | scales
 
 
 def _instrument(pair: _Pair) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from dialects import notices
-from dialects.contract import DecodedEvent, Dialect, Frame, Shape
+from dialects.contract import DecodedEvent, Dialect, Frame, PartlyInvalid, Shape
 from processors.normalise.memories import Connections, ConnectionState
 from schemas.catalogue import event as event_of
 from schemas.errors import InvalidDatum
@@ -225,8 +225,14 @@ class Normaliser:
         try:
             if dialect.counts_connection and frame.kind == "message" and (number := dialect.connection_sequence(frame.payload)) is not None:
                 connection.count_venue(number)
-            decoded = list(dialect.read(frame, connection.memory))
-            events = [_event(place, one, frame, connection) for place, one in enumerate(decoded)]
+            refused: RefusedFrame | None = None
+            try:
+                decoded = list(dialect.read(frame, connection.memory))
+            except PartlyInvalid as error:
+                decoded, refused = list(error.events), RefusedFrame(offset, str(error), frame.venue)
+            events: list[NormalisedEvent | RefusedFrame] = [_event(place, one, frame, connection) for place, one in enumerate(decoded)]
+            if refused is not None:
+                events.append(refused)
         except InvalidDatum as error:
             yield RefusedFrame(offset, str(error), frame.venue)
         except Exception as error:  # noqa: BLE001 - a fault of one venue's dialect stays with its frame

@@ -361,3 +361,18 @@ def test_a_jump_of_the_connections_own_counter_is_carried_on_every_event() -> No
     at_once = events(Normaliser(dialects).apply_block(range(7), [list(column) for column in zip(*frames, strict=True)]))
     assert [one.record["venue_lost"] for one in one_by_one] == [0, 0, 2, 2, 2, 2, 12]
     assert at_once == one_by_one
+
+
+def test_what_can_be_read_of_a_frame_is_published_and_the_rest_is_refused() -> None:
+    """One pair of many that cannot be: the others are events, and the frame is a dead letter with the reason, alone or in a block."""
+    pair = {"base": "B", "quote": "USD", "status": "online", "price_precision": 1}
+    pairs = [pair | {"symbol": "X/USD", "qty_precision": 19}, pair | {"symbol": "Y/USD", "qty_precision": 8}]
+    payload = orjson.dumps({"channel": "instrument", "type": "snapshot", "data": {"assets": [], "pairs": pairs}})
+    frame = Frame("kraken", "live", "a", 1, 1, "message", None, payload)
+    alone = list(Normaliser(all_dialects()).apply([(0, frame)]))
+    event, refused = alone
+    assert isinstance(event, NormalisedEvent)
+    assert (event.name, event.record["symbol"], event.record["frame_index"]) == ("instrument", "Y/USD", 0)
+    assert isinstance(refused, RefusedFrame)
+    assert (refused.reason, refused.fault) == ("kraken: X/USD: Expected `int` <= 18 - at `$.qty_precision`", None)
+    assert list(Normaliser(all_dialects()).apply_block([0], [[value] for value in frame])) == alone

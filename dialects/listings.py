@@ -1,0 +1,52 @@
+"""Lists of instruments, which are independent of each other: one that cannot be read costs no other. Pure."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from dialects.contract import DecodedEvent, PartlyInvalid
+from schemas.errors import InvalidDatum
+
+MOST_NAMED = 5
+"""Instruments whose reasons are told of one list; of more, only how many there are."""
+
+MOST_LETTERS = 64
+"""Letters of a symbol that a reason shows."""
+
+
+class _Named(msgspec.Struct):
+    symbol: str = ""
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
+
+
+def instruments_of(
+    venue: str, listed: Iterable[msgspec.Raw], read: Callable[[msgspec.Raw], dict[str, Any]], *, whole: bool = False
+) -> list[DecodedEvent]:
+    """Return an instrument event for each of a list: what `read` makes of it; PartlyInvalid where it raises of some, with the others.
+
+    `whole`: the list is complete, which `is_full_listing` then says; one that lacks what cannot be read is not.
+    """
+    made: list[DecodedEvent] = []
+    refused: list[str] = []
+    for one in listed:
+        try:
+            made.append(DecodedEvent("instrument", read(one)))
+        except (InvalidDatum, msgspec.MsgspecError, ValueError, RecursionError) as error:
+            refused.append(f"{_name(one)}: {error}")
+    if whole and not refused:
+        for event in made:
+            event.fields["is_full_listing"] = True
+    if refused:
+        more = f"; and {len(refused) - MOST_NAMED} more" if len(refused) > MOST_NAMED else ""
+        raise PartlyInvalid(f"{venue}: {'; '.join(refused[:MOST_NAMED])}{more}", made)
+    return made
+
+
+def _name(one: msgspec.Raw) -> str:
+    try:
+        return _decode_named(one).symbol[:MOST_LETTERS] or "an instrument without a symbol"
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return "an instrument without a symbol"
