@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import msgspec
 
 from dialects.continuity import NONE, Rule
-from dialects.retry_after import LONGEST_SECONDS, seconds_asked
+from dialects.retry_after import patience
 from schemas.errors import InvalidDatum
 
 Fields = dict[str, Any]
@@ -285,8 +285,6 @@ class Asked:
 
 TOO_MANY = (418, 429)
 """Statuses of too many requests; Binance bans with 418 those who go on (rest-api.md, "IP Limits")."""
-LIMITED_SECONDS = 60.0
-"""How long nobody asks where the venue says that it was too often, and not for how long."""
 
 
 class Dialect(ABC):
@@ -342,7 +340,8 @@ class Dialect(ABC):
         By the status alone: venues that refuse with 200 say so in their own words.
         """
         if status in TOO_MANY:
-            return _limited(f"too many requests (status {status})", seconds_asked(headers))
+            words, seconds = patience(headers)
+            return Refusal(f"too many requests (status {status}); {words}", seconds, limited=True)
         if status >= 500:
             return Refusal(f"status {status}: {said(body)}", 0)
         return None if status == 200 else Refusal(f"status {status}: {said(body)}")
@@ -374,16 +373,6 @@ class Dialect(ABC):
         Raises InvalidDatum on bytes that are malformed or of an unknown type: the whole frame becomes a dead letter. So it does where
         PartlyInvalid is raised, whose events are published all the same.
         """
-
-
-def _limited(words: str, asked: float | None) -> Refusal:
-    """Return a refusal for the seconds that a venue asks for: LONGEST_SECONDS at most, LIMITED_SECONDS where it does not say."""
-    if asked is None:
-        return Refusal(f"{words}; it does not say for how long", LIMITED_SECONDS, limited=True)
-    if asked > LONGEST_SECONDS:
-        longer = f"{words}; it asks for more than {LONGEST_SECONDS:.0f} s, the longest ban there is, and gets those"
-        return Refusal(longer, LONGEST_SECONDS, limited=True)
-    return Refusal(f"{words}; it asks for {asked:.0f} s", asked, limited=True)
 
 
 def said(body: bytes) -> str:

@@ -8,8 +8,20 @@ LONGEST_SECONDS = 3 * 86_400.0
 
 What asks for more says nothing that could be meant, and must not end all requests to the venue.
 """
+LIMITED_SECONDS = 60.0
+"""How long nobody asks where the venue says that it was too often, and not for how long."""
 _DATE = "%a, %d %b %Y %H:%M:%S GMT"
 """RFC 9110, 5.6.7: the one form of a date that is to be written; older ones are not read."""
+
+
+def patience(headers: Mapping[str, str]) -> tuple[str, float]:
+    """Return what a reply asks for, in words, and the seconds that it gets. Never raises. `headers` by any case."""
+    asked = seconds_asked(headers)
+    if asked is None:
+        return "it does not say for how long", LIMITED_SECONDS
+    if asked > LONGEST_SECONDS:
+        return f"it asks for more than {LONGEST_SECONDS:.0f} s, the longest ban there is, and gets those", LONGEST_SECONDS
+    return f"it asks for {asked:.0f} s", asked
 
 
 def seconds_asked(headers: Mapping[str, str]) -> float | None:

@@ -36,6 +36,7 @@ from dialects.contract import (
     said,
 )
 from dialects.kraken.frames import OPENING, read, shapes
+from dialects.retry_after import LIMITED_SECONDS
 from dialects.rules import KRAKEN_BOOK, TRADES_COUNTED
 
 NAMES: Mapping[str, str] = {"instrument": "instrument", "trade": "trade", "book": "book", "quote": "ticker", "orders": "level3"}
@@ -47,7 +48,6 @@ LIMITED = (b"EAPI:Rate limit exceeded", b"EGeneral:Too many requests", b"EServic
 """How the venue says that it was asked too often (https://docs.kraken.com/api/docs/guides/spot-rest-ratelimits)."""
 AWAY = (b"EService:Unavailable", b"EService:Busy", b"EGeneral:Temporary lockout")
 """How it says that it can't answer for now (https://support.kraken.com/articles/360001491786-api-error-messages)."""
-LIMITED_SECONDS = 60.0
 ORDERS_PER_MESSAGE = 1
 """Symbols of `level3` in one message: its limit counts symbols, so that pacing messages paces symbols."""
 

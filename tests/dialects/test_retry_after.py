@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from dialects.catalogue import all_dialects
-from dialects.contract import LIMITED_SECONDS, Dialect
-from dialects.retry_after import LONGEST_SECONDS, seconds_asked
+from dialects.contract import Dialect
+from dialects.retry_after import LIMITED_SECONDS, LONGEST_SECONDS, seconds_asked
 
 THURSDAY = "Thu, 24 Sep 2026 12:00:00 GMT"
 each_dialect = pytest.mark.parametrize("spoken", list(all_dialects().values()), ids=lambda one: one.venue)
