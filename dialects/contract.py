@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import msgspec
 
 from dialects.continuity import NONE, Rule
+from dialects.memory import Memory
 from dialects.retry_after import patience
 from schemas.errors import InvalidDatum
 
@@ -170,26 +171,6 @@ class DecodedEvent(NamedTuple):
 
     event: str
     fields: Fields
-
-
-class Memory(dict[str, Any]):
-    """What a dialect remembers of one connection between frames: JSON values by name, kept across restarts.
-
-    `changed` names what was set or deleted since it was last cleared: a checkpoint writes these alone. So a value is replaced,
-    never changed in place, and has a name of its own where it changes by itself (`ticker|BTCUSDT`).
-    """
-
-    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
-        super().__init__(values or {})
-        self.changed: set[str] = set()
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        super().__setitem__(name, value)
-        self.changed.add(name)
-
-    def __delitem__(self, name: str) -> None:
-        super().__delitem__(name)
-        self.changed.add(name)
 
 
 class Shape(NamedTuple):

@@ -9,7 +9,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dialects.contract import Dialect, Frame, Memory, Stream
+from dialects.contract import Dialect, Frame, Stream
+from dialects.memory import Memory
 from producers.backoff import Backoff
 from producers.companions import Tell
 from producers.connection import Connection

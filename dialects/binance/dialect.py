@@ -25,7 +25,6 @@ from dialects.contract import (
     Frame,
     FrameSignal,
     Limits,
-    Memory,
     Poll,
     Request,
     Session,
@@ -34,6 +33,7 @@ from dialects.contract import (
     Subscription,
     parts,
 )
+from dialects.memory import Memory
 from dialects.rules import BINANCE_SPOT_BOOK, TRADES_COUNTED
 
 _OPENING = b'{"stream":"'

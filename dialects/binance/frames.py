@@ -13,7 +13,8 @@ import msgspec
 import orjson
 
 from dialects.binance.instruments import PATH, instruments
-from dialects.contract import DecodedEvent, Frame, Memory, PartlyInvalid, Shape, decoded_events
+from dialects.contract import DecodedEvent, Frame, PartlyInvalid, Shape, decoded_events
+from dialects.memory import Memory
 from dialects.quotes import best
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum

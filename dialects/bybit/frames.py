@@ -20,7 +20,8 @@ from dialects.bybit.tickers import TickerMessage, read_ticker
 from dialects.bybit.times import Millis, microseconds
 from dialects.bybit.topics import STATUS, depth_of
 from dialects.bybit.trades import TradeMessage, columns_of
-from dialects.contract import DecodedEvent, Frame, Memory, PartlyInvalid, Shape, decoded_events
+from dialects.contract import DecodedEvent, Frame, PartlyInvalid, Shape, decoded_events
+from dialects.memory import Memory
 from dialects.quotes import best
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum

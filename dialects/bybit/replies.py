@@ -18,8 +18,9 @@ from dialects.bybit.market import Market
 from dialects.bybit.statuses import StatusList, read_statuses
 from dialects.bybit.times import Millis, microseconds
 from dialects.bybit.trades import columns_of, decode_trades
-from dialects.contract import DecodedEvent, Frame, Memory, Refusal, Request, Shape, decoded_events, said
+from dialects.contract import DecodedEvent, Frame, Refusal, Request, Shape, decoded_events, said
 from dialects.listings import instruments_of
+from dialects.memory import Memory
 from dialects.retry_after import LIMITED_SECONDS
 from schemas.errors import InvalidDatum
 

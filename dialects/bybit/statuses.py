@@ -7,7 +7,8 @@ and https://bybit-exchange.github.io/docs/v5/enum (`state`, `product`, `maintain
 import msgspec
 
 from dialects.bybit.times import Millis, microseconds, moment
-from dialects.contract import DecodedEvent, Fields, Memory
+from dialects.contract import DecodedEvent, Fields
+from dialects.memory import Memory
 
 _STATES = {"scheduled": "scheduled", "ongoing": "ongoing", "completed": "completed", "canceled": "cancelled"}
 _KINDS = {"1": "planned", "2": "temporary", "3": "incident"}

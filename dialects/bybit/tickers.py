@@ -14,7 +14,8 @@ from msgspec import UNSET, UnsetType
 
 from dialects.bybit.market import Market
 from dialects.bybit.times import Millis, microseconds, moment
-from dialects.contract import DecodedEvent, Fields, Memory
+from dialects.contract import DecodedEvent, Fields
+from dialects.memory import Memory
 from schemas.decimals import SCALE, encode, from_bytes, to_bytes, unscaled
 from schemas.errors import InvalidDatum
 

@@ -25,7 +25,6 @@ from dialects.contract import (
     Frame,
     FrameSignal,
     Limits,
-    Memory,
     Refusal,
     Request,
     Session,
@@ -36,6 +35,7 @@ from dialects.contract import (
     said,
 )
 from dialects.kraken.frames import OPENING, read, shapes
+from dialects.memory import Memory
 from dialects.retry_after import LIMITED_SECONDS
 from dialects.rules import KRAKEN_BOOK, TRADES_COUNTED
 

@@ -12,11 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from dialects.contract import DecodedEvent, Frame, Memory, PartlyInvalid, Shape, decoded_events
+from dialects.contract import DecodedEvent, Frame, PartlyInvalid, Shape, decoded_events
 from dialects.instruments import canonical_name
 from dialects.kraken.numbers import Number, encoded, microseconds, written
 from dialects.kraken.orders import OrdersMessage, read_orders
 from dialects.listings import instruments_of
+from dialects.memory import Memory
 from dialects.quotes import best
 from schemas.decimals import SCALE, scale_of, unscaled
 from schemas.errors import InvalidDatum

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from dialects.contract import Memory
+from dialects.memory import Memory
 
 MOST_CONNECTIONS = 64
 """Connections remembered per partition; who has been silent longest has long been closed."""

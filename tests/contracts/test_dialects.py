@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects, dialect
-from dialects.contract import Dialect, Endpoints, Fields, Frame, Memory, Session, Shape, Stream, decoded_events
+from dialects.contract import Dialect, Endpoints, Fields, Frame, Session, Shape, Stream, decoded_events
+from dialects.memory import Memory
 from schemas.catalogue import event, events
 from schemas.codec import Codec
 from schemas.decimals import from_bytes, unscaled

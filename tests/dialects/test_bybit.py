@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from dialects.bybit.dialect import Bybit, BybitInverse, BybitLinear, BybitSpot
 from dialects.continuity import Finding, Place, Step
-from dialects.contract import Dialect, Fields, Memory, decoded_events
+from dialects.contract import Dialect, Fields, decoded_events
 from dialects.judge import judge
+from dialects.memory import Memory
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import frame

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from dialects.bybit.dialect import Bybit, BybitInverse, BybitLinear, BybitSpot
 from dialects.bybit.klines import klines_request
-from dialects.contract import Fields, Memory
+from dialects.contract import Fields
+from dialects.memory import Memory
 from producers import plan
 from schemas.decimals import encode, from_bytes
 from schemas.errors import InvalidDatum

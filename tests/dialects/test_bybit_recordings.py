@@ -9,8 +9,9 @@ import pytest
 
 from dialects.bybit.dialect import Bybit, BybitInverse, BybitLinear, BybitSpot
 from dialects.continuity import Finding, Place, Step
-from dialects.contract import DecodedEvent, Frame, Memory, decoded_events
+from dialects.contract import DecodedEvent, Frame, decoded_events
 from dialects.judge import judge
+from dialects.memory import Memory
 from schemas.decimals import encode, from_bytes
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import FULL, full_cryptofeed, needs_full

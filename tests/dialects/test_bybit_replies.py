@@ -11,7 +11,8 @@ from multidict import CIMultiDict
 from dialects.bybit.dialect import Bybit, BybitInverse, BybitLinear, BybitSpot
 from dialects.bybit.klines import klines_request
 from dialects.bybit.replies import trades_request
-from dialects.contract import Fields, Memory, Refusal, Request, Stream
+from dialects.contract import Fields, Refusal, Request, Stream
+from dialects.memory import Memory
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import frame

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.bybit.dialect import BybitInverse, BybitLinear
-from dialects.contract import DecodedEvent, Dialect, Memory
+from dialects.contract import DecodedEvent, Dialect
+from dialects.memory import Memory
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import frame

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dialects.contract import Memory
 from dialects.kraken.checksum import LEVELS, checksum
 from dialects.kraken.dialect import Kraken
+from dialects.memory import Memory
 from schemas.decimals import from_bytes, unscaled
 from tests.dialects.recorded import frame
 

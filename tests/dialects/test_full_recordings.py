@@ -11,9 +11,10 @@ import orjson
 import pytest
 
 from dialects.binance.dialect import Binance
-from dialects.contract import DecodedEvent, Frame, Memory
+from dialects.contract import DecodedEvent, Frame
 from dialects.kraken.checksum import checksum
 from dialects.kraken.dialect import Kraken
+from dialects.memory import Memory
 from schemas.decimals import encode, from_bytes
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import FULL, full_cryptofeed, needs_full

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialects.contract import FrameSignal, Memory, Stream
+from dialects.contract import FrameSignal, Stream
 from dialects.kraken.dialect import Kraken
 from dialects.kraken.numbers import microseconds
+from dialects.memory import Memory
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.decimals import encode

@@ -5,8 +5,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from dialects.contract import Endpoints, Memory, Stream
+from dialects.contract import Endpoints, Stream
 from dialects.kraken.dialect import Kraken
+from dialects.memory import Memory
 from schemas.catalogue import event
 from schemas.decimals import encode
 from simulator.server import Simulator, SimulatorSettings

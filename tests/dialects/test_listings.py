@@ -6,7 +6,8 @@ import orjson
 import pytest
 
 from dialects.catalogue import all_dialects
-from dialects.contract import DecodedEvent, Memory, PartlyInvalid
+from dialects.contract import DecodedEvent, PartlyInvalid
+from dialects.memory import Memory
 from schemas.decimals import encode
 from tests.dialects.recorded import frame
 

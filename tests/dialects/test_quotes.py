@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dialects.catalogue import all_dialects
-from dialects.contract import Memory
+from dialects.memory import Memory
 from schemas.decimals import encode
 from tests.dialects.recorded import frame
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from dialects.binance.dialect import Binance, BinanceSession
-from dialects.contract import Frame, FrameSignal, Memory, Stream
+from dialects.contract import Frame, FrameSignal, Stream
+from dialects.memory import Memory
 from producers import coverage
 from producers.access import Access
 from producers.backfill import Backfill

@@ -9,7 +9,8 @@ from typing import Self
 import aiohttp
 
 from dialects.catalogue import dialect
-from dialects.contract import DecodedEvent, Endpoints, Frame, Memory, Request, Stream
+from dialects.contract import DecodedEvent, Endpoints, Frame, Request, Stream
+from dialects.memory import Memory
 from simulator.market import Listing
 from simulator.server import Simulator
 from simulator.venue import Venue

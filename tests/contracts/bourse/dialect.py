@@ -20,7 +20,6 @@ from dialects.contract import (
     Frame,
     FrameSignal,
     Limits,
-    Memory,
     Request,
     Session,
     Shape,
@@ -28,6 +27,7 @@ from dialects.contract import (
     Subscription,
     decoded_events,
 )
+from dialects.memory import Memory
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from dialects import notices
 from dialects.catalogue import all_dialects
-from dialects.contract import DecodedEvent, Dialect, Endpoints, Frame, Memory, Session, Shape, Stream
+from dialects.contract import DecodedEvent, Dialect, Endpoints, Frame, Session, Shape, Stream
+from dialects.memory import Memory
 from processors.normalise.core import NormalisedEvent, Normaliser, RefusedFrame
 from processors.normalise.memories import MOST_CONNECTIONS
 from tests.dialects.recorded import excerpts, read_excerpt
