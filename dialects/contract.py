@@ -176,7 +176,8 @@ class DecodedEvent(NamedTuple):
 class Shape(NamedTuple):
     """Pushed frames of one kind, each of which is none to many events of one name: a block of them is read at once.
 
-    `decode` reads one frame's payload into rows, one an event, with the connection's memory at hand; it raises one of UNREADABLE.
+    `decode` reads one frame's payload into rows, one an event, with the connection's memory at hand, of which it changes nothing; it
+    raises one of UNREADABLE. So no frame of a shape is part of what is merged of changes.
     `columns` gives the events' own fields of many rows, in order: a list holds one value for each, anything else is the value of
     all. InvalidDatum where one of them has no meaning.
     """
@@ -346,13 +347,21 @@ class Dialect(ABC):
         """Return the shape of a pushed frame by its looks alone, cheaply; None where `read` must look at it."""
         return None
 
+    def may_have_changed(self, payload: bytes) -> tuple[str, ...] | None:
+        """Return the names of what is merged in memory that a pushed frame, which `read` refused, may have changed; None: of all of it.
+
+        To be answered where a frame says whose it is though it cannot be read. A frame of a shape changes nothing.
+        """
+        return None if self.shape(payload) is None else ()
+
     @abstractmethod
     def read(self, frame: Frame, memory: Memory) -> Iterable[DecodedEvent]:
         """Return the events in a frame (kind `message` or `reply`), in the order they hold; none for acknowledgements and heartbeats.
 
-        `memory` is this connection's, kept by the normaliser across restarts, which calls this in the order of frames.
-        Raises InvalidDatum on bytes that are malformed or of an unknown type: the whole frame becomes a dead letter. So it does where
-        PartlyInvalid is raised, whose events are published all the same.
+        `memory` is this connection's, kept by the normaliser across restarts, which calls this in the order of frames. A frame that
+        was read before, or was overtaken, comes with a copy of it; its events count where nothing of that was looked at or changed.
+        Raises InvalidDatum on bytes that are malformed or of an unknown type: the whole frame becomes a dead letter, and `memory` is
+        put back as it was. So it does where PartlyInvalid is raised, but then its events are published, and what was remembered stays.
         """
 
 

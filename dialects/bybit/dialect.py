@@ -9,7 +9,7 @@ REST, in the same form. Trades have opaque ids and REST gives the last ones alon
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from dialects.bybit.frames import read, shapes_of
+from dialects.bybit.frames import may_have_changed, read, shapes_of
 from dialects.bybit.klines import EVERY_SECONDS, klines_request
 from dialects.bybit.market import INVERSE, LINEAR, SPOT, Market
 from dialects.bybit.replies import STATUS, instruments_request, next_page, refusal
@@ -94,6 +94,10 @@ class Bybit(Dialect):
     def shape(self, payload: bytes) -> Shape | None:
         """Return the shape of a frame of trades, a book, a best quote or liquidations."""
         return shapes_of(self.market).of(payload)
+
+    def may_have_changed(self, payload: bytes) -> tuple[str, ...] | None:
+        """Return the name of the ticker that a frame's topic names, none of another topic, all where it begins with no topic."""
+        return may_have_changed(payload)
 
     def read(self, frame: Frame, memory: Memory) -> Iterable[DecodedEvent]:
         """Return the events in a frame; memory holds what was last said of each ticker and notice."""

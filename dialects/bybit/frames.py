@@ -16,7 +16,7 @@ import msgspec
 from dialects.bybit.market import Market
 from dialects.bybit.replies import read_reply
 from dialects.bybit.statuses import Statuses, read_statuses
-from dialects.bybit.tickers import TickerMessage, read_ticker
+from dialects.bybit.tickers import TickerMessage, name_of, read_ticker
 from dialects.bybit.times import Millis, microseconds
 from dialects.bybit.topics import STATUS, depth_of
 from dialects.bybit.trades import TradeMessage, columns_of
@@ -195,6 +195,7 @@ def shapes_of(market: Market) -> Shapes:
     return Shapes(market)
 
 
+_OPENING = b'{"topic":"'
 _TICKER = b'{"topic":"tickers.'
 _decode_head = msgspec.json.Decoder(_Head).decode
 _decode_ticker = msgspec.json.Decoder(TickerMessage).decode
@@ -218,6 +219,19 @@ def read(frame: Frame, memory: Memory, market: Market) -> Iterable[DecodedEvent]
         raise
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidDatum(f"{frame.venue}: {error}") from error
+
+
+def may_have_changed(payload: bytes) -> tuple[str, ...] | None:
+    """Return the names in memory of what a frame that could not be read may have changed, by its topic; None where it begins with none.
+
+    A frame is of one topic, and of all topics only the tickers are merged.
+    """
+    end = payload.find(b'"', len(_OPENING))
+    topic = payload[len(_OPENING) : end]
+    if not payload.startswith(_OPENING) or end < 0 or b"\\" in topic or not topic.isascii():
+        return None
+    channel, _, symbol = topic.decode().partition(".")
+    return (name_of(symbol),) if channel == "tickers" else ()
 
 
 def _plain(payload: bytes, memory: Memory, market: Market) -> Iterable[DecodedEvent]:

@@ -1,10 +1,11 @@
 """Tickers of linear and inverse contracts: a snapshot, then what changed, merged into what the venue says at each moment.
 
 Source: https://bybit-exchange.github.io/docs/v5/websocket/public/ticker: "If a response param is not found in the message, then its
-value has not changed." So a merged value is the venue's word at the time of the message, not an old one carried on. An event is made
-when one of its own fields has changed, and not before the venue has said what it cannot be without.
+value has not changed." So a merged value is the venue's word at the time of the message, not an old one carried on, as long as every
+message came: after one that did not, what was said is forgotten (dialects/memory.py), and told anew as the venue says it. An event is made
+when one of its own fields has changed, and not before the venue has said what it cannot be without; what else it has not said is null.
 
-`memory["ticker|BTCUSDT"]` holds the texts last said, by field; a snapshot replaces them.
+`memory["merged|ticker|BTCUSDT"]` holds the texts last said, by field; a snapshot replaces them.
 """
 
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from msgspec import UNSET, UnsetType
 from dialects.bybit.market import Market
 from dialects.bybit.times import Millis, microseconds, moment
 from dialects.contract import DecodedEvent, Fields
-from dialects.memory import Memory
+from dialects.memory import MERGED, Memory
 from schemas.decimals import SCALE, encode, from_bytes, to_bytes, unscaled
 from schemas.errors import InvalidDatum
 
@@ -42,6 +43,7 @@ class _Ticker(msgspec.Struct, rename="camel"):
 
 
 FIELDS = tuple(name for name in _Ticker.__struct_fields__ if name != "symbol")
+_NOTHING: dict[str, str] = dict.fromkeys(FIELDS, "")
 
 
 class TickerMessage(msgspec.Struct):
@@ -56,19 +58,27 @@ class TickerMessage(msgspec.Struct):
 
 
 Said = dict[str, str]
-"""What the venue says of a symbol, by its field's name: its text, "" where it says that there is none."""
+"""What the venue says of a symbol, by its field's name: its text, "" where it says that there is none.
+
+A field that is missing is not known: a snapshot says of all fields that it leaves out that there is none, a delta says nothing of them.
+"""
+
+
+def name_of(symbol: str) -> str:
+    """Return the name of a symbol's ticker in memory."""
+    return f"{MERGED}ticker|{symbol}"
 
 
 def read_ticker(message: TickerMessage, memory: Memory, market: Market) -> list[DecodedEvent]:
     """Return the events of a message. Raises InvalidDatum where a value is none; what was said before then stays.
 
-    Without a snapshot (a recording that begins later) what has not been said yet is null.
+    Without a snapshot (a recording that begins later, a message that did not come) what has not been said yet is null.
     """
     data = message.data
     said = {name: "" if value is None else str(value) for name in FIELDS if (value := getattr(data, name)) is not UNSET}
-    name = f"ticker|{data.symbol}"
+    name = name_of(data.symbol)
     before: Said = memory.get(name) or {}
-    after = said if message.type == "snapshot" else before | said
+    after = _NOTHING | said if message.type == "snapshot" else before | said
     if after == before:
         return []
     header = {"symbol": data.symbol, "event_time": microseconds(message.ts)}
@@ -129,8 +139,11 @@ def _open_interest(said: Said, market: Market) -> Fields | None:
     """Return one side, as other venues count, by `singleOpenInterest` and its value: base and quote of linear, quote and base of inverse.
 
     `openInterest` counts both sides (changelog of 2026-06-11, https://bybit-exchange.github.io/docs/changelog/v5); it stands in where
-    a message has no other, as before that day: what it counted then is not written anywhere, so nothing is derived from it.
+    a snapshot has no other, as before that day: what it counted then is not written anywhere, so nothing is derived from it. Where one
+    side is not known (`Said`) both stand in for nothing: the venue counts one, and a message that did not come may have said it.
     """
+    if "single_open_interest" not in said:
+        return None
     unit = "base" if market.unit == "base" else "usd"
     single, value, both = (_number(said, name) for name in ("single_open_interest", "single_open_interest_value", "open_interest"))
     if single is None:

@@ -13,7 +13,8 @@ import orjson
 
 from dialects import notices
 from dialects.contract import DecodedEvent, Dialect, Frame, PartlyInvalid, Shape
-from processors.normalise.memories import Connections, ConnectionState
+from dialects.memory import Memory
+from processors.normalise.memories import Connections, ConnectionState, PassingMemory
 from schemas.catalogue import event as event_of
 from schemas.errors import InvalidDatum
 
@@ -149,8 +150,12 @@ class Normaliser:
         """Yield the events of frames given as (offset, frame), in order, and those refused; offsets already applied are passed over.
 
         `frames_lost` of each event is the number of frames its connection's counter has jumped over so far: our own loss;
-        `venue_lost` the same of the venue's. A frame seen before (its counter does not grow) is read again: every event has an
-        identity, so readers know it.
+        `venue_lost` the same of the venue's. What a dialect merges of changes is forgotten where a frame that may have changed it was
+        lost or refused.
+
+        A frame seen before (its counter does not grow) is read again and changes nothing. Where nothing remembered has a say in it, its
+        events are those of the first time, losses and all: each has an identity, so readers know it. Where something has, or where it is
+        not remembered what was lost before it, it makes none, for they might be others.
         """
         for offset, frame in frames:
             if offset <= self.applied:
@@ -159,11 +164,11 @@ class Normaliser:
             if not isinstance(frame, Frame):
                 yield RefusedFrame(offset, str(frame))
                 continue
-            connection = self.connections.open(frame.connection_id, frame.connection_sequence, offset)
+            connection, again = self.connections.open(frame.connection_id, frame.connection_sequence, offset)
             if frame.kind == "notice":
                 self._note(frame.connection_id, frame.payload)
             else:
-                yield from self._read(offset, frame, connection)
+                yield from self._read(offset, frame, connection, again=again)
 
     def apply_block(self, offsets: Sequence[int], frames: Sequence[list[Any]]) -> Iterator[NormalisedEvent | RefusedFrame | Block]:
         """Yield what `apply` would of frames given as columns (Frame's fields, in its order), alike events together as blocks.
@@ -180,12 +185,13 @@ class Normaliser:
             if connection is not None and connection.last + 1 == sequence:
                 connection.last = sequence
                 connection.heard = offset
+                again = False
             else:
-                connection = connections.open(connection_id, sequence, offset)
+                connection, again = connections.open(connection_id, sequence, offset)
             if kind == "notice":
                 self._note(connection_id, payload)
                 continue
-            if kind == "message" and venue in shapes and shapes[venue][1] is None:
+            if kind == "message" and not again and venue in shapes and shapes[venue][1] is None:
                 try:
                     shape = shapes[venue][0](payload)
                     decoded = None if shape is None else shape.decode(payload, connection.memory)
@@ -201,7 +207,7 @@ class Normaliser:
                         block = gathering[shape.event] = Block(shape, frames)
                     block.add(offset, row, decoded, connection)
                     continue
-            for made in self._read(offset, Frame(*(column[row] for column in frames)), connection):
+            for made in self._read(offset, Frame(*(column[row] for column in frames)), connection, again=again):
                 if isinstance(made, NormalisedEvent) and made.name in gathering:
                     yield gathering.pop(made.name)
                 self.applied = offset
@@ -217,34 +223,52 @@ class Normaliser:
         if notice["notice"] == "closed":
             self.connections.close(connection_id)
 
-    def _read(self, offset: int, frame: Frame, connection: ConnectionState) -> Iterator[NormalisedEvent | RefusedFrame]:
+    def _read(self, offset: int, frame: Frame, connection: ConnectionState, *, again: bool) -> Iterator[NormalisedEvent | RefusedFrame]:
         dialect = self._dialects.get(frame.venue)
         if dialect is None:
             yield RefusedFrame(offset, f"no dialect for venue {frame.venue!r}", frame.venue)
             return
+        memory = PassingMemory(connection.memory) if again else connection.memory
+        lost = connection.lost_before(frame.connection_sequence) if again else None
         try:
             if dialect.counts_connection and frame.kind == "message" and (number := dialect.connection_sequence(frame.payload)) is not None:
                 connection.count_venue(number)
             refused: RefusedFrame | None = None
             try:
-                decoded = list(dialect.read(frame, connection.memory))
+                decoded = list(dialect.read(frame, memory))
             except PartlyInvalid as error:
                 decoded, refused = list(error.events), RefusedFrame(offset, str(error), frame.venue)
-            events: list[NormalisedEvent | RefusedFrame] = [_event(place, one, frame, connection) for place, one in enumerate(decoded)]
+            if not again:
+                lost = connection.lost, connection.venue_lost
+            events: list[NormalisedEvent | RefusedFrame] = [_event(place, one, frame, lost or (0, 0)) for place, one in enumerate(decoded)]
             if refused is not None:
                 events.append(refused)
         except InvalidDatum as error:
+            _refuse(frame, memory, dialect)
             yield RefusedFrame(offset, str(error), frame.venue)
         except Exception as error:  # noqa: BLE001 - a fault of one venue's dialect stays with its frame
+            _refuse(frame, memory, dialect)
             yield RefusedFrame(offset, f"{frame.venue}: our reading of it failed: {error!r}", frame.venue, DialectFault.of(error))
         else:
-            yield from events
+            memory.keep()
+            if lost is not None and not (isinstance(memory, PassingMemory) and memory.used):
+                yield from events
 
 
-def _event(place: int, decoded: DecodedEvent, frame: Frame, connection: ConnectionState) -> NormalisedEvent:
+def _refuse(frame: Frame, memory: Memory, dialect: Dialect) -> None:
+    """Remember nothing of a refused frame, and forget what it may have changed: a reply states, and changes nothing."""
+    memory.undo()
+    if frame.kind == "message":
+        try:
+            names = dialect.may_have_changed(frame.payload)
+        except Exception:  # noqa: BLE001 - the fault that refused the frame was told, and it may have been of anything
+            names = None
+        memory.forget_merged(names)
+
+
+def _event(place: int, decoded: DecodedEvent, frame: Frame, lost: tuple[int, int]) -> NormalisedEvent:
     record = defaults_of(decoded.event) | decoded.fields
     record["venue"], record["origin"], record["connection_id"], record["connection_sequence"], record["received_at"] = frame[:5]
     record["frame_index"] = place
-    record["frames_lost"] = connection.lost
-    record["venue_lost"] = connection.venue_lost
+    record["frames_lost"], record["venue_lost"] = lost
     return NormalisedEvent(decoded.event, record)

@@ -1,7 +1,8 @@
 """What the normaliser remembers of each connection of one raw partition, and what of it changed since the last checkpoint. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any
 
 import orjson
@@ -12,8 +13,34 @@ MOST_CONNECTIONS = 64
 """Connections remembered per partition; who has been silent longest has long been closed."""
 COUNTS = "counts"
 REMEMBERED = "memory"
+MOST_LOSSES = 32
+"""Losses remembered of a connection, each with the frame that came after it: the newest."""
+CLOSED = -1
+"""The offset that a closed connection was last heard at."""
 _SEPARATOR = "\x1f"
 """Between the parts of an entry's name: it is in no connection's id."""
+
+
+class PassingMemory(Memory):
+    """A copy of a memory for one reading that is to change nothing. `used`: the reading asked it for something, or set something."""
+
+    used: bool = False
+
+
+def _noting(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def noted(self: PassingMemory, *arguments: Any, **named: Any) -> Any:
+        self.used = True
+        return method(self, *arguments, **named)
+
+    return noted
+
+
+_ASKED = ("__getitem__", "__contains__", "__iter__", "__reversed__", "__len__", "__eq__", "__or__", "__ror__")
+_ASKED_BY_NAME = ("get", "keys", "values", "items", "copy")
+_SET = ("__setitem__", "__delitem__", "__ior__", "pop", "popitem", "setdefault", "update", "clear")
+for _name in (*_ASKED, *_ASKED_BY_NAME, *_SET):
+    setattr(PassingMemory, _name, _noting(getattr(PassingMemory, _name)))
 
 
 @dataclass(slots=True)
@@ -27,22 +54,50 @@ class ConnectionState:
     lost: int = 0
     venue_last: int | None = None
     venue_lost: int = 0
-    heard: int = -1
-    """The offset of its newest frame: who has been silent longest is forgotten first."""
+    losses: list[tuple[int, int, int]] = field(default_factory=list)
+    """Of each loss the frame that came after it, and `lost` and `venue_lost` from there on; oldest first."""
+    heard: int = CLOSED
+    """The offset of its newest frame: who has been silent longest is forgotten first, after those that are closed."""
     memory: Memory = field(default_factory=Memory)
     written: tuple[Any, ...] | None = field(default=None, compare=False)
     """Its counts as they were last dumped."""
 
     def counts(self) -> tuple[Any, ...]:
         """Return all but the memory."""
-        return (self.last, self.lost, self.venue_last, self.venue_lost, self.heard)
+        return (self.last, self.lost, self.venue_last, self.venue_lost, self.heard, *self.losses)
+
+    def count(self, number: int) -> bool:
+        """Take our own number of a frame; False for one not above the last, which is a repetition. What is lost is merged in nothing."""
+        ahead = number - self.last
+        if ahead <= 0:
+            return False
+        self.last = number
+        if ahead > 1:
+            self.lost += ahead - 1
+            self._note_loss()
+        return True
 
     def count_venue(self, number: int) -> None:
         """Take the venue's own number of a frame; a number not above the last is a repetition."""
         last = self.venue_last
         if last is None or number > last:
-            self.venue_lost += 0 if last is None else number - last - 1
+            if last is not None and number - last > 1:
+                self.venue_lost += number - last - 1
+                self._note_loss()
             self.venue_last = number
+
+    def lost_before(self, number: int) -> tuple[int, int] | None:
+        """Return `lost` and `venue_lost` as they were at a frame, by our own number; None where that is not remembered."""
+        for first, lost, venue_lost in reversed(self.losses):
+            if number >= first:
+                return lost, venue_lost
+        return (0, 0) if len(self.losses) < MOST_LOSSES else None
+
+    def _note_loss(self) -> None:
+        self.memory.forget_merged()
+        if self.losses and self.losses[-1][0] == self.last:
+            del self.losses[-1]
+        self.losses = [*self.losses, (self.last, self.lost, self.venue_lost)][-MOST_LOSSES:]
 
 
 class Connections(dict[str, ConnectionState]):
@@ -59,32 +114,39 @@ class Connections(dict[str, ConnectionState]):
             kind, _, rest = name.partition(_SEPARATOR)
             if kind == COUNTS:
                 connection = self.setdefault(rest, ConnectionState())
-                connection.last, connection.lost, connection.venue_last, connection.venue_lost, connection.heard = orjson.loads(data)
+                last, lost, venue_last, venue_lost, heard, *losses = orjson.loads(data)
+                connection.last, connection.lost, connection.heard = last, lost, heard
+                connection.venue_last, connection.venue_lost = venue_last, venue_lost
+                connection.losses = [tuple(loss) for loss in losses]
                 connection.written = connection.counts()
             elif kind == REMEMBERED:
                 connection_id, _, key = rest.partition(_SEPARATOR)
                 dict.__setitem__(self.setdefault(connection_id, ConnectionState()).memory, key, orjson.loads(data))
 
-    def open(self, connection_id: str, sequence: int, offset: int) -> ConnectionState:
-        """Return a connection, new where it is not known, with this frame counted."""
+    def open(self, connection_id: str, sequence: int, offset: int) -> tuple[ConnectionState, bool]:
+        """Return a connection, new where it is not known, with this frame counted; and whether the frame is a repetition."""
         connection = self.get(connection_id)
         if connection is None:
             if len(self) >= MOST_CONNECTIONS:
-                self.close(min(self, key=lambda name: self[name].heard))
+                self._forget(min(self, key=lambda name: self[name].heard))
             connection = self[connection_id] = ConnectionState(last=sequence - 1)
+        if not connection.count(sequence):
+            return connection, True
         connection.heard = offset
-        ahead = sequence - connection.last
-        if ahead > 0:
-            connection.lost += ahead - 1
-            connection.last = sequence
-        return connection
+        return connection, False
 
     def close(self, connection_id: str) -> None:
-        """Forget a connection: nothing follows on it."""
-        connection = self.pop(connection_id, None)
-        if connection is not None:
-            self._gone |= {name for name, _ in _entries(connection_id, connection)}
-            self._gone |= {_memory_name(connection_id, key) for key in connection.memory.changed}
+        """Take that a connection has ended: nothing new follows on it. Its counts tell what comes again, until others need the room."""
+        connection = self[connection_id]
+        connection.heard = CLOSED
+        for key in list(connection.memory):
+            del connection.memory[key]
+        connection.memory.keep()
+
+    def _forget(self, connection_id: str) -> None:
+        connection = self.pop(connection_id)
+        self._gone |= {name for name, _ in _entries(connection_id, connection)}
+        self._gone |= {_memory_name(connection_id, key) for key in connection.memory.changed}
 
     def dump(self) -> dict[str, bytes | None]:
         """Return the entries that changed since the last dump; None deletes one."""

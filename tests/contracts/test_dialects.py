@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects, dialect
 from dialects.contract import Dialect, Endpoints, Fields, Frame, Session, Shape, Stream, decoded_events
-from dialects.memory import Memory
+from dialects.memory import MERGED, Memory
 from schemas.catalogue import event, events
 from schemas.codec import Codec
 from schemas.decimals import from_bytes, unscaled
@@ -159,6 +159,7 @@ def test_survives_any_bytes(spoken: Dialect, data: st.DataObject) -> None:
     refuses_or_reads(spoken, Frame(spoken.venue, "live", "x-1", 1, 1, "reply" if request else "message", request, payload))
     asked(spoken).hear(payload)
     spoken.shape(payload)
+    assert all(name.startswith(MERGED) for name in spoken.may_have_changed(payload) or ())
     spoken.connection_sequence(payload)
     spoken.refusal(200, {}, payload)
 
@@ -259,6 +260,32 @@ def test_a_shape_says_what_reading_does(spoken: Dialect, path: Path) -> None:
     for shape, found in rows.items():
         assert [fields for _, fields in decoded_events(shape, found)] == expected[shape]
     assert memory == apart
+
+
+@each_recording
+def test_a_frame_of_a_shape_changes_nothing_remembered(spoken: Dialect, path: Path) -> None:
+    """What is read as a block is no part of what is merged: refused, it is said to have changed nothing."""
+    memory = Memory()
+    for frame, refused in read_excerpt(path):
+        shaped = frame.kind == "message" and spoken.shape(frame.payload) is not None
+        memory.changed.clear()
+        if not refused:
+            list(spoken.read(frame, memory))
+        assert not (shaped and memory.changed)
+        assert not (shaped and spoken.may_have_changed(frame.payload) != ())
+
+
+@each_recording
+def test_a_refused_frame_is_of_what_reading_it_changes(spoken: Dialect, path: Path) -> None:
+    """What a frame may have changed, where nobody can read it, has in it all that reading it does change of what is merged."""
+    memory = Memory()
+    for frame, refused in read_excerpt(path):
+        if refused or frame.kind != "message":
+            continue
+        memory.changed.clear()
+        list(spoken.read(frame, memory))
+        names = spoken.may_have_changed(frame.payload)
+        assert names is None or {name for name in memory.changed if name.startswith(MERGED)} <= set(names)
 
 
 @each_dialect

@@ -141,6 +141,36 @@ def test_before_a_snapshot_what_is_not_said_is_null(spoken: Dialect) -> None:
 
 
 @CONTRACTS
+def test_before_a_snapshot_both_sides_stand_in_for_nothing(spoken: Dialect) -> None:
+    """A delta without the count of one side does not say that there is none: it has not changed, and is not known."""
+    memory = Memory()
+    assert read(spoken, ticker("delta", {"openInterest": "200.5"}), memory) == {}
+    made = read(spoken, ticker("delta", {"singleOpenInterest": "100.25"}), memory)["open_interest"]
+    assert (made["oi_native"], made["sides"]) == (encode("100.25"), "single")
+    assert {made["oi_base"], made["oi_quote"]} == {encode("100.25"), None}
+
+
+@CONTRACTS
+@pytest.mark.parametrize(
+    ("payload", "names"),
+    [
+        (ticker("delta", {"markPrice": "much"}), ("merged|ticker|BTCUSDT",)),
+        (b'{"topic":"tickers.BTCUSDT","ty', ("merged|ticker|BTCUSDT",)),
+        (b'{"topic":"publicTrade.BTCUSDT","ty', ()),
+        (b'{"topic":"kline.1.BTCUSDT","ty', ()),
+        (b'{"topic":"tickers.BTCUS', None),
+        (b'{"topic":"tickers.BTC\\u0055SDT"}', None),
+        (b'{"topic":"tickers.\xff"}', None),
+        (b'{"type":"delta","topic":"publicTrade.BTCUSDT"}', None),
+        (b"", None),
+    ],
+)
+def test_a_topic_says_what_a_refused_frame_may_have_changed(spoken: Dialect, payload: bytes, names: tuple[str, ...] | None) -> None:
+    """Its symbol's ticker where it is of tickers, none where of others, any where it does not begin with a topic that can be read."""
+    assert spoken.may_have_changed(payload) == names
+
+
+@CONTRACTS
 def test_a_future_has_no_funding(spoken: Dialect) -> None:
     """A future that is delivered has an empty rate, and an estimated price only when it is not 0."""
     memory = Memory()
@@ -198,7 +228,7 @@ def test_symbols_are_apart(spoken: Dialect) -> None:
     memory.changed.clear()
     made = read(spoken, ticker("delta", {"markPrice": "3"}, symbol="ETHUSDT"), memory)
     assert made["mark_price"]["index_price"] is None
-    assert memory.changed == {"ticker|ETHUSDT"}
+    assert memory.changed == {"merged|ticker|ETHUSDT"}
 
 
 _VALUES = st.sampled_from(["", "0", "1", "1.0", "2.5", "0.0001"])
@@ -209,11 +239,12 @@ _FIELDS = st.sampled_from([name for name in WHOLE if name != "fundingIntervalHou
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.dictionaries(_FIELDS, _VALUES, max_size=5)), min_size=1, max_size=20))
 def test_merged_tickers_are_the_last_full_state(spoken: Dialect, messages: list[tuple[bool, dict[str, str]]]) -> None:
-    """After any snapshots and deltas the last event of each kind is that of one snapshot of the whole state."""
+    """After a snapshot and any snapshots and deltas the last event of each kind is that of one snapshot of the whole state."""
     memory = Memory()
     state: dict[str, str] = {}
     last: dict[str, dict[str, Any]] = {}
-    for whole, drawn in messages:
+    for place, (drawn_whole, drawn) in enumerate(messages):
+        whole = drawn_whole or place == 0
         data = drawn | ({"nextFundingTime": "17"} if "." in drawn.get("nextFundingTime", "") else {})
         state = data if whole else state | data
         last |= read(spoken, ticker("snapshot" if whole else "delta", data), memory)

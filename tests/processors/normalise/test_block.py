@@ -24,7 +24,7 @@ SCALES = (
 )
 NINES, ZEROS = b"9" * 5000, b"0" * 5000
 """More digits than Python itself makes a number of."""
-VENUES = ("binance", "kraken", "nobody")
+VENUES = ("binance", "kraken", "bybit_linear", "nobody")
 PAYLOADS = (
     b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"1.50","q":"2","T":1795261980123456,"m":true,"M":true}}',
     b'{"stream":"ethusdt@trade","data":{"e":"trade","E":1,"s":"ETHUSDT","t":8,"p":"0.1","q":"3","T":1795261980123,"m":false,"M":true}}',
@@ -46,6 +46,12 @@ PAYLOADS = (
     b'{"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","bid":1.5,"bid_qty":2,"ask":1.6,"ask_qty":null}]}',
     SCALES,
     b'{"channel":"heartbeat"}',
+    b'{"topic":"tickers.X","type":"snapshot","data":{"symbol":"X","markPrice":"100","indexPrice":"50","fundingRate":"0.1"},"ts":1}',
+    b'{"topic":"tickers.X","type":"delta","data":{"symbol":"X","markPrice":"101"},"ts":2}',
+    b'{"topic":"tickers.X","type":"delta","data":{"symbol":"X","indexPrice":"51"},"ts":3}',
+    b'{"topic":"tickers.X","type":"delta","data":{"symbol":"X","markPrice":"much"},"ts":4}',
+    b'{"topic":"publicTrade.X","type":"snapshot","ts":5,"data":[{"T":5,"s":"X","S":"Buy","v":"1","p":"1.5","i":"7","BT":false}]}',
+    b'{"topic":"publicTrade.X","type":"snapshot","ts":5,"data":[{"T":5,"s":"X","S":"Buy","v":"1","p":"much","i":"7","BT":false}]}',
 )
 FRAMES = st.lists(
     st.builds(

@@ -13,7 +13,7 @@ from dialects.catalogue import all_dialects
 from dialects.contract import DecodedEvent, Dialect, Endpoints, Frame, Session, Shape, Stream
 from dialects.memory import Memory
 from processors.normalise.core import NormalisedEvent, Normaliser, RefusedFrame
-from processors.normalise.memories import MOST_CONNECTIONS
+from processors.normalise.memories import MOST_CONNECTIONS, MOST_LOSSES
 from tests.dialects.recorded import excerpts, read_excerpt
 
 TRADE = b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":%d,"p":"1.5","q":"2","T":1,"m":true,"M":true}}'
@@ -81,6 +81,22 @@ def test_a_frame_that_comes_twice_is_read_twice_and_no_loss() -> None:
     found = events(core.apply(enumerate(frames)))
     assert [one.record["trade_id"] for one in found] == ["1", "2", "3", "2", "3", "4"]
     assert {one.record["frames_lost"] for one in found} == {0}
+
+
+def test_a_frame_that_comes_again_says_what_was_lost_before_it() -> None:
+    """Nothing of what was lost after it: a repetition says what it said, and one that was overtaken what it would have said."""
+    numbers = (1, 2, 5, 6, 9, 1, 2, 5, 6, 9, 4, 8)
+    assert lost(normaliser(), [frame(number, TRADE % number) for number in numbers]) == [0, 0, 2, 2, 4, 0, 0, 2, 2, 4, 0, 2]
+
+
+def test_a_frame_of_which_it_is_not_known_what_was_lost_before_makes_nothing() -> None:
+    """So many losses are remembered; what comes again from before them would say another number than it did."""
+    core = normaliser()
+    jumps = [frame(2 * number, TRADE % number) for number in range(1, MOST_LOSSES + 3)]
+    assert lost(core, jumps) == list(range(MOST_LOSSES + 2))
+    again = [frame(number, TRADE % number) for number in (2, 4, 6)]
+    core = Normaliser(all_dialects(), kept(core))
+    assert lost(core, jumps + again) == [2]
 
 
 def test_offsets_applied_before_are_passed_over() -> None:
@@ -251,19 +267,31 @@ def closed() -> bytes:
 
 
 def test_what_is_remembered_of_a_connection_ends_with_it() -> None:
-    """After `closed` nothing of a connection is left in the state, neither its counts nor what its dialect remembered."""
+    """After `closed` its counts alone are left in the state, which tell what comes again: nothing of what its dialect remembered."""
     core, table = normaliser(), dict[str, bytes]()
     list(core.apply([(0, frame(1, SCALES, venue="kraken")), (1, frame(2, BOOK, venue="kraken"))]))
     assert len(kept(core, table)) == 3
     list(core.apply([(2, frame(3, closed(), venue="kraken", kind="notice"))]))
-    assert kept(core, table) == {"applied": b"2"}
+    assert kept(core, table) == {"applied": b"2", "counts\x1fa": b"[3,0,null,0,-1]"}
 
 
-def test_a_connection_that_ended_between_two_checkpoints_leaves_nothing() -> None:
-    """One that was opened, remembered something and closed since the last checkpoint is never written."""
+def test_a_closed_connection_makes_room_first() -> None:
+    """Where there is room for no more, one that is closed is forgotten before any that may still speak, however long it has been silent."""
+    core = normaliser()
+    list(core.apply([(0, frame(1, TRADE % 1, connection="silent"))]))
+    for number in range(1, 2 * MOST_CONNECTIONS):
+        name = f"short-{number}"
+        end = frame(2, closed(), connection=name, kind="notice")
+        list(core.apply([(2 * number, frame(1, TRADE % 1, connection=name)), (2 * number + 1, end)]))
+    assert len(core.connections) == MOST_CONNECTIONS
+    assert "silent" in core.connections
+
+
+def test_what_a_connection_remembered_and_ended_between_two_checkpoints_is_not_written() -> None:
+    """Of one that was opened, remembered something and closed since the last checkpoint the counts alone are written."""
     core = normaliser()
     list(core.apply([(0, frame(1, SCALES, venue="kraken")), (1, frame(2, closed(), venue="kraken", kind="notice"))]))
-    assert kept(core) == {"applied": b"1"}
+    assert kept(core) == {"applied": b"1", "counts\x1fa": b"[2,0,null,0,-1]"}
 
 
 def test_a_checkpoint_writes_what_changed() -> None:
