@@ -46,10 +46,10 @@ def failing(pipeline: Pipeline) -> dict[str, list[str]]:
 
 
 def gap(pipeline: Pipeline, symbol: str) -> tuple[str, str]:
-    """Return state and repair of the one hole in a symbol's trades; a connection that a slow machine lost has gaps of its own."""
+    """Return state and repair of the hole of two trades that was made; a connection that a slow machine lost has gaps of its own."""
     rows = pipeline.query(f"""SELECT state, repair, cause, from_sequence, to_sequence, connection_id FROM gaps FINAL
         WHERE channel = 'trade' AND venue = 'binance' AND symbol = '{symbol}'""")
-    holes = [row for row in rows if row[2] == "wire"]
+    holes = [row for row in rows if row[3] is not None and row[4] - row[3] == 1]
     assert len(holes) == 1, rows
     return str(holes[0][0]), str(holes[0][1])
 
