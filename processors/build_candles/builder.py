@@ -31,8 +31,10 @@ from processors.engine.seen import Seen
 from schemas.block_reader import Block, Reader, Record, Rejected
 from schemas.catalogue import Schema, event
 
-FORMAT = 2
-"""Of the state's entries; one that was written in another is Fatal."""
+FORMAT = 3
+"""Of the state's entries; one that was written in another is Fatal, but for those of READ."""
+READ = (2, FORMAT)
+"""In 2, one epoch of numbers was kept besides the one that counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class Builder:
         own = entries.get("partition")
         if own is not None:
             written: list[Any] = msgspec.msgpack.decode(own)
-            if len(written) != 3 or written[0] != FORMAT:
+            if len(written) != 3 or written[0] not in READ:
                 raise Outdated(f"{written[0] if len(written) == 3 else 1}, not {FORMAT}")
             _, self.applied, self.marks = written
         prefix = "final|"
@@ -243,14 +245,15 @@ class Outdated(Exception):
 
 
 def _told(symbol: Symbol) -> list[Uncounted]:
-    """Say once of a symbol's candles that they have grown too large."""
+    """Say once of a symbol's candles that their sums can't be published."""
     if not symbol.too_large:
         return []
     intervals: dict[int, list[str]] = {}
     for offset, interval in symbol.too_large:
         intervals.setdefault(offset, []).append(interval)
     symbol.too_large.clear()
-    why = f"with it sums of candles of {symbol.symbol} have more than 38 digits, of which 18 are decimals: they are not published"
+    what = "are below zero or have more than 38 digits, of which 18 are decimals"
+    why = f"with it sums of candles of {symbol.symbol} {what}: they are not published"
     return [Uncounted(offset, tuple(names), why) for offset, names in intervals.items()]
 
 

@@ -147,6 +147,8 @@ class _Venue:
         steps = sequence.slice(1) - sequence.slice(0, count - 1)
         if count > 1 and lowest(steps) < 1:
             return False
+        if seen.past and not seen.in_order(first, highest(steps) if count > 1 else 1, time[0], timed=bool(part["timed"].all())):
+            return False
         opened, closed = time[0], time[-1]
         clock = highest(part["clock"]) if self.skewed else closed
         if last - first + 1 == count:

@@ -8,9 +8,11 @@ known and above the last. A hole beside a trade of the candle may hold trades of
 - incomplete, where ids between two known ones are missing. A hole at the edge of two candles lies between the last trade of one and
   the first of the next, and nothing tells to which it belongs: both are incomplete, and both say all of it;
 - partial, where no id is missing but the last trade before the interval, or the first after it, is not known (yet): an open candle,
-  the first after a start until the trades before are fetched, a final one until its symbol's next trade has come;
-- unknown, where ids prove nothing: the venue does not count, it has begun its count again within the interval, the holes of that
-  time are forgotten, or the amount of a trade is unknown.
+  the first after a start until the trades before are fetched, a final one until its symbol's next trade has come, one beside a number
+  that is not in the order of time;
+- unknown, where ids prove nothing: the venue does not count, it has begun its count again within the interval, the numbers of the
+  interval are not in the order of time (processors.engine.runs), the holes of that time are forgotten, or the amount of a trade is
+  unknown.
 """
 
 from typing import NamedTuple
@@ -38,13 +40,11 @@ COMPLETE = Proof("complete", 0)
 
 def prove(bar: Bar, seen: Seen) -> Proof:
     """Return what is proven of a candle."""
-    runs = seen.of(bar.epoch) if bar.epoch >= 0 else None
-    beside = runs.beside(bar.low_sequence, bar.high_sequence, bar.start, bar.end) if runs else None
+    runs = seen.of(bar.epoch) if bar.epoch >= 0 and bar.first[1] <= bar.last[1] else None
+    beside = runs.beside(bar.low_sequence, bar.high_sequence, bar.start, bar.end, FIRST if bar.epoch == 0 else None) if runs else None
     if runs is None or beside is None:
         return UNKNOWN
     missing, below, above = beside
-    if below and bar.epoch == 0 and runs.firsts[0] == FIRST:
-        below = False
     if not below and not above:
         return Proof("incomplete", missing) if missing else COMPLETE
     begin = bar.first[0] if below else bar.start

@@ -107,25 +107,28 @@ def first_of_each(prints: list[Print], venue: str, symbol: str) -> list[Print]:
 
 
 def _proven(once: list[Print], inside: list[Print], interval: str, start: int) -> dict[str, Any]:
-    """Return what the ids of all trades of a symbol prove of a final candle: every hole beside one of its trades is its."""
-    if not all(one.counted for one in once):
+    """Return what the ids of all trades of a symbol prove of a final candle: every hole beside one of its trades is its.
+
+    A hole proves nothing where the trade above it is earlier than the one below it.
+    """
+    if not all(one.counted for one in once) or inside[0].number > inside[-1].number:
         return UNKNOWN
     first, end = span(interval, start)
     known = {one.number: one.time for one in once}
     numbers = sorted(known)
     ends = [numbers[0], *(number for pair in pairwise(numbers) if pair[1] - pair[0] > 1 for number in pair), numbers[-1]]
     runs = list(zip(ends[::2], ends[1::2], strict=True))
-    its = {at for at, (a, b) in enumerate(runs) if any(a <= one.number <= b for one in inside)}
-    lower, upper = min(its), max(its)
-    while lower > 0 and first <= known[runs[lower - 1][1]] < end:  # trades of its time that enter no candle are beside it too
-        lower -= 1
-    while upper < len(runs) - 1 and first <= known[runs[upper + 1][0]] < end:
-        upper += 1
+    low, high = min(one.number for one in inside), max(one.number for one in inside)
     missing = 0
-    for (_, a), (b, _) in pairwise(runs[max(lower - 1, 0) : upper + 2]):
-        missing += b - a - 1 if first <= known[a] < end or first <= known[b] < end else 0
-    below = lower == 0 and first <= known[numbers[0]] < end
-    above = upper == len(runs) - 1 and first <= known[numbers[-1]] < end
+    below, above = (first <= known[number] < end for number in (numbers[0], numbers[-1]))
+    for (_, left), (right, _) in pairwise(runs):
+        under, over = (first <= known[number] < end for number in (left, right))
+        if known[right] >= known[left] - 1_000:
+            missing += right - left - 1 if under or over else 0
+        elif (under or over) and low <= left < right <= high:
+            return UNKNOWN
+        else:
+            below, above = below or over, above or under
     return {
         "missing_trades": missing,
         "completeness": "incomplete" if missing else "partial" if below or above else "complete",

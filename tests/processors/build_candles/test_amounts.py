@@ -160,6 +160,14 @@ def test_a_quotient_of_more_than_38_digits_is_not_published(parameters: Settings
 
 
 @both_ways
+def test_a_volume_below_zero_is_told_in_true_words(parameters: Settings) -> None:
+    """An inverse contract at a negative price moves less than nothing: no candle says so, and the reason does."""
+    made = Builder(writer_of, parameters).apply(block([inverse(1, "100", "-5", "-20")]), START)
+    assert (made.candles, [one.offset for one in made.uncounted]) == ([], [0])
+    assert "below zero" in made.uncounted[0].reason
+
+
+@both_ways
 def test_a_late_trade_that_makes_sums_too_large_is_told(parameters: Settings) -> None:
     """The final candle stays as it was published without it; the longer ones, which are open yet, are told too."""
     builder = Builder(writer_of, parameters)
