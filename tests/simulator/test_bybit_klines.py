@@ -40,7 +40,7 @@ pytestmark = pytest.mark.parametrize("venue", VENUES)
 @pytest.fixture
 async def simulator(venue: str) -> AsyncIterator[Simulator]:
     """Start a slow market alone, so that minutes are few steps; it goes on only where it is told to."""
-    async with Simulator(SimulatorSettings(seed=5, venues=(venue,), bases=("BTC",), rate=8.0, levels=100)) as started:
+    async with Simulator(SimulatorSettings(seed=5, venues=(venue,), bases=("BTC",), rate=40.0, levels=100)) as started:
         await started.pause()
         yield started
 
