@@ -25,7 +25,7 @@ def unscaled(text: str) -> int:
     except (ValueError, IndexError):
         value = _slow(text)
     else:
-        if len(fraction) > SCALE or (fraction and not fraction.isdigit()) or "_" in text or text != text.strip():
+        if len(fraction) > SCALE or (fraction and not fraction.isdigit()) or "_" in text or whole != whole.strip():
             value = _slow(text)
     if not -LARGEST <= value <= LARGEST:
         raise InvalidDatum(f"{shown(text)} has more than {PRECISION} digits at {SCALE} decimals")

@@ -3,7 +3,7 @@
 from decimal import Context, Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.decimals import LARGEST, SCALE, encode, from_bytes, scale_of, unscaled
@@ -53,6 +53,10 @@ def test_a_number_that_does_not_fit_is_refused_however_long_it_is(text: str) -> 
         lambda digit, many, rest: digit * many + rest, st.sampled_from("019."), st.integers(0, 2 * LONG), st.text("01.e-9", max_size=8)
     )
 )
+@example("0 .")
+@example("1\n.")
+@example(" 1")
+@example("1 ")
 def test_every_text_is_its_number_or_is_refused(text: str) -> None:
     """A text is exactly its count of 10⁻¹⁸, or InvalidDatum: nothing else is raised, whatever the text."""
     try:
