@@ -95,6 +95,10 @@ class Reader:
         self._topic_ids: dict[Place, str] = {}
         self._asking = ThreadPoolExecutor(1, "topics")
         self._look: Future[Mapping[str, Described]] | None = None
+        self._asked: dict[Place, int | None] = {}
+        """How far each partition was read when the look under way began."""
+        self._sure: dict[Place, int | None] = {}
+        """How far it was read when a look last found the topic to be the same: what is read after may be of another."""
         self._look_at = NOW
         self._holes: dict[Place, int] = {}
         self._uncommitted: dict[Place, int] = {}
@@ -206,6 +210,7 @@ class Reader:
             if self._places and self._monotonic() >= self._look_at:
                 self._look = self._asking.submit(self._describe, {topic for topic, _ in self._places})
                 self._look_at = self._monotonic() + LOOK_SECONDS
+                self._asked = {place: self._positions.owed(place) for place in self._places}
             return
         if not self._look.done():
             return
@@ -227,6 +232,7 @@ class Reader:
         unsure = {
             place for place in places if place in self._astray or place in self._given or self._topic_ids[place] != topic_ids[place[0]]
         }
+        self._sure |= {place: offset for place, offset in self._asked.items() if place in places and place not in unsure}
         if not unsure:
             return
         answer = self._consumer.committed([TopicPartition(*place) for place in unsure & self._given], timeout=ASK_SECONDS)
@@ -235,6 +241,8 @@ class Reader:
             now = topic_ids[place[0]]
             owed, known = committed.get(place, (self._positions.owed(place), self._topic_ids.get(place, "")))
             anew = "" not in (known, now) and known != now
+            if anew and place not in committed:
+                owed = self._sure.get(place, owed)
             if anew or place in self._astray:
                 low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=ASK_SECONDS)
                 verdict = judge(owed, low, high, anew=anew)
@@ -251,6 +259,7 @@ class Reader:
         self._lost(place, loss)
         if loss.cause == "topic_reset":
             self._uncommitted.pop(place, None)
+            self._sure.pop(place, None)
         self.begin(place, offset)
         if self._restarted(place, offset, anew=loss.cause == "topic_reset"):
             self._uncommitted[place] = offset

@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.catalogue import Event, event
 from sinks.clickhouse.composition import compose, outlets_of
 from sinks.clickhouse.stage import Stage
 from sinks.clickhouse.writer import Writer
+from tests import topics
 from topology import settings
 from topology.clickhouse import connect
 from topology.faults import Faults
@@ -27,6 +28,8 @@ from topology.registry import Registry
 from topology.retry import Attempts, persist
 
 PATIENCE = 60.0
+FINDING_OUT = {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
+"""What a broker answers while it makes the topic of commits."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def lag(brokers: str, group: str, topic: str, partitions: int) -> int:
         try:
             committed = watcher.committed([TopicPartition(topic, one) for one in range(partitions)], timeout=10)
         except KafkaException as error:
-            if not error.args[0].retriable():
+            if error.args[0].code() not in FINDING_OUT:
                 raise
             committed = [TopicPartition(topic, one) for one in range(partitions)]
         total = 0
@@ -140,6 +143,14 @@ def count(client: Any, run: Run, name: str, final: str = "FINAL") -> int:
     """Return how many rows an event's table has."""
     rows = client.query(f"SELECT count() FROM {run.database}.{event(name).table} {final}").result_rows
     return int(rows[0][0])
+
+
+def dead_letters(run: Run) -> list[Any]:
+    """Return the dead letters of a run."""
+    codec = Registry(settings.Registry(url=run.registry)).codec("dead_letters", event("dead_letter"))
+    return [
+        letter for record in topics.records(run.kafka, "dead_letters") if (letter := codec.decode(record.value()))["stage"] == run.group
+    ]
 
 
 if __name__ == "__main__":

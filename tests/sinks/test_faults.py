@@ -14,17 +14,14 @@ from schemas.codec import Codec
 from sinks.clickhouse import ddl, lane
 from sinks.clickhouse.block import Blocks
 from sinks.clickhouse.writer import Writer
-from tests import topics
 from tests.sinks.market import START, TRADE, encoded
-from tests.sinks.stages import Run, at_work, count, eventually, lag, publish, stage
+from tests.sinks.stages import Run, at_work, count, dead_letters, eventually, lag, publish, stage
 from tests.sinks.tables import Tables
 from topology.clickhouse_reactions import Refused
 from topology.errors import Retry
 from topology.kafka import Publisher
 from topology.metrics import faults
-from topology.registry import Registry
 from topology.settings import Kafka
-from topology.settings import Registry as RegistrySettings
 from topology.topics import create
 
 QUOTE, INSTRUMENT = event("quote"), event("instrument")
@@ -95,14 +92,6 @@ def counted(name: str) -> float:
         for sample in metric.samples
         if sample.labels.get("event") == name and sample.name.endswith("_total")
     )
-
-
-def dead_letters(run: Run) -> list[Any]:
-    """Return the dead letters of a run."""
-    codec = Registry(RegistrySettings(url=run.registry)).codec("dead_letters", event("dead_letter"))
-    return [
-        letter for record in topics.records(run.kafka, "dead_letters") if (letter := codec.decode(record.value()))["stage"] == run.group
-    ]
 
 
 class Bug:

@@ -1,6 +1,5 @@
 """The whole sink: Kafka to ClickHouse, with all that goes wrong between them."""
 
-import secrets
 import signal
 import socket
 import threading
@@ -10,37 +9,15 @@ from dataclasses import replace
 import pytest
 
 from local import Addresses
-from schemas.catalogue import event, events
+from schemas.catalogue import events
 from sinks.clickhouse.__main__ import main
 from sinks.clickhouse.batch import NOT_WIRE_FORMAT
 from sinks.clickhouse.stage import Stage
-from tests import topics
 from tests.sinks.market import TRADE, encoded, ids
-from tests.sinks.stages import Run, at_work, count, eventually, lag, publish
+from tests.sinks.stages import Run, at_work, count, dead_letters, eventually, lag, publish
 from tests.sinks.tables import Tables
-from topology.registry import Registry
-from topology.settings import Kafka
-from topology.settings import Registry as RegistrySettings
-from topology.topics import create
 
 PARTITIONS = TRADE.topic.partitions
-
-
-@pytest.fixture
-def run(store: Tables, stack_addresses: Addresses) -> Run:
-    """Give a sink of trades a topic, a group and a table of its own."""
-    topic = f"trades-{secrets.token_hex(4)}"
-    kafka = Kafka(brokers=stack_addresses.kafka)
-    create(kafka, {topic: TRADE, "dead_letters": event("dead_letter")})
-    store.writer(TRADE)
-    return Run(
-        stack_addresses.kafka,
-        stack_addresses.registry,
-        stack_addresses.clickhouse,
-        store.settings.database,
-        f"sink-{topic}",
-        {topic: "trade"},
-    )
 
 
 @pytest.fixture
@@ -52,17 +29,6 @@ def working(run: Run) -> Iterator[Stage]:
 
 def topic_of(run: Run) -> str:
     return next(iter(run.topics))
-
-
-def dead_letters(run: Run) -> dict[str, tuple[bytes | None, str]]:
-    """Return the dead letters of a run: payload and reason by place."""
-    codec = Registry(RegistrySettings(url=run.registry)).codec("dead_letters", event("dead_letter"))
-    letters = [codec.decode(record.value()) for record in topics.records(run.kafka, "dead_letters")]
-    return {
-        f"{letter['topic']}/{letter['partition']}/{letter['offset']}": (letter["payload"], letter["reason"])
-        for letter in letters
-        if letter["stage"] == run.group
-    }
 
 
 def test_messages_become_rows(store: Tables, run: Run, working: Stage, stack_addresses: Addresses) -> None:
@@ -82,7 +48,7 @@ def test_refused_messages_are_dead_letters(store: Tables, run: Run, working: Sta
     publish(run.kafka, topic_of(run), values)
     eventually(lambda: lag(run.kafka, run.group, topic_of(run), PARTITIONS) == 0, "the commit")
     assert ids(store) == [n for n in range(1_000) if n not in bad]
-    reasons = dict(dead_letters(run).values())
+    reasons = {letter["payload"]: letter["reason"] for letter in dead_letters(run)}
     assert set(reasons) == set(bad.values())
     assert "wire format" in reasons[bad[3]]
     assert "not in the registry" in reasons[bad[500]]
@@ -95,7 +61,7 @@ def test_too_many_refused_messages_hold_their_topic(store: Tables, run: Run) -> 
     with at_work(replace(run, flush_rows=2_000)) as sink:
         eventually(lambda: "messages: see dead_letters" in sink.waiting, "the sink to say what is wrong")
         assert lag(run.kafka, run.group, topic_of(run), PARTITIONS) > 0
-    assert set(dead_letters(run).values()) == {(b"hello", NOT_WIRE_FORMAT)}
+    assert {(letter["payload"], letter["reason"]) for letter in dead_letters(run)} == {(b"hello", NOT_WIRE_FORMAT)}
 
 
 def test_killed_between_insert_and_commit(store: Tables, run: Run) -> None:
