@@ -109,7 +109,7 @@ def registry(settings: Settings) -> Iterator[Finding]:
     """Look at the schema registry: every topic's schema must be there as it is here."""
     found = Registry(settings.registry, timeout=5.0)
     try:
-        known = set(found._call("GET", "/subjects"))  # noqa: SLF001 - a stage never lists subjects, so there is no public way
+        known = found.subjects()
     except (Retry, Fatal) as error:
         yield Finding("schema registry", "fail", str(error), "start it, or mend registry.url (TIDEWIRE_REGISTRY__URL)")
         return

@@ -1,7 +1,8 @@
 """How long a venue asks to be left alone, by HTTP's header `Retry-After` (RFC 9110, 10.2.3), and the most it gets. Pure."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 LONGEST_SECONDS = 3 * 86_400.0
 """The most that any venue gets: Binance's bans last up to three days (rest-api.md, "IP Limits"), and no venue documents longer ones.
@@ -10,8 +11,6 @@ What asks for more says nothing that could be meant, and must not end all reques
 """
 LIMITED_SECONDS = 60.0
 """How long nobody asks where the venue says that it was too often, and not for how long."""
-_DATE = "%a, %d %b %Y %H:%M:%S GMT"
-"""RFC 9110, 5.6.7: the one form of a date that is to be written; older ones are not read."""
 
 
 def patience(headers: Mapping[str, str]) -> tuple[str, float]:
@@ -38,7 +37,9 @@ def seconds_asked(headers: Mapping[str, str]) -> float | None:
 
 
 def _moment(text: str) -> datetime | None:
+    """Return what a date says; RFC 9110, 5.6.7: each of its forms is in GMT, whether it says so or not."""
     try:
-        return datetime.strptime(text, _DATE)  # noqa: DTZ007 - all are in GMT, and only their difference counts
-    except ValueError:
+        said = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
         return None
+    return said if said.tzinfo else said.replace(tzinfo=UTC)

@@ -50,7 +50,7 @@ def _packaged() -> str | None:
 def _ask(program: str) -> Java | None:
     """Read the version from `java -version`; macOS ships a /usr/bin/java that only says that there is none."""
     try:
-        answer = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=20, check=False)  # noqa: S603
+        answer = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=20, check=False)  # noqa: S603 - a Java of the user's own
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = re.search(r'version "(?:1\.)?(\d+[^"]*)"', answer.stderr)

@@ -115,8 +115,8 @@ def harmless(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _runs(pid: int, program: str, folder: str) -> bool:
     """Whether this process is that program with that folder among its arguments (a number is soon another process's)."""
-    answer = subprocess.run(  # noqa: S603
-        ["ps", "-ww", "-o", "command=", "-p", str(pid)],  # noqa: S607
+    answer = subprocess.run(  # noqa: S603 - the command is ours, and its one argument a number
+        ["ps", "-ww", "-o", "command=", "-p", str(pid)],  # noqa: S607 - POSIX has ps, and says not where
         capture_output=True,
         text=True,
         check=False,

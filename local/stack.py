@@ -64,7 +64,7 @@ class LocalStack:
             with ThreadPoolExecutor(len(PARTS)) as pool:
                 for outcome in [pool.submit(part.start) for part in self.parts.values()]:
                     outcome.result()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: no server is left running
             self.stop()
             raise
         self.addresses = Addresses(**{name: part.address for name, part in self.parts.items()})

@@ -94,7 +94,7 @@ class Supervisor:
             self._monitor = Monitor(self.settings, self.processes, self.declared, self._venue_processes())
             self._start_stages()
             self._monitor.start()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: nothing is left running
             self.hurry = True
             self.stop()
             raise

@@ -60,7 +60,7 @@ class Run:
             self.supervisor.stop_servers()
             self.say("stopped while starting")
             return 1
-        except BaseException:
+        except BaseException:  # whatever it is, no server is left running
             self.supervisor.stop_servers()
             raise
         self._running = True

@@ -28,26 +28,26 @@ _Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Levels = list[tuple[str, str]]
 
 
-class _Trade(msgspec.Struct, gc=False, tag_field="e", tag="trade"):
+class _Traded(msgspec.Struct, gc=False):
+    """What a trade and an aggregate have in common."""
+
+    symbol: str = msgspec.field(name="s")
+    price: str = msgspec.field(name="p")
+    size: str = msgspec.field(name="q")
+    time: _Whole = msgspec.field(name="T")
+    buyer_is_maker: bool = msgspec.field(name="m")
+
+
+class _Trade(_Traded, gc=False, tag_field="e", tag="trade"):
     """`{"e":"trade","E":1732552200001,"s":"BTCUSDT","t":812345,"p":"97000.10","q":"0.00150","T":1732552200000,"m":true,"M":true}`."""
 
-    symbol: str = msgspec.field(name="s")
     id: _Whole = msgspec.field(name="t")
-    price: str = msgspec.field(name="p")
-    size: str = msgspec.field(name="q")
-    time: _Whole = msgspec.field(name="T")
-    buyer_is_maker: bool = msgspec.field(name="m")
 
 
-class _AggregateTrade(msgspec.Struct, gc=False, tag_field="e", tag="aggTrade"):
+class _AggregateTrade(_Traded, gc=False, tag_field="e", tag="aggTrade"):
     """A trade's fields, its id the aggregate's in `a`, and the first and last trade in `f` and `l`."""
 
-    symbol: str = msgspec.field(name="s")
     id: _Whole = msgspec.field(name="a")
-    price: str = msgspec.field(name="p")
-    size: str = msgspec.field(name="q")
-    time: _Whole = msgspec.field(name="T")
-    buyer_is_maker: bool = msgspec.field(name="m")
 
 
 class _Depth(msgspec.Struct, tag_field="e", tag="depthUpdate"):

@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -168,9 +169,9 @@ def _leave_anyway() -> None:
 
 
 class _Uvicorn(uvicorn.Server):
-    def handle_exit(self, sig: int, frame: object) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         _leave_anyway()
-        super().handle_exit(sig, frame)  # type: ignore[arg-type] # FrameType, which signal declares optional
+        super().handle_exit(sig, frame)
 
 
 def main() -> None:

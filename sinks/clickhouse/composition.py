@@ -27,7 +27,7 @@ def outlets_of(settings: Settings, registry: Registry, stop: threading.Event, st
     try:
         letters()  # the registry is asked here, where it may be waited for
         codec = registry.codec(gap.topic.of(), gap)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: no thread of the publisher is left
         publisher.close()
         raise
 

@@ -11,6 +11,7 @@ from processors.build_candles.settings import Settings
 from schemas.block_reader import Block
 from schemas.catalogue import event
 from schemas.codec import Codec
+from tests.processors.build_candles.checkpoints import keep
 from tests.processors.build_candles.tape import (
     LONG,
     SECOND,
@@ -90,11 +91,7 @@ def test_a_crash_changes_nothing(prints: list[Print], places: list[int], data: s
         published += builder.apply(part, START + number * SECOND).candles
         changes = builder.changes()
         crash = data.draw(st.integers(0, 3)) == 0
-        for key, value in changes[: data.draw(st.integers(0, len(changes)))] if crash else changes:
-            if value is None:
-                entries.pop(key, None)
-            else:
-                entries[key] = value
+        keep(changes[: data.draw(st.integers(0, len(changes)))] if crash else changes, entries)
         if crash:
             builder = Builder(writer_of, COLUMNS)
             builder.restore(entries)

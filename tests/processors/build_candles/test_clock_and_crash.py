@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from processors.build_candles.builder import Builder
 from processors.build_candles.intervals import NAMES
 from processors.build_candles.settings import Settings
+from tests.processors.build_candles.checkpoints import restarted
 from tests.processors.build_candles.tape import LONG, START, Print, agrees, blocks, newest, tapes, writer_of
 
 SETTINGS = Settings(smallest=1, ids=LONG, retention=dict.fromkeys(NAMES, LONG))
@@ -23,13 +24,7 @@ def test_a_crash_after_the_clock_made_candles_final_loses_no_trade(prints: list[
             time += LONG
             published += builder.tick(time)
         if data.draw(st.booleans()):
-            for key, value in builder.changes():
-                if value is None:
-                    entries.pop(key, None)
-                else:
-                    entries[key] = value
-            builder = Builder(writer_of, SETTINGS)
-            builder.restore(entries)
+            builder = restarted(builder, entries, SETTINGS)
         published += builder.tick(time)
     published += builder.tick(time + LONG)
     assert all(agrees(candle, prints) for candle in newest(published).values())

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from processors.build_candles.builder import Builder
 from processors.build_candles.intervals import NAMES, span
 from processors.build_candles.settings import Settings
+from tests.processors.build_candles.checkpoints import restarted
 from tests.processors.build_candles.tape import LONG, SECOND, START, UNKNOWN, Print, block, blocks, newest, writer_of
 
 MINUTE = 60 * SECOND
@@ -151,13 +152,7 @@ def test_what_is_said_of_completeness_is_true(history: History, places: list[int
         if data.draw(st.booleans()):
             published += builder.tick(START + LONG)
         if data.draw(st.booleans()):
-            for key, value in builder.changes():
-                if value is None:
-                    entries.pop(key, None)
-                else:
-                    entries[key] = value
-            builder = Builder(writer_of, SETTINGS)
-            builder.restore(entries)
+            builder = restarted(builder, entries, SETTINGS)
     published += builder.tick(START + LONG)
     published += builder.tick(START + 3 * LONG)
     got = {one.number: one for one in history.received if one.symbol == "BTCUSDT"}

@@ -13,6 +13,7 @@ from processors.build_candles.intervals import NAMES
 from processors.build_candles.settings import Settings
 from processors.engine.seen import KEPT, Seen
 from schemas.block_reader import Block
+from tests.processors.build_candles.checkpoints import restarted
 from tests.processors.build_candles.tape import LONG, SECOND, START, UNKNOWN, Print, block, blocks, newest, writer_of
 
 MINUTE = 60 * SECOND
@@ -178,13 +179,7 @@ def _finals(parts: list[Block], parameters: Settings, *, restart: bool = False) 
         rows += made.candles
         uncounted += made.uncounted
         if restart:
-            for key, value in builder.changes():
-                if value is None:
-                    entries.pop(key, None)
-                else:
-                    entries[key] = value
-            builder = Builder(writer_of, parameters)
-            builder.restore(entries)
+            builder = restarted(builder, entries, parameters)
     return {key: one for key, one in newest(rows).items() if one["state"] != "provisional"}, sorted(uncounted, key=lambda one: one.offset)
 
 

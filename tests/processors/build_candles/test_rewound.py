@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from processors.build_candles.builder import Builder
 from processors.build_candles.settings import Settings
+from tests.processors.build_candles.checkpoints import keep
 from tests.processors.build_candles.tape import LONG, SECOND, START, Print, block, blocks, newest, tapes, writer_of
 
 cuts = st.lists(st.integers(1, 50), max_size=6)
@@ -57,7 +58,7 @@ def test_rewound_among_its_own_rows_it_changes_none(
         time += pause
         table += builder.tick(time)
         if restart:
-            _keep(builder, entries)
+            keep(builder.changes(), entries)
             builder = Builder(writer_of, SETTINGS)
             builder.restore(entries)
     time += 3 * LONG
@@ -74,14 +75,6 @@ def test_rewound_among_its_own_rows_it_changes_none(
         time += LONG
     table += rewound.tick(time)
     assert newest(table) == before
-
-
-def _keep(builder: Builder, entries: dict[str, bytes]) -> None:
-    for key, value in builder.changes():
-        if value is None:
-            entries.pop(key, None)
-        else:
-            entries[key] = value
 
 
 def test_what_the_clock_said_is_taken_back() -> None:
