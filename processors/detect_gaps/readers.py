@@ -41,6 +41,9 @@ class Reader(Protocol):
     fields: tuple[str, ...]
     """Fields of the source's event, in the order in which `take` has them; the venue first."""
 
+    def begin(self, published_at: int) -> None:
+        """Take that the events to come were published at a time (microseconds), which may be long after they were received."""
+
     def take(self, row: tuple[Any, ...]) -> tuple[int | None, list[Gap]]:
         """Take one event; return its receipt time (microseconds) and the gaps it opens or closes."""
 
@@ -66,6 +69,10 @@ class Trades:
         self._shared = shared
         self.streams = Streams(shared.reorder, rule_of)
         self.streams.load(entries)
+
+    def begin(self, published_at: int) -> None:
+        """See Reader."""
+        self.streams.published_at = published_at
 
     def take(self, row: tuple[Any, ...]) -> tuple[int | None, list[Gap]]:
         """See Reader."""
@@ -132,6 +139,10 @@ class Frames:
         self.counters = Counters(tells_absence, entries)
         self._counted = {venue: one.connection_sequence for venue, one in all_dialects().items() if one.counts_connection}
 
+    def begin(self, published_at: int) -> None:
+        """See Reader."""
+        self.streams.published_at = published_at
+
     def take(self, row: tuple[Any, ...]) -> tuple[int | None, list[Gap]]:
         """See Reader."""
         venue, origin, connection_id, sequence, received_at, kind, payload = row
@@ -180,6 +191,9 @@ class Ends:
 
     def __init__(self, shared: Shared) -> None:
         self._ended = shared.ended
+
+    def begin(self, published_at: int) -> None:
+        """See Reader."""
 
     def take(self, row: tuple[Any, ...]) -> tuple[int | None, list[Gap]]:
         """See Reader. Gaps are no events of a venue: they have no time of receipt."""

@@ -1,7 +1,8 @@
 """The streams of one source partition whose ids show what was missed: trades, book deltas, the frames of connections. Pure.
 
 State is kept by stream and survives checkpoints; the first event ever of a stream opens no gap. Each stream's entry is bounded
-(processors/detect_gaps/holes.py), and a stream that has been quiet for QUIET is forgotten.
+(processors/detect_gaps/holes.py), and a stream that has been quiet for QUIET is forgotten. How long something waits is counted from when
+it was published: what is replayed was received long ago, and the rest of it is still to come.
 """
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -32,6 +33,7 @@ class Saved(msgspec.Struct, array_like=True):
     place: Place | None
     waiting: list[Hole]
     open: list[Hole]
+    late: int = 0
 
 
 @dataclass(slots=True)
@@ -42,6 +44,8 @@ class Stream:
     rule: Rule
     place: Place | None = None
     holes: Holes = field(default_factory=Holes)
+    late: int = 0
+    """How long after its receipt its newest event was published; microseconds."""
 
     def see(self, step: Step, reorder: int) -> list[Gap]:
         """Take one event in the order of arrival; return what is to be told."""
@@ -145,6 +149,8 @@ class Streams:
     """The rule of a venue's channel."""
     quiet: int = QUIET
     """A stream without an event for so long is forgotten; microseconds."""
+    published_at: int = 0
+    """When the events now taken were published; microseconds since 1970 UTC."""
     streams: dict[str, Stream] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
 
@@ -158,6 +164,7 @@ class Streams:
                 return []
             entry = self.streams[name] = Stream(StreamName(venue, symbol, channel, origin), rule)
         self.changed.add(name)
+        entry.late = self.published_at - step.received_at
         return entry.see(step, self.reorder)
 
     def goes_on(
@@ -178,6 +185,7 @@ class Streams:
         if not moved_on(entry.rule, entry.place, first, last, connection_id, received_at, event_time, frames_lost, venue_lost):
             return False
         self.changed.add(name)
+        entry.late = self.published_at - received_at
         return True
 
     def is_behind_a_hole(self, name: str) -> bool:
@@ -196,16 +204,16 @@ class Streams:
         """Announce by the clock what has waited long enough, give up what is too old, forget what `ended` names (gap ids)."""
         made: list[Gap] = []
         for name, entry in list(self.streams.items()):
-            holes = entry.holes
+            holes, its_time = entry.holes, at - max(0, entry.late)
             if holes:
                 over = [hole for hole in holes.open if hole_id(entry.name, hole) in ended]
                 holes.forget(over)
-                told = entry.gaps(holes.ripen(at, self.reorder))
-                told += entry.gaps(holes.expire(at))
+                told = entry.gaps(holes.ripen(its_time, self.reorder))
+                told += entry.gaps(holes.expire(its_time))
                 made += told
                 if told or over:
                     self.changed.add(name)
-            elif entry.place is None or at > entry.place.received_at + self.quiet:
+            elif entry.place is None or its_time > entry.place.received_at + self.quiet:
                 self.forget(name)
         return made
 
@@ -228,7 +236,7 @@ class Streams:
         entries: dict[str, bytes | None] = {}
         for name in self.changed:
             entry = self.streams.get(name)
-            saved = Saved(entry.name, entry.place, entry.holes.waiting, entry.holes.open) if entry is not None else None
+            saved = Saved(entry.name, entry.place, entry.holes.waiting, entry.holes.open, entry.late) if entry is not None else None
             entries[PREFIX + name] = None if saved is None else msgspec.msgpack.encode(saved)
         self.changed.clear()
         return entries
@@ -239,7 +247,7 @@ class Streams:
             if key.startswith(PREFIX):
                 saved = msgspec.msgpack.decode(data, type=Saved)
                 rule = self.rule_of(saved.name.venue, saved.name.channel)
-                self.streams[key[len(PREFIX) :]] = Stream(saved.name, rule, saved.place, Holes(saved.waiting, saved.open))
+                self.streams[key[len(PREFIX) :]] = Stream(saved.name, rule, saved.place, Holes(saved.waiting, saved.open), saved.late)
 
     def open(self) -> Iterator[tuple[str, str]]:
         """Yield venue and channel of each gap that is open."""

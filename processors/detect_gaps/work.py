@@ -25,6 +25,8 @@ class DetectGaps:
     def apply(self, batch: Batch, output: Output) -> int | None:
         """Look at a batch and publish the gaps it shows or closes."""
         last: int | None = None
+        if batch:
+            self._reader.begin(batch[-1].timestamp * 1000)
         rows = self._messages.rows([message.value for message in batch], self._reader.fields)
         for message, row in zip(batch, rows, strict=True):
             if message.offset <= self._applied:

@@ -22,7 +22,7 @@ from topology.settings import Settings
 
 OFFSET = "applied"
 QUIET = 86_400_000_000
-"""A book that nobody has spoken of for so long is forgotten: delisted, or no longer followed (microseconds)."""
+"""A book of which nothing was received or published for so long is forgotten: delisted, or no longer followed (microseconds)."""
 
 
 class RebuildBooks:
@@ -52,6 +52,7 @@ class RebuildBooks:
             if book is None:
                 book = self._books[name] = Book(self._settings, _rule(delta["venue"]))
             self._changed.add(name)
+            book.heard_at = max(book.heard_at, message.timestamp * 1000)  # what is replayed was received long ago, and spoken of just now
             try:
                 for made in book.apply(delta):
                     output.publish(*made)

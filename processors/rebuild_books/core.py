@@ -59,6 +59,7 @@ class Book:
     """The newest frame of that connection that was taken, and the place in it."""
     began_at: int = -1
     heard_at: int = -1
+    """When its newest delta was received, or published where that is later."""
     waiting_since: int | None = None
     depth: int = 0
     slot: int = -1

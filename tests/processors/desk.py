@@ -65,9 +65,13 @@ def messages(name: str) -> Messages:
     return Messages(event(name), KnownSchemas(name), bytes)  # type: ignore[arg-type]
 
 
-def batch(name: str, records: Sequence[Mapping[str, Any]], first: int = 0) -> Batch:
-    """Return records as a batch of their topic, from an offset on; fields left out have the schema's defaults."""
+def batch(name: str, records: Sequence[Mapping[str, Any]], first: int = 0, published_at: int = 0) -> Batch:
+    """Return records as a batch of their topic, from an offset on; fields left out have the schema's defaults.
+
+    `published_at`: in microseconds, whole milliseconds.
+    """
     codec = Codec(event(name), 1, event(name).schema, bytes)
     defaults = {field["name"]: field["default"] for field in event(name).fields if "default" in field}
-    fetched: list[Any] = [Fetched(offset, codec.encode({**defaults, **record})) for offset, record in enumerate(records, first)]
+    values = [codec.encode({**defaults, **record}) for record in records]
+    fetched: list[Any] = [Fetched(offset, value, timestamp=published_at // 1000) for offset, value in enumerate(values, first)]
     return Batch(fetched, topic=event(name).topic.name, partition=0, first=first, end=first + len(fetched), generation=1)

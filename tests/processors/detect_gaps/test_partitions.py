@@ -227,6 +227,29 @@ def test_a_bug_on_one_symbol_is_a_fault_and_stops_no_other(monkeypatch: pytest.M
     assert told(desk.gaps) == [(2, 3, "wire", "open")]
 
 
+def test_a_pause_in_a_replay_ends_nothing() -> None:
+    """Trades received years ago and published just now: a hole waits its time and is open for its day, and no stream is forgotten."""
+    now, desk, common = 10 * 365 * 24 * HOUR, Desk(), shared()
+
+    def take(entries: dict[str, bytes], number: int, offset: int) -> DetectGaps:
+        work = DetectGaps(messages("trade"), Trades(common, entries), common, entries)
+        work.apply(batch("trade", [_record("S", number, offset)], offset, published_at=now), desk)  # type: ignore[arg-type]
+        work.tick(now + SECOND // 2, desk)  # type: ignore[arg-type]
+        return work
+
+    def kept(work: DetectGaps) -> dict[str, bytes]:
+        return {name: data for name, data in work.dump().items() if data is not None}
+
+    work = take(kept(take({}, 1, 1)), 5, 2)
+    assert desk.gaps == []
+    work.tick(now + HOUR, desk)  # type: ignore[arg-type]
+    assert told(desk.gaps) == [(2, 4, "wire", "open")]
+    work.tick(now + 23 * HOUR, desk)  # type: ignore[arg-type]
+    assert len(desk.gaps) == 1
+    work.tick(now + 25 * HOUR, desk)  # type: ignore[arg-type]
+    assert [gap["state"] for gap in desk.gaps] == ["open", "closed"]
+
+
 def _record(symbol: str, number: int, at: int) -> dict[str, Any]:
     where = {"venue": "binance", "symbol": symbol, "connection_id": "a", "connection_sequence": number, "received_at": at}
     return {**where, "event_time": at, "trade_id": str(number), "sequence": number, "price": b"\x01", "size": b"\x01"}

@@ -55,6 +55,22 @@ def test_an_update_that_cannot_be_placed_is_refused() -> None:
     assert (desk.refused, desk.faults, desk.made) == ([0], [], [])
 
 
+def test_a_book_that_is_replayed_is_kept() -> None:
+    """Deltas received years ago and published just now: a pause in the replay forgets nothing, a day of silence after it does."""
+    desk, one, now = Desk(), work(), 10 * 365 * QUIET
+    snapshot = of("S", delta(1, [(9, 1)], [(10, 1)], sequence=(10, 10), snapshot=True, received_at=1))
+    change = of("S", delta(2, [(9, 2)], [], sequence=(11, 11), received_at=2))
+    one.apply(batch("book_delta", [snapshot], published_at=now), desk)  # type: ignore[arg-type]
+    one.tick(now + QUIET, desk)  # type: ignore[arg-type]
+    two = work({name: data for name, data in one.dump().items() if data is not None})
+    two.tick(now + QUIET, desk)  # type: ignore[arg-type]
+    two.apply(batch("book_delta", [change], 1, published_at=now + QUIET), desk)  # type: ignore[arg-type]
+
+    assert [record["verified"] for name, record in desk.made if name == "book_snapshot"] == ["unverified", "sequence"]
+    two.tick(now + 2 * QUIET + 1, desk)  # type: ignore[arg-type]
+    assert two.dump()["binance|S"] is None
+
+
 def test_a_book_that_nobody_speaks_of_is_forgotten() -> None:
     """After a day without a delta a book leaves the state, and what was open of it is closed."""
     desk, one = Desk(), work()
