@@ -285,6 +285,8 @@ class Dialect(ABC):
     """To be sent with every REST request."""
     resumable_trades: ClassVar[bool] = False
     """True when missing trades can be asked for by sequence (trades_request)."""
+    negative_prices: ClassVar[bool] = False
+    """True where a price may be zero or below (spreads, combinations of options); elsewhere such a frame is refused (schemas/bounds.py)."""
     counts_connection: ClassVar[bool] = False
     """True where the venue counts the messages of a connection: `connection_sequence` is then asked of every frame."""
 

@@ -52,8 +52,6 @@ T = TypeVar("T")
 FLUSH_SECONDS = 30.0
 """How long a stopping producer waits for the broker; what is not delivered then stays on disk."""
 SMALLEST_SEGMENT = 64 * 1024
-MOST_IN_A_LETTER = 1_000_000
-"""Bytes kept of a frame that Kafka does not take because it is too large."""
 
 
 def _noise() -> str:
@@ -258,7 +256,7 @@ class Stage:
 
         def refused(key: bytes, value: bytes, reason: str) -> None:
             logger().error("a frame cannot be published", key=key.decode(), bytes=len(value), reason=reason)
-            dead_letters.send(self._topic, -1, -1, key, value[:MOST_IN_A_LETTER], reason)
+            dead_letters.send(self._topic, -1, -1, key, value, reason)
 
         return Outbox(
             lambda overrides: Publisher(self._settings.kafka, **overrides),

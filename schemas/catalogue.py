@@ -7,7 +7,7 @@ types every event uses (`decimal`, `timestamp`). Adding an event is adding a fil
 import copy
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -44,6 +44,8 @@ class Event:
     schema: Schema
     topic: Topic
     identity: tuple[str, ...]
+    bounds: Mapping[str, str] = field(default_factory=dict)
+    """What a field's values may be beyond its type, by field (schemas/bounds.py)."""
     public: bool = True
     """Whether people outside may build on its topic; the document of one that only our own stages read says `"public": false`."""
 
@@ -73,20 +75,27 @@ def compose(document: Schema) -> Schema:
     """Return the full Avro schema of an event document: headers put before its fields, named types resolved.
 
     A named type (enum) is defined where it first occurs, as Avro wants it. Attributes that are ours (topic,
-    identity, headers, public) are left out: a change of retention is no new schema version.
+    identity, headers, public, bounds) are left out: a change of retention is no new schema version.
     """
     types = json.loads((HEADERS / "types.avsc").read_text())
-    fields: list[Schema] = []
-    for header in document["headers"]:
-        fields += json.loads((HEADERS / f"{header}.avsc").read_text())
-    fields += copy.deepcopy(document["fields"])
     return {
         "type": "record",
         "name": document["name"],
         "namespace": document["namespace"],
         "doc": document["doc"],
-        "fields": [{**field, "type": _resolve(field["type"], types)} for field in fields],
+        "fields": [
+            {name: _resolve(value, types) if name == "type" else value for name, value in field.items() if name != "bound"}
+            for field in _fields(document)
+        ],
     }
+
+
+def _fields(document: Schema) -> list[Schema]:
+    fields: list[Schema] = []
+    for header in document["headers"]:
+        fields += json.loads((HEADERS / f"{header}.avsc").read_text())
+    fields += copy.deepcopy(document["fields"])
+    return fields
 
 
 def _resolve(kind: Any, types: Mapping[str, Any]) -> Any:
@@ -107,6 +116,9 @@ def _read(path: Path) -> Event:
         schema=compose(document),
         topic=Topic(topic["name"], tuple(topic["key"]), topic["partitions"], topic["retention_days"]),
         identity=tuple(document["identity"]),
+        bounds=MappingProxyType(
+            {field["name"]: field["bound"] for field in _fields(document) if "bound" in field} | document.get("bounds", {})
+        ),
         public=document.get("public", True),
     )
 

@@ -3,25 +3,27 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 
 from schemas.catalogue import event
 from schemas.events import DeadLetter
-from topology.errors import Fatal
+from topology.errors import Reject
 from topology.kafka import Publisher
 from topology.metrics import dead_letters
 from topology.registry import Registry
 
 WINDOW = 1_000
 MOST_REASON = 2_000
+MOST_BYTES = 1_000_000
+"""Bytes kept of a message that Kafka would not take as a dead letter, and of its key."""
 
 
 @dataclass(slots=True)
 class Window:
-    """Messages of one source since its window began, and whether the window before had too many refused."""
+    """Messages of one source since its window began."""
 
     read: int = 0
     refused: int = 0
-    suspect: bool = False
 
 
 class Shares:
@@ -38,21 +40,13 @@ class Shares:
         window.refused += refused
         if window.read < WINDOW:
             return None
-        found = (window.refused, window.read)
-        window.suspect = self._too_many(window)
+        refused, read = window.refused, window.read
         window.read = window.refused = 0
-        return found if window.suspect else None
-
-    def all_suspect(self) -> bool:
-        """Whether no source is left that is read well."""
-        return all(window.suspect or self._too_many(window) for window in self._windows.values())
-
-    def _too_many(self, window: Window) -> bool:
-        return window.refused > window.read * self._share
+        return (refused, read) if refused > read * self._share else None
 
 
 class DeadLetters:
-    """Publish dead letters for one stage; stop the stage when too large a share of all that it reads is refused."""
+    """Publish dead letters for one stage, and say where too large a share of what it reads is refused."""
 
     def __init__(self, publisher: Publisher, registry: Registry, stage: str, now: Callable[[], int], share: float = 0.5) -> None:
         self._publisher = publisher
@@ -68,6 +62,8 @@ class DeadLetters:
     ) -> None:
         """Publish one refused message with its coordinates; it is delivered by the publisher's next flush.
 
+        One that Kafka would not take is cut: its reason then says so, with the whole size and hash, by which it is found at its place.
+
         One that is not `suspect` is well read and of no use (a trade too late for any candle): it does not count in `watch`.
         """
         record = DeadLetter(
@@ -80,15 +76,20 @@ class DeadLetters:
             payload=payload,
             failed_at=self._now(),
         )
-        self._publisher.publish(self._event.topic.of(), self._event.topic.key_of(record), self._codec.encode(record))
+        try:
+            self._publish(record)
+        except Reject:
+            self._publish(_cut(record))
         dead_letters.labels(self._stage, topic).inc()
         self._refused[topic] += suspect
+
+    def _publish(self, record: DeadLetter) -> None:
+        self._publisher.publish(self._event.topic.of(), self._event.topic.key_of(record), self._codec.encode(record))
 
     def watch(self, read: int, source: str = "") -> str:
         """Count `read` messages of a source topic (empty: of all); say it where, of its last 1,000 or more, too large a share was refused.
 
-        Returns the words while another topic is read well: one venue that speaks otherwise must not stop the others. Fatal where
-        none is: then it is the stage that reads wrongly.
+        Returns the words, or nothing. It is for its caller to turn the source red or to hold it; whatever is refused, no other stops.
         """
         refused = self._refused.pop(source, 0) if source else self._refused.total()
         if not source:
@@ -96,10 +97,16 @@ class DeadLetters:
         found = self._shares.count(source, read, refused)
         if found is None:
             return ""
-        words = (
+        return (
             f"{self._stage} refused {found[0]} of its last {found[1]} messages{source and f' of {source}'}: see dead_letters "
             f"(`tidewire consume dead_letters`); the bound is the stage's reject_share setting"
         )
-        if self._shares.all_suspect():
-            raise Fatal(words)
-        return words
+
+
+def _cut(record: DeadLetter) -> DeadLetter:
+    key, payload = record["key"] or b"", record["payload"] or b""
+    words = f" [cut: of {len(payload):,} bytes, sha256 {sha256(payload).hexdigest()}, the first {MOST_BYTES:,} are kept]"
+    cut = record.copy()
+    cut["reason"] = record["reason"][: MOST_REASON - len(words)] + words
+    cut["key"], cut["payload"] = key[:MOST_BYTES], payload[:MOST_BYTES]
+    return cut

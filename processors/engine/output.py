@@ -107,7 +107,7 @@ class Output:
         self._letters.send(batch.topic, batch.partition, offset, record.key, record.value, reason, suspect=suspect)
 
     def watch(self, read: int, topic: str) -> None:
-        """Count messages read of a topic; a fault of its venue where too large a share of them was refused, Fatal where of all topics'."""
+        """Count messages read of a topic; a fault of its venue where too large a share of them was refused, which stops nothing."""
         if words := self._letters.watch(read, topic):
             self._faults.tell(Reject(words), venue=venue_of(topic))
         self._publisher.check()

@@ -15,6 +15,7 @@ from dialects import notices
 from dialects.contract import DecodedEvent, Dialect, Frame, PartlyInvalid, Shape
 from dialects.memory import Memory
 from processors.normalise.memories import Connections, ConnectionState, PassingMemory
+from schemas import bounds
 from schemas.catalogue import event as event_of
 from schemas.errors import InvalidDatum
 
@@ -61,6 +62,7 @@ class Block:
 
     shape: Shape
     frames: Sequence[list[Any]]
+    negative_prices: bool = False
     offsets: list[int] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     decoded: list[Any] = field(default_factory=list)
@@ -109,6 +111,10 @@ class Block:
         columns["frame_index"] = self.places or 0
         columns["frames_lost"] = self.lost or 0
         columns["venue_lost"] = self.venue_lost or 0
+        try:
+            bounds.check(self.shape.event, columns, negative_prices=self.negative_prices)
+        except InvalidDatum as error:
+            raise InvalidDatum(f"{self.venue}: {error}") from error
         return columns
 
     def parts(self) -> Iterator[tuple[int, "Block"]]:
@@ -122,6 +128,7 @@ class Block:
                     Block(
                         self.shape,
                         self.frames,
+                        self.negative_prices,
                         self.offsets[part],
                         self.rows[part],
                         self.decoded[part],
@@ -177,6 +184,7 @@ class Normaliser:
         """
         gathering: dict[str, Block] = {}
         shapes = {venue: (one.shape, one.connection_sequence if one.counts_connection else None) for venue, one in self._dialects.items()}
+        negative = {venue: one.negative_prices for venue, one in self._dialects.items()}
         connections, applied = self.connections, self.applied
         for row, (offset, venue, _, connection_id, sequence, _, kind, _, payload) in enumerate(zip(offsets, *frames, strict=True)):
             if offset <= applied:
@@ -204,7 +212,7 @@ class Normaliser:
                     if block is None or block.shape is not shape:
                         if block is not None:
                             yield block
-                        block = gathering[shape.event] = Block(shape, frames)
+                        block = gathering[shape.event] = Block(shape, frames, negative[venue])
                     block.add(offset, row, decoded, connection)
                     continue
             for made in self._read(offset, Frame(*(column[row] for column in frames)), connection, again=again):
@@ -240,7 +248,17 @@ class Normaliser:
                 decoded, refused = list(error.events), RefusedFrame(offset, str(error), frame.venue)
             if not again:
                 lost = connection.lost, connection.venue_lost
-            events: list[NormalisedEvent | RefusedFrame] = [_event(place, one, frame, lost or (0, 0)) for place, one in enumerate(decoded)]
+            events: list[NormalisedEvent | RefusedFrame] = []
+            for place, one in enumerate(decoded):
+                made = _event(place, one, frame, lost or (0, 0))
+                try:
+                    bounds.check(made.name, made.record, negative_prices=dialect.negative_prices)
+                except InvalidDatum as error:
+                    if frame.kind != "reply":
+                        raise InvalidDatum(f"{frame.venue}: {error}") from error
+                    refused = refused or RefusedFrame(offset, f"{frame.venue}: {error}", frame.venue)  # of a list, each stands for itself
+                else:
+                    events.append(made)
             if refused is not None:
                 events.append(refused)
         except InvalidDatum as error:

@@ -22,7 +22,7 @@ from sinks.clickhouse.writer import Writer
 from topology.clickhouse_reactions import Refused
 from topology.clock import now
 from topology.dead_letters import DeadLetters
-from topology.errors import Reject, Retry
+from topology.errors import Fatal, Retry
 from topology.faults import Faults
 from topology.kafka import Publisher
 from topology.log import logger
@@ -39,8 +39,6 @@ FAREWELL = 10.0
 """Seconds the last flushes may take when partitions or the process are given up."""
 GLANCE = 0.05
 """Seconds between two looks at what is under way."""
-MOST_PAYLOAD = 1_000_000
-"""Bytes kept of a refused message that is too large for a dead letter."""
 
 __all__ = ["STAGE", "Outlets", "Stage"]
 
@@ -69,19 +67,15 @@ class Outlets:
             if refused:
                 attempts = Attempts(STAGE, "dead_letters", say=say)
                 persist(lambda: self._send(letters, refused), attempts, self._stop.wait)
-            letters.watch(rows)
+            if words := letters.watch(rows):
+                raise Fatal(words)  # its lane is held
 
         return bury
 
     def _send(self, letters: DeadLetters, refused: Sequence[tuple[Message, str]]) -> None:
         for message, reason in refused:
             place = (message.topic(), message.partition(), message.offset())
-            key, value = message.key(), message.value()
-            try:
-                letters.send(*place, key, value, reason)
-            except Reject as error:
-                cut = f"{reason} [the first {MOST_PAYLOAD} of {len(value or b'')} bytes: {error}]"
-                letters.send(*place, (key or b"")[:MOST_PAYLOAD], (value or b"")[:MOST_PAYLOAD], cut)
+            letters.send(*place, message.key(), message.value(), reason)
         self._publisher.flush()
 
     def lost(self, place: Place, loss: Loss) -> None:

@@ -7,7 +7,10 @@ from dialects.catalogue import all_dialects
 from dialects.contract import Frame
 from processors.normalise.core import NormalisedEvent, Normaliser
 
-TRADE = b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":%d,"p":"1.5","q":"2","T":1,"m":true,"M":true}}'
+TRADE = (
+    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1700000000000,"s":"BTCUSDT","t":%d,"p":"1.5","q":"2","T":1700000000000,'
+    b'"m":true,"M":true}}'
+)
 SCALES = (
     b'{"channel":"instrument","type":"snapshot","data":{"pairs":[{"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"online",'
     b'"price_precision":4,"qty_precision":8}]}}'

@@ -29,11 +29,25 @@ PAYLOADS = (
     b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"1.50","q":"2","T":1795261980123456,"m":true,"M":true}}',
     b'{"stream":"ethusdt@trade","data":{"e":"trade","E":1,"s":"ETHUSDT","t":8,"p":"0.1","q":"3","T":1795261980123,"m":false,"M":true}}',
     b'{"stream":"btcusdt@bookTicker","data":{"u":400900217,"s":"BTCUSDT","b":"25.3","B":"31.2","a":"25.4","A":"40.6"}}',
-    b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":1,"u":2,"b":[["1","2"]],"a":[]}}',
-    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"much","q":"2","T":1,"m":true,"M":true}}',
-    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"%s","q":"1.%s","T":1,"m":true,"M":true}}'
+    b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1795261980123,"s":"BTCUSDT","U":1,"u":2,"b":[["1","2"]],"a":[]}}',
+    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"much","q":"2","T":1700000000000,"m":true,"M":true}}',
+    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"%s","q":"1.%s","T":1700000000000,"m":true,"M":true}}'
     % (NINES, ZEROS),
-    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"1.%s","q":"1","T":1,"m":true,"M":true}}' % ZEROS,
+    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7,"p":"1.%s","q":"1","T":1700000000000,"m":true,"M":true}}'
+    % ZEROS,
+    *(
+        b'{"stream":"x@trade","data":{"e":"trade","E":1,"s":"%s","t":7,"p":"%s","q":"%s","T":%s,"m":true,"M":true}}' % odd
+        for odd in (
+            (b"", b"1", b"1", b"1700000000000"),
+            (b"A|B", b"1", b"1", b"1700000000000"),
+            (b"A\\u0000", b"1", b"1", b"1700000000000"),
+            (b"A", b"-1", b"1", b"1700000000000"),
+            (b"A", b"1", b"0", b"1700000000000"),
+            (b"A", b"1", b"1", b"1"),
+            (b"A", b"1", b"1", b"253402300799999"),
+        )
+    ),
+    b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1795261980123,"s":"BTCUSDT","U":1,"u":2,"b":[["1","-2"]],"a":[]}}',
     b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCU',
     b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT"}}',
     b'{"result":null,"id":1}',
@@ -46,13 +60,14 @@ PAYLOADS = (
     b'{"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","bid":1.5,"bid_qty":2,"ask":1.6,"ask_qty":null}]}',
     SCALES,
     b'{"channel":"heartbeat"}',
-    b'{"topic":"tickers.X","type":"snapshot","data":{"symbol":"X","markPrice":"100","indexPrice":"50","fundingRate":"0.1"},"ts":1}',
-    b'{"topic":"tickers.X","type":"delta","data":{"symbol":"X","markPrice":"101"},"ts":2}',
-    b'{"topic":"tickers.X","type":"delta","data":{"symbol":"X","indexPrice":"51"},"ts":3}',
-    b'{"topic":"tickers.X","type":"delta","data":{"symbol":"X","markPrice":"much"},"ts":4}',
-    b'{"topic":"publicTrade.X","type":"snapshot","ts":5,"data":[{"T":5,"s":"X","S":"Buy","v":"1","p":"1.5","i":"7","BT":false}]}',
-    b'{"topic":"publicTrade.X","type":"snapshot","ts":5,"data":[{"T":5,"s":"X","S":"Buy","v":"1","p":"much","i":"7","BT":false}]}',
+    b'{"topic":"tickers.X","type":"snapshot","data":{"symbol":"X","markPrice":"100","indexPrice":"50","fundingRate":"0.1"},"ts":1795261980001}',
+    b'{"topic":"tickers.X","type":"delta","data":{"symbol":"X","markPrice":"101"},"ts":1795261980002}',
+    b'{"topic":"tickers.X","type":"delta","data":{"symbol":"X","indexPrice":"51"},"ts":1795261980003}',
+    b'{"topic":"tickers.X","type":"delta","data":{"symbol":"X","markPrice":"much"},"ts":1795261980004}',
+    b'{"topic":"publicTrade.X","type":"snapshot","ts":1795261980005,"data":[{"T":1795261980005,"s":"X","S":"Buy","v":"1","p":"1.5","i":"7","BT":false}]}',
+    b'{"topic":"publicTrade.X","type":"snapshot","ts":1795261980005,"data":[{"T":1795261980005,"s":"X","S":"Buy","v":"1","p":"much","i":"7","BT":false}]}',
 )
+RECEIVED_AT = 1_795_261_985_000_000
 FRAMES = st.lists(
     st.builds(
         Frame,
@@ -60,7 +75,7 @@ FRAMES = st.lists(
         origin=st.sampled_from(("live", "simulated")),
         connection_id=st.sampled_from(("a", "b")),
         connection_sequence=st.integers(1, 9),
-        received_at=st.integers(0, 2**50),
+        received_at=st.integers(RECEIVED_AT, RECEIVED_AT + 2**20),
         kind=st.sampled_from(("message", "message", "message", "notice", "reply")),
         request=st.none(),
         payload=st.sampled_from(PAYLOADS),
@@ -124,7 +139,7 @@ def test_a_block_is_its_frames(frames: list[Frame], applied: int) -> None:
 def test_a_number_of_any_length_is_no_fault_of_ours() -> None:
     """A block with a number that fits no event is refused with the reason, as its frame alone is; one that fits is read."""
     for payload, refused in ((PAYLOADS[5], True), (PAYLOADS[6], False)):
-        frame = Frame("binance", "live", "a", 1, 1, "message", None, payload)
+        frame = Frame("binance", "live", "a", 1, 1_700_000_000_000_000, "message", None, payload)
         (alone,) = Normaliser(all_dialects()).apply([(0, frame)])
         (block,) = Normaliser(all_dialects()).apply_block([0], [[value] for value in frame])
         assert isinstance(alone, RefusedFrame) == refused
