@@ -39,6 +39,11 @@ class Child:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def returncode(self) -> int | None:
+        """How it ended, as subprocess says it; None while it runs or where it was never started."""
+        return self._process.poll() if self._process is not None else None
+
     def start(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         """Start it, after ending what an earlier, killed owner of the same folder left behind."""
         self.end_stale()
@@ -106,6 +111,13 @@ class Child:
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-LAST_LINES:] if self.log.exists() else []
         return f"The end of {self.log}:\n" + "\n".join(f"    {line}" for line in lines)
+
+
+def ending(code: int | None) -> str:
+    """Say how a process ended, by its code as subprocess gives it."""
+    if code is not None and code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with code {code}"
 
 
 def harmless(environment: Mapping[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from local.java import find_java
 from local.kafka import Kafka
 from local.ports import remembered_ports
 from local.registry import Registry
+from local.revival import Revival
 from local.watchdog import Watchdog
 from topology.addresses import Addresses
 from topology.errors import Fatal
@@ -37,6 +38,7 @@ class LocalStack:
         self._cache_dir = (cache_dir or default_cache_dir()).resolve()
         self._progress = progress
         self._watchdog: Watchdog | None = None
+        self._revivals: list[Revival] = []
         self._lock: int | None = None
 
     @property
@@ -67,16 +69,28 @@ class LocalStack:
         except BaseException:  # Ctrl-C too: no server is left running
             self.stop()
             raise
+        self._revivals = [Revival(name, part) for name, part in self.parts.items()]
         self.addresses = Addresses(**{name: part.address for name, part in self.parts.items()})
         temporary = self._address_file.with_suffix(".part")
         temporary.write_text(json.dumps(asdict(self.addresses)))
         temporary.rename(self._address_file)
         return self.addresses
 
+    def lost(self) -> list[str]:
+        """Return the names of the parts that this object started and that do not run now."""
+        return [name for name, part in self.parts.items() if not part.child.is_running]
+
+    def revive(self) -> list[str]:
+        """Start again what this object started and what has ended unasked; return what happened in words. Call it about once a second."""
+        return [words for revival in self._revivals if (words := revival.look())]
+
     def stop(self) -> None:
         """Stop what this object started; a stack it only joined goes on."""
         if self._lock is None:
             return
+        for revival in self._revivals:
+            revival.close()
+        self._revivals = []
         self._address_file.unlink(missing_ok=True)
         with ThreadPoolExecutor(len(PARTS)) as pool:
             for outcome in [pool.submit(part.stop) for part in self.parts.values()]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from local.priority import yield_to_others
+from local.process import ending
 from local.watchdog import Watchdog
 
 FIRST_BACKOFF = 1.0
@@ -103,7 +104,7 @@ class StageProcess:
             wait = min(FIRST_BACKOFF * 2**self._failures, LONGEST_BACKOFF)
             self._failures += 1
             self._again_at = self._clock() + wait
-            return f"{self.name} {_ending(self._process.returncode)}; it starts again in {wait:.0f} s: {self.last_line}"
+            return f"{self.name} {ending(self._process.returncode)}; it starts again in {wait:.0f} s: {self.last_line}"
         if self._clock() < self._again_at:
             return ""
         self.restarts += 1
@@ -132,11 +133,5 @@ class StageProcess:
         finally:
             self._watchdog.forget(self._process.pid)
         if not self._asked:
-            return f"{self.name} was not running: it {_ending(code)}"
-        return f"{self.name} {_ending(code)} when it was asked to stop" if code not in {0, -signal.SIGTERM} else ""
-
-
-def _ending(code: int) -> str:
-    if code < 0:
-        return f"was killed by {signal.Signals(-code).name}"
-    return f"ended with code {code}"
+            return f"{self.name} was not running: it {ending(code)}"
+        return f"{self.name} {ending(code)} when it was asked to stop" if code not in {0, -signal.SIGTERM} else ""

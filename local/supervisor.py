@@ -101,12 +101,19 @@ class Supervisor:
 
     def watch(self) -> None:
         """Start again what has ended unasked, and say so. Call it about once a second."""
+        for words in self._stack.revive() if self._stack is not None else ():
+            self._note(words)
         for process in (*self.processes.values(), *([self._simulator] if self._simulator else [])):
             self._note(process.revive())
 
     def stop(self) -> None:
         """Stop everything in the order of the flow; what is still unread stays in Kafka for the next start."""
         order = list(stages())
+        if self._stack is not None and (lost := self._stack.lost()):
+            self._note(f"{', '.join(lost)} does not run: nothing is waited for, and what is unread is read at the next start")
+            self.hurry = True
+            for process in self.processes.values():
+                process.ask_to_stop()
         for name in order:
             of_stage = [child for child, stage in self.declared.items() if stage.name == name]
             if of_stage and not stages()[name].per_venue:
