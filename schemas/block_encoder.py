@@ -21,6 +21,8 @@ _LONGEST_VARINT = 10
 _FEW = 4
 """A text column with this many times fewer values than rows is encoded once per value."""
 _SHORT = len(LOW) >> 1
+SMALL = 100
+"""Rows of a column below which its numbers are written one by one: numpy's own cost per column is that of so many."""
 _PRESENT = b"\2"
 _LOW_PRESENT = tuple(_PRESENT + one for one in LOW)
 
@@ -93,7 +95,7 @@ def _column(kind: Any) -> Column:
     if logical == "decimal" and head in {b"", _PRESENT}:
         return _decimals(_LOW_PRESENT if head else LOW, one)
     if plain in {"long", "int"}:
-        return lambda values: map(one, values) if head and None in values else varints(values, head)
+        return lambda values: map(one, values) if len(values) < SMALL or (head and None in values) else varints(values, head)
     if not head and plain in {"string", "enum"}:
         return lambda values: _texts(values, one, is_free=plain == "string")
     return lambda values: map(one, values)

@@ -42,6 +42,8 @@ def check(event: str, columns: Columns, *, negative_prices: bool = False) -> Non
     """
     for name, bound, is_list in _bounds(event):
         column = columns[name]
+        if column is None:
+            continue
         rows = column if isinstance(column, list) else [column]
         if is_list:
             rows = list(chain.from_iterable(rows if isinstance(column, list) and (not rows or isinstance(rows[0], list)) else [column]))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.block_encoder import varints
+from schemas.block_encoder import SMALL, varints
 from schemas.catalogue import event, events
 from schemas.codec import Codec
 from schemas.encoder import zigzag
@@ -21,19 +21,22 @@ LONG = st.integers(-(2**63), 2**63 - 1)
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_a_block_is_its_records(name: str, data: st.DataObject) -> None:
-    """For every event, a block of columns, some of them one value for all, is encoded as its records are one by one."""
+    """For every event, a block of columns, some of them one value for all, is encoded as its records are one by one; so is a large one."""
     kind = events()[name]
     count = data.draw(st.integers(1, 6))
+    times = data.draw(st.sampled_from([1, 1, SMALL]))
     columns: dict[str, Any] = {}
     for field in kind.fields:
         values = values_of(field["type"])
         is_array = isinstance(field["type"], dict) and field["type"]["type"] == "array"
         shared = not is_array and data.draw(st.booleans())
-        columns[field["name"]] = data.draw(values) if shared else data.draw(st.lists(values, min_size=count, max_size=count))
-    records = [{name: column[row] if isinstance(column, list) else column for name, column in columns.items()} for row in range(count)]
+        columns[field["name"]] = data.draw(values) if shared else data.draw(st.lists(values, min_size=count, max_size=count)) * times
+    records = [
+        {name: column[row] if isinstance(column, list) else column for name, column in columns.items()} for row in range(count * times)
+    ]
     codec = Codec(kind, 7)
 
-    assert [codec.encode(record) for record in records] == codec.encode_block(columns, count)
+    assert [codec.encode(record) for record in records] == codec.encode_block(columns, count * times)
 
 
 @given(st.lists(LONG, min_size=1), st.sampled_from([b"", b"\2"]))
