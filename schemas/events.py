@@ -143,7 +143,7 @@ class Candle(TypedDict):
     covered_from: int | None
     """Where partial, or incomplete with an end not seen: from here on the interval was seen; microseconds since 1970 UTC."""
     covered_to: int | None
-    """As covered_from: up to here (exclusive) it was seen, null while the candle is open; microseconds since 1970 UTC."""
+    """As covered_from: up to here (exclusive) it was seen. That is the time of its last trade until a trade at or after close_time is known, in an open candle as in a final one; microseconds since 1970 UTC."""
     version: int
     """Twice the offset in the trades topic of the trade that last moved this candle, its state or its completeness, plus one where it is not provisional; the highest version is the truth."""
 
@@ -282,9 +282,9 @@ class Gap(TypedDict):
     channel: str
     """Which stream: trade, book, quote …; frame (our own counter; symbol is then empty); topic (records of a topic; topic, partition and offsets are in gap_id)."""
     from_sequence: int | None
-    """First sequence missing, inclusive; null where the stream has none."""
+    """First sequence missing, inclusive; null where the stream has none, or nobody knows which are missing (of a venue_reset: what the old count had left)."""
     to_sequence: int | None
-    """Last sequence missing, inclusive."""
+    """Last sequence missing, inclusive; null where from_sequence is."""
     from_time: int | None
     """Time of the last event before the hole; microseconds since 1970 UTC."""
     to_time: int | None

@@ -48,5 +48,5 @@ def prove(bar: Bar, seen: Seen) -> Proof:
     if not below and not above:
         return Proof("incomplete", missing) if missing else COMPLETE
     begin = bar.first[0] if below else bar.start
-    end = bar.end if not above else bar.last[0] if bar.final or bar.presumed else None
+    end = bar.last[0] if above else bar.end
     return Proof("incomplete" if missing else "partial", missing, begin, end)

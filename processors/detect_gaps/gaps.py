@@ -50,11 +50,12 @@ def over_at_once(
     *,
     filled: bool = False,
     reason: str,
-    sequence: int | None = None,
 ) -> list[Gap]:
-    """Return a gap that is over when it is found: open, then filled or unfillable. `where` ends its id; `span` are its times."""
+    """Return a gap that is over when it is found: open, then filled or unfillable. `where` ends its id; `span` are its times.
+
+    Which sequences are missing of its stream nobody knows: it names none.
+    """
     gap = _gap(stream, f"{stream.text}|{where}", cause, *span, at, connection_id)
-    gap["from_sequence"] = gap["to_sequence"] = sequence
     ended = gap.copy()
     ended["state"], ended["repair"], ended["version"] = "filled" if filled else "unfillable", reason, certain(at, at)
     return [gap, ended]

@@ -134,8 +134,7 @@ class Stream:
             span,
             began.received_at,
             began.connection_id,
-            reason="the venue began its numbers again",
-            sequence=began.first,
+            reason=f"the venue began its numbers again, with {began.last if began.first is None else began.first}",
         )
 
 

@@ -32,8 +32,8 @@ class BookGaps:
     def __bool__(self) -> bool:
         return bool(self._open)
 
-    def tell(self, delta: BookDelta, cause: Cause, since: int | None, why: str, first: int | None = None) -> list[Gap]:
-        """Open a gap that ends at a delta; `since` is the time of the last one after which the book was right, `first` an id."""
+    def tell(self, delta: BookDelta, cause: Cause, since: int | None, why: str) -> list[Gap]:
+        """Open a gap that ends at a delta; `since` is the time of the last one after which the book was right."""
         where = f"{delta['connection_id']}|{delta['connection_sequence']}"
         gap = Gap(
             venue=delta["venue"],
@@ -41,8 +41,8 @@ class BookGaps:
             origin=delta["origin"],
             gap_id=f"{delta['venue']}|{delta['symbol']}|book|{cause}|{where}",
             channel="book",
-            from_sequence=first,
-            to_sequence=first,
+            from_sequence=None,
+            to_sequence=None,
             from_time=since,
             to_time=time_of(delta),
             cause=cause,

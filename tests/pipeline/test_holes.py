@@ -207,6 +207,6 @@ async def test_our_own_losses_and_a_venue_that_begins_again(fed_by_hand: Pipelin
     await fed_by_hand.until(lambda: len(found()) == 3, "three gaps are told")
     assert found() == [
         ("frame", "ours", "unfillable", 3, 4),
-        ("trade", "venue_reset", "unfillable", 1, 1),
         ("trade", "ours", "closed", 3, 8),
+        ("trade", "venue_reset", "unfillable", None, None),
     ]

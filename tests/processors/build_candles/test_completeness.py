@@ -46,6 +46,16 @@ def test_a_candle_whose_beginning_was_not_seen_is_partial() -> None:
     assert proof(second) == ("complete", 0, None, None)
 
 
+def test_an_open_candle_says_up_to_where_it_was_seen() -> None:
+    """It is partial up to its last trade; a late one, told when the next interval's first is known, shows that it was seen to its end."""
+    builder, made = Builder(writer_of, SETTINGS), list[dict[str, Any]]()
+    for number, one in enumerate((at(7, 45), at(8, 50), at(10, 60.5), at(9, 55))):
+        made += builder.apply(block([one], number), START + number * SECOND).candles
+    minute = [one for one in made if (one["interval"], one["open_time"]) == ("1m", START + OPEN)]
+    assert {one["state"] for one in minute} == {"provisional"}
+    assert [proof(one) for one in minute] == [("partial", 0, 45 * SECOND, seen_to) for seen_to in (45 * SECOND, 50 * SECOND, MINUTE)]
+
+
 def test_trades_fetched_later_complete_it() -> None:
     """The trades before are revisions as far as they are its own; the last one before the interval completes it, as no revision."""
     prints = [at(7, 45), at(8, 61), at(9, 130), at(6, 20, origin="rest"), at(5, -1, origin="rest")]

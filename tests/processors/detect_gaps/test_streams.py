@@ -108,7 +108,7 @@ def test_numbers_begun_again_are_a_reset(connection: str) -> None:
     made += feed(one, *(seen(n, (5 + n) * SECOND, connection) for n in (1, 2, 3, 10)))
     made += one.tick(HOUR, NOBODY)
 
-    assert told(made) == [(1, 1, "venue_reset", "open"), (1, 1, "venue_reset", "unfillable"), (4, 9, "wire", "open")]
+    assert told(made) == [(None, None, "venue_reset", "open"), (None, None, "venue_reset", "unfillable"), (4, 9, "wire", "open")]
     assert feed(one, seen(903, HOUR, "old", time=9)) == []
 
 
@@ -120,8 +120,8 @@ def test_one_wrong_time_hides_neither_a_reset_nor_a_loss(ahead: int) -> None:
     made += feed(one, *(seen(n, (20 + n) * SECOND) for n in range(1, 600) if n not in {11, 12, 501}))
 
     assert told(made) == [
-        (1, 1, "venue_reset", "open"),
-        (1, 1, "venue_reset", "unfillable"),
+        (None, None, "venue_reset", "open"),
+        (None, None, "venue_reset", "unfillable"),
         (11, 12, "wire", "open"),
         (501, 501, "wire", "open"),
     ]
@@ -136,6 +136,16 @@ def test_a_gap_is_never_asked_for_since_a_time_that_cannot_be(off: int) -> None:
 
     (gap,) = feed(one, seen(9, begin + 4 * SECOND, time=begin + off), seen(10, begin + 5 * SECOND))
     assert (gap["from_time"], gap["to_time"]) == (begin + 3 * SECOND, begin + 4 * SECOND)
+
+
+def test_a_reset_names_no_trade_that_is_there() -> None:
+    """Nobody knows which numbers the old count had left: none is named as missing; where the new one begins is said in words."""
+    one = streams()
+    made = feed(one, seen(900, SECOND), seen(17, 70 * SECOND), seen(18, 71 * SECOND))
+
+    assert [(gap["from_sequence"], gap["to_sequence"], gap["state"]) for gap in made] == [(None, None, "open"), (None, None, "unfillable")]
+    assert made[-1]["repair"] == "the venue began its numbers again, with 17"
+    assert made[0]["gap_id"] == made[1]["gap_id"] == f"v|S|trade|reset|17|{70 * SECOND}"
 
 
 def test_a_reset_spans_no_time_that_cannot_be() -> None:
@@ -162,11 +172,11 @@ def test_a_hole_of_the_old_count_ends_with_it_and_is_not_mixed_up_with_the_new()
 
     assert [(gap["from_sequence"], gap["to_sequence"], gap["cause"], gap["state"]) for gap in ledger(made).values()] == [
         (2, 3, "wire", "closed"),
-        (1, 1, "venue_reset", "unfillable"),
+        (None, None, "venue_reset", "unfillable"),
         (3, 4, "wire", "open"),
     ]
     again = feed(one, seen(1, 30 * SECOND), seen(2, 31 * SECOND), *one_by_one(3, 32 * SECOND))
-    assert told(again)[-2:] == [(1, 1, "venue_reset", "open"), (1, 1, "venue_reset", "unfillable")]
+    assert told(again)[-2:] == [(None, None, "venue_reset", "open"), (None, None, "venue_reset", "unfillable")]
     assert not {gap["gap_id"] for gap in again if gap["cause"] == "venue_reset"} & {gap["gap_id"] for gap in made}
 
 

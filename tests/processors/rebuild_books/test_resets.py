@@ -26,6 +26,10 @@ def test_update_ids_that_begin_again_are_told_and_the_book_follows(snapshot_firs
     late = feed(one, delta(3, [(10, 3)], [], sequence=(1002, 1002), received_at=later + 99, time=3))
 
     assert gaps(made) == [("venue_reset", "open"), ("venue_reset", "filled")]
+    told = [record for name, record in made if name == "gap"]
+    assert {(gap["from_sequence"], gap["to_sequence"]) for gap in told} == {(None, None)}  # nobody knows what the old count had left
+    began = 60 if snapshot_first else 58
+    assert told[0]["repair"] == f"the venue began its update ids again, with {began}"
     assert gaps(late) == []
     assert (state_of(one), one.last_sequence, best(one)[0]) == ("live", 64, [(20, 64)])
 
