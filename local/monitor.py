@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from local.health_pages import failing, page, pages_of, readiness
 from local.readings import FaultReading, Reading, StageReading, VenueReading
 from local.stage_process import StageProcess
-from local.tallies import Tally, by_label, matching, parse, quantile, total
+from local.tallies import Tally, by_label, matching, parse, positions, quantile, total
 from schemas.catalogue import event
 from topology.clickhouse import Questions
 from topology.errors import Fatal, Retry
 from topology.flow import Stage
-from topology.lag import Offsets
+from topology.lag import Offsets, Place
 from topology.settings import Settings
 from topology.topics import all_topics
 
@@ -23,7 +23,7 @@ LAG_SECONDS = 2.0
 ROWS_SECONDS = 5.0
 LATENCY = "tidewire_latency_seconds"
 IN, OUT, REFUSED = "tidewire_events_in_total", "tidewire_events_out_total", "tidewire_dead_letters_total"
-FAULTS = "tidewire_faults_total"
+FAULTS, POSITION = "tidewire_faults_total", "tidewire_position"
 
 
 def topics_of(names: tuple[str, ...]) -> list[str]:
@@ -109,6 +109,12 @@ class Monitor:
             found[place[0]] += end - self._before.get(place, 0)
         return found
 
+    def unread(self, name: str) -> int:
+        """Return how many messages a stage has still to read, asked just now. Raises Retry where the broker does not say."""
+        with self._reading:
+            self._scrape(self._clock())
+            return self._lag(name)
+
     def samples(self, name: str) -> Tally:
         """Return what a child's metrics have said."""
         return self._tallies.setdefault(name, Tally())
@@ -130,8 +136,14 @@ class Monitor:
         wanted = {name: stage for name, stage in self._declared.items() if not stage.per_venue}
         topics = {topic for stage in wanted.values() for topic in topics_of(stage.reads)}
         ends = self.offsets.ends(self.offsets.partitions(topics))
-        for name, stage in wanted.items():
-            self._lags[name] = self.offsets.lag(stage.consumer_group, topics_of(stage.reads), ends)
+        for name in wanted:
+            self._lags[name] = self._lag(name, ends)
+
+    def _lag(self, name: str, ends: Mapping[Place, int] | None = None) -> int:
+        """Return what a stage has not read. What a process has read but not acknowledged is read no more once it has ended."""
+        stage = self._declared[name]
+        read = positions(self.samples(name).all, POSITION) if self._processes[name].pid is not None else None
+        return self.offsets.lag(stage.consumer_group, topics_of(stage.reads), ends, read)
 
     def _read_rows(self, time: float) -> None:
         if self._questions is None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from local import LocalStack
 from local.market import Market, live, simulated, simulator_bases, simulator_venues, wanted
-from local.monitor import Monitor, topics_of
+from local.monitor import Monitor
 from local.priority import PATIENT
 from local.reachability import unreachable
 from local.simulator_process import SimulatorProcess
@@ -241,12 +241,11 @@ class Supervisor:
         self._say(f"not ready after {SECONDS_TO_BE_READY:.0f} s, going on: {', '.join(late)}")
 
     def _await_drained(self, name: str) -> None:
-        """Wait until a stage has acknowledged everything it reads; bounded, and not at all in a hurry."""
-        stage = stages()[name]
-        topics, deadline, said = topics_of(stage.reads), time.monotonic() + SECONDS_TO_DRAIN, False
+        """Wait until a stage has read everything; bounded, and not at all in a hurry. What it has read it keeps when asked to stop."""
+        deadline, said = time.monotonic() + SECONDS_TO_DRAIN, False
         while self.processes[name].pid is not None and not self.hurry:
             try:
-                lag = self.monitor.offsets.lag(stage.consumer_group, topics)
+                lag = self.monitor.unread(name)
             except Retry as error:
                 self._note(f"{name}: its lag is unknown: {error}")
                 return

@@ -51,6 +51,11 @@ def by_label(samples: Mapping[Key, float], name: str, label: str) -> dict[str, i
     return found
 
 
+def positions(samples: Mapping[Key, float], name: str) -> dict[tuple[str, int], int]:
+    """Return the samples of a name by their topic and partition."""
+    return {(labels["topic"], int(labels["partition"])): int(value) for labels, value in matching(samples, name)}
+
+
 def added(many: Iterable[Mapping[Key, float]]) -> Samples:
     """Return samples summed key by key."""
     result: Samples = {}

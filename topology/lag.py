@@ -1,4 +1,7 @@
-"""How much of what a stage reads it has not yet acknowledged, by consumer group.
+"""How much of what a stage reads it has not yet read, by consumer group.
+
+A group acknowledges in checkpoints, so what it has acknowledged may be seconds behind what it has read; where its workers say their
+positions (`tidewire_position`), those count. Where none does, what is not acknowledged counts as unread.
 
 Asked of consumers that never join: the admin client's list_consumer_group_offsets ends the whole process (a segmentation
 fault) where the broker does not answer, and its list_offsets leaks (confluent-kafka-python #1982, #1901).
@@ -87,14 +90,17 @@ class Offsets:
         except KafkaException as error:
             raise Retry(f"the broker did not take the offsets of {group}: {error.args[0].str()}") from error
 
-    def lag(self, group: str, topics: Iterable[str], ends: Mapping[Place, int] | None = None) -> int:
-        """Return how many messages of the topics a group has not acknowledged."""
+    def lag(
+        self, group: str, topics: Iterable[str], ends: Mapping[Place, int] | None = None, positions: Mapping[Place, int] | None = None
+    ) -> int:
+        """Return how many messages of the topics a group has not acknowledged, and not read as far as `positions` say."""
         wanted = set(topics)
         last = {place: end for place, end in (ends or self.ends(self.partitions(wanted))).items() if place[0] in wanted}
         done = self.committed(group, last)
         never = [place for place in last if place not in done]
         done |= self.begins(never) if never else {}
-        return sum(max(0, end - done[place]) for place, end in last.items())
+        read = positions or {}
+        return sum(max(0, end - max(done[place], read.get(place, 0))) for place, end in last.items())
 
 
 def _offsets(answer: Iterable[TopicPartition]) -> dict[Place, int]:

@@ -8,6 +8,11 @@ events_in = Counter("tidewire_events_in", "Messages a stage has read, by topic."
 events_out = Counter(
     "tidewire_events_out", "Messages a stage has published, or rows it has inserted, by topic or table.", ["stage", "topic"]
 )
+position = Gauge(
+    "tidewire_position",
+    "Offset after the last message a processor has read and worked on, by topic and partition; it is acknowledged at the next checkpoint.",
+    ["stage", "topic", "partition"],
+)
 dead_letters = Counter("tidewire_dead_letters", "Messages a stage has refused, by the topic they came from.", ["stage", "topic"])
 faults = Counter("tidewire_faults", "Messages on which our own code failed; all else went on. Alert on any.", ["stage", "venue", "event"])
 control_frames = Counter("tidewire_control_frames", "Frames that hold no event (acknowledgements, heartbeats).", ["venue"])

@@ -152,6 +152,7 @@ class Stage:
                 await self._begin_again(place, held, error, suspect=batch.end)
                 return
             held.end = batch.end
+        metrics.position.labels(self.name, *place).set(held.end)
         self.output.watch(len(batch), batch.topic)
         held.events.append(event)
         self._counts[batch.topic].inc(len(batch))
@@ -175,6 +176,7 @@ class Stage:
         self.log.warning("A partition begins again from its last checkpoint: its work failed.", place=str(place), reason=reason_of(error))
         epoch = self._consumer.new_epoch()
         self._held.pop(place, None)
+        metrics.position.remove(self.name, *place)
         self._least[place] = epoch
         self._logs.read_again(place, held.reading, epoch)
         self._suspects[place] = max(suspect, self._suspects.get(place, 0))
@@ -283,6 +285,8 @@ class Stage:
         Faust calls it on the event loop when partitions are revoked, with the flow stopped; it must not wait for a batch.
         """
         await self.checkpoint()
+        for place in self._held:
+            metrics.position.remove(self.name, *place)
         for known in (self._held, self._least, self._suspects):
             known.clear()
         self._logs.clear()

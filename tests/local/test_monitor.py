@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from dialects.catalogue import all_dialects
@@ -14,7 +15,7 @@ from tests.sinks.market import trade
 from topology.faults import RED_FOR, Faults
 from topology.flow import stages
 from topology.health import Health
-from topology.metrics import events_in
+from topology.metrics import events_in, position
 from topology.settings import ClickHouse, Kafka, Settings
 
 
@@ -50,6 +51,31 @@ def test_what_is_read_of_a_run(filled: Settings, tmp_path: Path) -> None:
         published = monitor.published()
         assert (published["trades"], published["candles"]) == (3, 0)
     finally:
+        monitor.close()
+        watchdog.close()
+
+
+def test_what_a_running_stage_has_read_is_no_lag(filled: Settings, tmp_path: Path) -> None:
+    """What it has not yet acknowledged counts as read while its process runs, and as unread once that has ended."""
+    settings, watchdog = filled.model_copy(update={"state_dir": tmp_path}), Watchdog()
+    stage = replace(stages()["build_candles"], group="nobody-has-acknowledged-anything")
+    processes = {"build_candles": Ourselves("build_candles", [], {}, tmp_path, watchdog)}
+    monitor = Monitor(settings, processes, {"build_candles": stage}, {}, lambda: 7.0)
+    (topic,) = topics_of(stage.reads)
+    ends = monitor.offsets.ends(monitor.offsets.partitions([topic]))
+    left = monitor.offsets.lag(stage.consumer_group, [topic])
+    try:
+        with Health(settings, "build_candles"):
+            assert left >= 3
+            assert monitor.read(everything=True).stages["build_candles"].lag == left
+            for place, end in ends.items():
+                position.labels("build_candles", *place).set(end)
+            assert monitor.read(everything=True).stages["build_candles"].lag == monitor.unread("build_candles") == 0
+        processes["build_candles"] = StageProcess("build_candles", [], {}, tmp_path, watchdog)
+        assert monitor.read(everything=True).stages["build_candles"].lag == left
+    finally:
+        for place in ends:
+            position.remove("build_candles", *place)
         monitor.close()
         watchdog.close()
 

@@ -172,7 +172,7 @@ def test_a_broker_that_is_nowhere_is_fatal_at_start(kafka: Kafka) -> None:
 
 
 def test_offsets_are_committed_by_hand(kafka: Kafka, publisher: Publisher, topic: str, reader: Consumer) -> None:
-    """What is read is not acknowledged by reading it; lag is what is left, also for a group that never was."""
+    """What is read is not acknowledged by reading it; lag is what is left, also for a group that never was, less what is said to be read."""
     publisher.publish_many((topic, b"%d" % number, b"") for number in range(40))
     publisher.flush()
     offsets = Offsets(kafka, PATIENCE)
@@ -184,6 +184,8 @@ def test_offsets_are_committed_by_hand(kafka: Kafka, publisher: Publisher, topic
     reader.commit(message=first[-1], asynchronous=False)
     assert offsets.lag(group, [topic]) == 40 - len(first)
     assert offsets.committed(group, [(topic, first[0].partition())]) == {(topic, first[0].partition()): len(first)}
+    read_to = {(topic, first[0].partition()): 0, (topic, next(one.partition() for one in messages if one not in first)): 1, ("other", 0): 9}
+    assert offsets.lag(group, [topic], positions=read_to) == 40 - len(first) - 1
     assert offsets.lag(f"{topic}-nobody", [topic]) == 40
     offsets.close()
 

@@ -36,6 +36,22 @@ async def test_time_passes_for_a_partition_that_stays_quiet(laboratory: Laborato
     assert laboratory.broker.ends(laboratory.changelog, 1) == {0: written}
 
 
+async def test_what_is_read_is_told_before_it_is_acknowledged(laboratory: Laboratory) -> None:
+    """Between two checkpoints the position says what has been worked on; asked to stop, the stage acknowledges just that at once."""
+    labels = {"stage": laboratory.name, "topic": laboratory.topic, "partition": "0"}
+    laboratory.fill(1, 2, 3)
+    async with laboratory.running(checkpoint_seconds=600):
+        await until(lambda: REGISTRY.get_sample_value("tidewire_position", labels) == 3)
+        assert not laboratory.committed(3)
+    assert laboratory.committed(3)
+    async with laboratory.running(checkpoint_seconds=600):
+        laboratory.watched.bad = {4}
+        laboratory.fill(4, 5)
+        await until(lambda: REGISTRY.get_sample_value("tidewire_position", labels) == 5)  # though the work on one of them failed
+        await laboratory.stage._give_up()
+        assert REGISTRY.get_sample_value("tidewire_position", labels) is None  # of a partition that is another's
+
+
 @pytest.mark.parametrize("bad", [{0}, {57}, {99}, {3, 4, 50, 99}], ids=lambda bad: str(sorted(bad)))
 async def test_a_bug_in_one_record_stays_with_it(laboratory: Laboratory, bad: set[int]) -> None:
     """Whatever record the work fails on becomes a dead letter; all others are in its state once, and those after it come as ever."""
