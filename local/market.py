@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Literal
 
 from dialects.catalogue import all_dialects
 from dialects.contract import Stream
-from dialects.symbols import bases, spell
-from simulator.catalogue import all_venues
+from dialects.symbols import bases, spell, split
+from simulator.catalogue import all_venues, instruments
+from simulator.instruments import PRICES
 from topology.errors import Fatal
 from topology.settings import Settings, Venue
 
@@ -30,8 +32,10 @@ class Market:
 def wanted(settings: Settings, symbols: Sequence[str] = (), venues: Sequence[str] = ()) -> dict[str, Venue]:
     """Return the venues named by `venues`, else by the settings, else those that say `by_default`; `symbols` in each venue's spelling.
 
-    Raises Fatal where a name is that of no dialect.
+    Raises Fatal where a name is that of no dialect, or a symbol has no letters. Whether a venue has a symbol is not asked here.
     """
+    if nameless := [symbol for symbol in symbols if not split(symbol)[0].strip()]:
+        raise Fatal(f"no market is called {', '.join(map(repr, nameless))}: name a base, or base and quote (--symbols BTC,ETH/USDT)")
     known = all_dialects()
     names = list(venues or settings.venues) or [name for name, dialect in known.items() if dialect.by_default]
     unknown = [name for name in (*settings.venues, *venues) if name not in known]
@@ -54,6 +58,35 @@ def live(venues: Mapping[str, Venue], reasons: Mapping[str, str]) -> Market | No
     # A venue whose address is set may itself be a simulator, and then says so.
     origin: Literal["live", "simulated"] = "live" if any(venue.origin == "live" for venue in reached.values()) else "simulated"
     return Market(origin, reached, unreachable={name: reason for name, reason in reasons.items() if reason})
+
+
+def listed(venues: Mapping[str, Venue]) -> tuple[dict[str, Venue], dict[str, str]]:
+    """Return the venues with those of their symbols that the simulated market lists, and by venue, in words, which it does not list.
+
+    A venue of which no symbol is left is not among them. Raises Fatal where a symbol's market is listed by none of the venues: the
+    simulator would trade any name it is given, and what nobody trades must not be made up.
+    """
+    lists = {name: tuple(each.wire_symbol for each in instruments((name,), PRICES)) for name in venues if name in all_venues()}
+    asked = {name: venue.symbols or all_dialects()[name].default_symbols for name, venue in venues.items() if name in lists}
+    carried = {split(symbol) for name, symbols in asked.items() for symbol in symbols if symbol in lists[name]}
+    unlisted = {name: missing for name, symbols in asked.items() if (missing := [one for one in symbols if one not in lists[name]])}
+    if nowhere := [(name, symbol) for name, missing in unlisted.items() for symbol in missing if split(symbol) not in carried]:
+        near = [f"{one} ({name})" for name, symbol in nowhere for one in _near(symbol, lists[name])]
+        others = f"near: {', '.join(dict.fromkeys(near))}" if near else f"it trades {', '.join(PRICES)}"
+        names = ", ".join(f"{symbol} ({name})" for name, symbol in nowhere)
+        raise Fatal(f"the simulated market has no {names}; {others}. Name others with --symbols, or in the settings (venues.NAME.symbols)")
+    left = dict(venues)
+    for name, missing in unlisted.items():
+        left[name] = venues[name].model_copy(update={"symbols": tuple(one for one in asked[name] if one not in missing)})
+        if not left[name].symbols:
+            del left[name]
+    return left, {name: f"the simulated market lists no {', '.join(missing)} here" for name, missing in unlisted.items()}
+
+
+def _near(symbol: str, known: Sequence[str]) -> list[str]:
+    """Return the symbols whose base is this one's, or nearly so."""
+    alike = get_close_matches(split(symbol)[0], bases(known))
+    return [one for one in known if split(one)[0] in alike]
 
 
 def simulated(venues: Mapping[str, Venue], addresses: Mapping[str, str], reasons: Mapping[str, str]) -> Market:

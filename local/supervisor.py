@@ -11,11 +11,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from local import LocalStack
-from local.market import Market, live, simulated, simulator_bases, simulator_venues, wanted
+from local.market import Market, listed, live, simulated, simulator_bases, simulator_venues, wanted
 from local.monitor import Monitor
 from local.priority import PATIENT
 from local.reachability import unreachable
@@ -84,7 +84,9 @@ class Supervisor:
     def start(self) -> None:
         """Start everything; Fatal, with nothing left running, where it can't be."""
         chosen = self._chosen()
-        wanted(self.settings, self.options.symbols, self.options.venues)  # what it refuses is told before anything is started
+        venues = wanted(self.settings, self.options.symbols, self.options.venues)  # what it refuses is told before anything is started
+        if self.options.simulated:
+            listed(venues)
         self._begin_state()
         try:
             self._start_servers()
@@ -192,12 +194,16 @@ class Supervisor:
             self._say(f"{name}: {'unreachable: ' + reason if reason else 'reached'}")
         if found is None:
             self._say("going on with the simulator: every event is labelled `simulated`")
+            venues, unlisted = listed(venues)
+            for name, reason in unlisted.items():
+                self._say(f"{name}: {reason}")
             self._simulator = SimulatorProcess(
                 simulator_bases(venues), self.options.rate, self.logs, self._watched(), simulator_venues(venues)
             )
             served = self._simulator.serve(SECONDS_TO_BE_READY)
             self.simulator = served.get("control", "")
             found = simulated(venues, served, reasons)
+            found = replace(found, left_out={**found.left_out, **{name: why for name, why in unlisted.items() if name not in venues}})
         self.market = found
         self.settings = self.settings.model_copy(update={"venues": dict(found.venues)})
 

@@ -97,6 +97,8 @@ def test_without_a_stack_it_says_how_to_start_one(tidewire: Tidewire, arguments:
         (("run", "producers", "mtgox"), f"tidewire run producers VENUE, of {', '.join(all_dialects())}"),
         (("run", "normalise", "binance"), "leave 'binance' out"),
         (("up", "--stages", "normalize", "--plain"), f"no stage is called normalize; there are {', '.join(stages())}"),
+        (("up", "--simulated", "--symbols", "NOPE", "--plain"), "the simulated market has no NOPEUSDT (binance), "),
+        (("up", "--symbols", "///", "--plain"), "no market is called '///'"),
         (("record", "mtgox", "--out", "x"), f"no dialect speaks 'mtgox'; there are {', '.join(all_dialects())}"),
     ],
     ids=lambda one: one if isinstance(one, str) else " ".join(one),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dialects.catalogue import all_dialects
-from local.market import live, simulated, simulator_bases, simulator_venues, wanted
+from local.market import listed, live, simulated, simulator_bases, simulator_venues, wanted
 from local.reachability import unreachable
 from local.simulator_process import SimulatorProcess
 from local.watchdog import Watchdog
@@ -127,6 +127,45 @@ def test_symbols_are_spelled_as_each_venue_does() -> None:
     assert simulator_bases(found) == ("SOL", "ETH")
     with pytest.raises(Fatal, match="no dialect speaks mtgox"):
         wanted(Settings(venues={"mtgox": Venue()}))
+
+
+@pytest.mark.parametrize(
+    ("symbols", "words"),
+    [
+        (("NOPE",), "has no NOPEUSDT (binance), NOPE/USD (kraken); it trades BTC, ETH, "),
+        (("BTC", "ETHH"), "has no ETHHUSDT (binance), ETHH/USD (kraken); near: ETHUSDT (binance), ETH/USD (kraken)."),
+        (("ETH/EUR",), "has no ETHEUR (binance), ETH/EUR (kraken); near: ETHUSDT (binance), ETH/USD (kraken)."),
+    ],
+)
+def test_a_market_that_nobody_lists_is_refused(symbols: tuple[str, ...], words: str) -> None:
+    """The simulator makes up no market for a name that it does not know: it says which it trades, or which are near."""
+    with pytest.raises(Fatal) as caught:
+        listed(wanted(Settings(), symbols, ("binance", "kraken")))
+    assert words in str(caught.value)
+    with pytest.raises(Fatal, match="the simulated market has no XBT/USD"):
+        listed({"kraken": Venue(symbols=("BTC/USD", "XBT/USD"))})
+
+
+def test_what_a_venue_does_not_list_is_left_out_of_it() -> None:
+    """A market that another venue lists is asked of that one alone; a venue of which nothing is left is not carried. Both are told."""
+    venues, unlisted = listed(wanted(Settings(), ("BTCUSDT", "ETH"), ("binance", "kraken")))
+    assert (venues["binance"].symbols, venues["kraken"].symbols) == (("BTCUSDT", "ETHUSDT"), ("ETH/USD",))
+    assert unlisted == {"kraken": "the simulated market lists no BTC/USDT here"}
+    assert list(listed(wanted(Settings(), ("BTCUSDT",), ("binance", "kraken")))[0]) == ["binance"]
+
+
+def test_every_venue_lists_its_own_symbols() -> None:
+    """The symbols that a run asks for where none is named are in the simulated market, at every venue."""
+    everything = wanted(Settings(), venues=tuple(all_dialects()))
+    assert listed(everything) == (everything, {})
+    assert listed({"mtgox": Venue(symbols=("BTC",))}) == ({"mtgox": Venue(symbols=("BTC",))}, {})  # not simulated: said elsewhere
+
+
+@pytest.mark.parametrize("symbol", ["/", "///", "-USD", " "])
+def test_a_symbol_without_a_base_is_refused(symbol: str) -> None:
+    """Such a name is no market at any venue."""
+    with pytest.raises(Fatal, match="no market is called"):
+        wanted(Settings(), ("BTC", symbol))
 
 
 def test_a_venue_is_recorded_directly(served: dict[str, str], tidewire: Tidewire, tmp_path: Path) -> None:
