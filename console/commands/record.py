@@ -7,11 +7,13 @@ kind, request and payload (text; what is not UTF-8 as `payload_base64`).
 import asyncio
 import base64
 import json
+import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import aiohttp
 
@@ -50,15 +52,55 @@ def head(venue: str, source: str, origin: str) -> Line:
     return {"venue": venue, "source": source, "recorded": recorded, "origin": origin, "licence": "own recording"}
 
 
-def write(path: Path, first: Line, lines: Iterator[Line]) -> int:
-    """Write a recording as its frames come; return how many there were."""
-    count = 0
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps(first, ensure_ascii=False) + "\n")
+def check(path: Path, *, overwrite: bool) -> None:
+    """Look whether a recording can be written there, before anything is recorded; Fatal says what is in the way."""
+    if path.is_symlink():
+        raise Fatal(f"{path} is a link, and a recording follows none: name the file itself (--out)")
+    if path.is_dir():
+        raise Fatal(f"{path} is a folder: name a file in it (--out {path / 'frames.jsonl'})")
+    if not path.parent.is_dir():
+        raise Fatal(f"there is no folder {path.parent}: make it, or name a file in another (--out)")
+    if path.exists() and not path.is_file():
+        raise Fatal(f"{path} is no plain file: name another (--out)")
+    if path.exists() and not overwrite:
+        raise Fatal(f"{path} is there already: name another file (--out), or add --overwrite")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise Fatal(f"{path} can't be written by this user: name another file (--out)")
+
+
+def write(path: Path, first: Line, lines: Iterator[Line], *, overwrite: bool = False) -> int:
+    """Write a recording as its frames come; return how many there were. There is no file, or the one before, until the first has come.
+
+    Raises Fatal where it can't be written; what was written before stays.
+    """
+    count, file = 0, None
+    try:
         for line in lines:
-            file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+            with _written(path):
+                if file is None:
+                    file = _opened(path, overwrite=overwrite)
+                    file.write(json.dumps(first, ensure_ascii=False) + "\n")
+                file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
             count += 1
+    finally:
+        if file is not None:
+            with _written(path):
+                file.close()
     return count
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Fatal(f"{path} could not be written: {error.strerror or error}") from error
+
+
+def _opened(path: Path, *, overwrite: bool) -> TextIO:
+    """Open a file of which `check` has said that it can be written; what was put there meanwhile is neither followed nor emptied."""
+    how = os.O_TRUNC if overwrite and path.exists() else os.O_EXCL
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | how, 0o666), "w", encoding="utf-8", newline="\n")  # noqa: PTH123 - of a descriptor
 
 
 def from_kafka(settings: Settings, venue: str, seconds: float) -> Iterator[Line]:
@@ -125,14 +167,15 @@ async def _ping(session: Session, every: float, socket: aiohttp.ClientWebSocketR
         await socket.send_str(ping.decode())
 
 
-def record(settings: Settings, venue: str, out: Path, seconds: float, *, direct: bool) -> int:
+def record(settings: Settings, venue: str, out: Path, seconds: float, *, direct: bool, overwrite: bool = False) -> int:
     """Record a venue for a while; return how many frames there were. Raises Fatal or Retry."""
     dialect = find(venue)
+    check(out, overwrite=overwrite)
     own = settings.venues.get(venue, Venue())
     if direct:
         address = own.websocket or dialect.production.websocket
         first = head(venue, f"{venue}, {address}: all channels of its symbols on one connection", own.origin)
-        return write(out, first, from_venue(dialect, own, seconds))
+        return write(out, first, from_venue(dialect, own, seconds), overwrite=overwrite)
     located_settings = located(settings, "kafka", "registry")
     source = f"{venue}, topic raw.{venue} of {located_settings.kafka.brokers}"
-    return write(out, head(venue, source, "as its frames say"), from_kafka(located_settings, venue, seconds))
+    return write(out, head(venue, source, "as its frames say"), from_kafka(located_settings, venue, seconds), overwrite=overwrite)

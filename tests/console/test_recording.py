@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -15,8 +16,9 @@ from console.commands.record import Line, frame_line, from_venue, head, listen, 
 from dialects.contract import Limits
 from dialects.kraken.dialect import Kraken
 from simulator.server import Simulator, SimulatorSettings
+from tests.command_line import Tidewire
 from tests.dialects.recorded import read_excerpt
-from topology.errors import Retry
+from topology.errors import Fatal, Retry
 from topology.settings import Venue
 
 
@@ -28,7 +30,10 @@ class Pinging(Kraken):
 
 
 @example(payloads=["a\u2028b\x85c\x1cd\r".encode()], venue="binance")
-@given(payloads=st.lists(st.binary() | st.text().map(str.encode), max_size=5), venue=st.sampled_from(["binance", "binance_futures"]))
+@given(
+    payloads=st.lists(st.binary() | st.text().map(str.encode), min_size=1, max_size=5),
+    venue=st.sampled_from(["binance", "binance_futures"]),
+)
 def test_any_bytes_come_back(tmp_path_factory: pytest.TempPathFactory, payloads: list[bytes], venue: str) -> None:
     """Whatever was recorded, text or not, is read as the same bytes, times, kinds and requests, of exactly the venue it is of."""
     path = tmp_path_factory.mktemp("recording") / "any_name.jsonl"
@@ -51,6 +56,72 @@ async def test_a_venue_that_wants_pings_gets_them() -> None:
             assert not recording.done()
             await asyncio.sleep(0.02)
         recording.cancel()
+
+
+NOWHERE = json.dumps({"kraken": {"websocket": "ws://127.0.0.1:1"}})
+DIRECTLY = ("record", "kraken", "--direct", "--seconds", "5", "--out")
+ONE = [frame_line(17, "message", None, b"one")]
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        ("folder", "is a folder: name a file in it (--out "),
+        ("no/such/folder.jsonl", "there is no folder no/such: make it, or name a file in another (--out)"),
+        ("kept.jsonl", "is there already: name another file (--out), or add --overwrite"),
+        ("link.jsonl", "is a link, and a recording follows none: name the file itself (--out)"),
+        ("dangling.jsonl", "is a link, and a recording follows none: name the file itself (--out)"),
+        ("pipe", "is no plain file: name another (--out)"),
+    ],
+)
+@pytest.mark.parametrize("overwrite", [(), ("--overwrite",)], ids=["", "overwrite"])
+def test_what_is_in_the_way_is_told_before_anything_is_recorded(
+    tidewire: Tidewire, tmp_path: Path, out: str, words: str, overwrite: tuple[str, ...]
+) -> None:
+    """A folder, a missing one, a link, a pipe, a file that is there: one line says which and what to do, and nothing is touched."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "kept.jsonl").write_text("kept")
+    (tmp_path / "link.jsonl").symlink_to("kept.jsonl")
+    (tmp_path / "dangling.jsonl").symlink_to("elsewhere.jsonl")
+    os.mkfifo(tmp_path / "pipe")
+    before = sorted(tmp_path.rglob("*"))
+    said = tidewire(*DIRECTLY, out, *overwrite, VENUES=NOWHERE)
+    assert said.code == 1
+    assert (words if not (overwrite and out == "kept.jsonl") else "kraken can't be reached") in said.error
+    assert said.error.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "kept.jsonl").read_text() == "kept"
+
+
+def test_where_nothing_came_nothing_is_left_behind(tidewire: Tidewire, tmp_path: Path) -> None:
+    """A recording that failed before its first frame makes no file."""
+    said = tidewire(*DIRECTLY, "new.jsonl", VENUES=NOWHERE)
+    assert said.code == 1
+    assert said.error.startswith("tidewire: kraken can't be reached")
+    assert not (tmp_path / "new.jsonl").exists()
+    assert write(tmp_path / "none.jsonl", {}, iter(())) == 0
+    assert not (tmp_path / "none.jsonl").exists()
+
+
+def test_a_file_is_replaced_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    """With a frame in hand the file of before is replaced where that was asked for; what somebody put there meanwhile is not."""
+    out = tmp_path / "frames.jsonl"
+    assert write(out, {"first": 1}, iter(ONE)) == 1
+    written = out.read_text()
+    with pytest.raises(Fatal, match=r"frames\.jsonl could not be written: File exists"):
+        write(out, {"first": 2}, iter(ONE))
+    assert out.read_text() == written
+    assert write(out, {"first": 2}, iter(ONE), overwrite=True) == 1
+    assert out.read_text() == written.replace("1", "2", 1)
+    (tmp_path / "link.jsonl").symlink_to("frames.jsonl")
+    with pytest.raises(Fatal, match=r"link\.jsonl could not be written: "):
+        write(tmp_path / "link.jsonl", {}, iter(ONE), overwrite=True)
+
+
+def test_a_full_disk_is_told_in_words() -> None:
+    """What the disk refuses is one clear error, not a traceback."""
+    with pytest.raises(Fatal, match="/dev/full could not be written: No space left on device"):
+        write(Path("/dev/full"), {}, iter(ONE), overwrite=True)
 
 
 def test_what_came_before_an_early_end_is_kept(tmp_path: Path) -> None:
