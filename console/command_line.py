@@ -28,8 +28,22 @@ BY_DEFAULT = tuple(name for name, dialect in all_dialects().items() if dialect.b
 Json = Annotated[bool, typer.Option("--json", help="Print an object a line.")]
 
 
+def _version(asked: bool) -> None:
+    """Print name and version and end, where that is asked for."""
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"tidewire {version('tidewire')}")
+        except PackageNotFoundError:
+            print("tidewire, of no version: it runs from a folder into which it was not installed")
+        raise typer.Exit
+
+
 @app.callback()
-def tidewire() -> None:
+def tidewire(
+    _asked: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print name and version, and end.")] = False,
+) -> None:
     """Event streaming for crypto market data on Kafka: every tick, every gap, on one wire."""
 
 
@@ -183,13 +197,17 @@ def record(
     direct: Annotated[
         bool, typer.Option("--direct", help="From the venue itself, on a connection of its own; else from its raw topic.")
     ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file, if there is one, once a frame has come.")] = False,
 ) -> None:
-    """Record a venue's raw frames into a file, verbatim: a first line says from where and when, then one JSON line a frame."""
+    """Record a venue's raw frames into a file, verbatim: a first line says from where and when, then one JSON line a frame.
+
+    Where no frame comes nothing is written, and the exit code is 1.
+    """
     from console.commands.record import record as run_record
     from topology.settings import settings
 
-    count = run_record(settings(), venue, out, seconds, direct=direct)
-    print(f"{count} frames in {out}", file=sys.stderr)
+    count = run_record(settings(), venue, out, seconds, direct=direct, overwrite=overwrite)
+    print(f"{count} frames in {out}" if count else f"no frame came within {seconds:g} s: nothing is written", file=sys.stderr)
     if not count:
         raise typer.Exit(1)
 

@@ -3,7 +3,9 @@
 import pkgutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 import typer.main
@@ -16,6 +18,7 @@ from topology.secrets import exchanges
 from topology.topics import all_topics
 
 COMMANDS = {command.callback.__name__: command.callback for command in app.registered_commands if command.callback is not None}
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 NOWHERE = "http://127.0.0.1:1"
 
 
@@ -27,6 +30,12 @@ def test_help_names_every_command(tidewire: Tidewire) -> None:
     assert all(f" {name} " in said.out for name in COMMANDS)
     alone = tidewire()
     assert "up" in alone.out + alone.error
+
+
+def test_it_says_its_version(tidewire: Tidewire) -> None:
+    """`tidewire --version` prints name and version, as the project says them, and starts nothing."""
+    said = tidewire("--version")
+    assert (said.code, said.out) == (0, f"tidewire {tomllib.loads(PROJECT.read_text())['project']['version']}\n")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
