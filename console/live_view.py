@@ -44,7 +44,7 @@ class Page:
         venues: list[RenderableType] = [Rule("venues", style="dim", align="left"), _venues(self.reading, self.origin, known)]
         parts: list[RenderableType] = [
             Rule("stages", style="dim", align="left"), _stages(self.reading),
-            Rule("rows in ClickHouse", style="dim", align="left"), _rows(self.reading, console, width),
+            Rule("rows in ClickHouse, repeats not yet merged included", style="dim", align="left"), _rows(self.reading, console, width),
             Rule("addresses", style="dim", align="left"), _addresses(self.addresses, width),
         ]  # fmt: skip
         drawn = _drawn(console, options, self._header(), *venues)
@@ -242,4 +242,4 @@ def lines(reading: Reading, seconds: float) -> str:
     rows = count(sum(reading.rows.values()))
     failing = f" | failing: {'; '.join(map(str, reading.failing[:MOST_FAULTS]))}" if reading.failing else ""
     trouble = f" | {reading.trouble}" if reading.trouble else ""
-    return f"{clock(seconds)} {venues} | {stages} | rows {rows} | open gaps {gaps}{failing}{trouble}"
+    return f"{clock(seconds)} {venues} | {stages} | rows {rows} with repeats | open gaps {gaps}{failing}{trouble}"

@@ -21,13 +21,15 @@ class Outcome:
     topics: Mapping[str, int]
     """Messages published during the run, by topic."""
     rows: Mapping[str, int]
-    """Rows of each table, each identity once, those of earlier runs included."""
+    """Rows inserted during the run, by table; each version of a row is one."""
+    rows_of_all_runs: Mapping[str, int]
+    """Rows that each table holds, each identity once, those of earlier runs included."""
     open_gaps: Mapping[str, int]
-    """By venue."""
+    """By venue, those of earlier runs included."""
 
 
 def summary(supervisor: Supervisor, reading: Reading, outcome: Outcome, seconds: float) -> dict[str, Any]:
-    """Return what a run did. The counts of `reading` were taken just before each stage was asked to stop.
+    """Return what a run did; only what its name says is of all runs. The counts of `reading` were taken just before each stage stopped.
 
     A producer delivers its last frames after that, so what it wrote is counted in its topic.
     """
@@ -68,6 +70,7 @@ def summary(supervisor: Supervisor, reading: Reading, outcome: Outcome, seconds:
         "stages": stages,
         "topics": dict(outcome.topics),
         "rows": dict(outcome.rows),
+        "rows_of_all_runs": dict(outcome.rows_of_all_runs),
         "gaps": {"published": outcome.topics.get("gaps", 0), "open": sum(outcome.open_gaps.values())},
         "dead_letters": sum(one.refused for one in reading.stages.values()),
         "faults": [asdict(one) for one in reading.faults],

@@ -5,7 +5,7 @@ Stages are asked each second, the broker every two, ClickHouse every five: looki
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from local.health_pages import failing, page, pages_of, readiness
 from local.readings import FaultReading, Reading, StageReading, VenueReading
@@ -108,6 +108,11 @@ class Monitor:
         for place, end in self.offsets.ends(self.offsets.partitions(found)).items():
             found[place[0]] += end - self._before.get(place, 0)
         return found
+
+    def inserted(self, tables: Iterable[str]) -> dict[str, int]:
+        """Return how many rows the sink of this run has inserted into each table; none where it has no sink."""
+        counts = by_label(self.samples("clickhouse").all, OUT, "topic")
+        return {table: counts.get(table, 0) for table in tables}
 
     def unread(self, name: str) -> int:
         """Return how many messages a stage has still to read, asked just now. Raises Retry where the broker does not say."""

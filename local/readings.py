@@ -18,6 +18,7 @@ class StageReading:
     read_rate: float = 0.0
     written_rate: float = 0.0
     lag: int | None = None
+    """Messages that it has still to read; of the sink those that are not yet in ClickHouse."""
     p50: float | None = None
     p99: float | None = None
     whole_p50: float | None = None
@@ -65,6 +66,7 @@ class Reading:
     stages: dict[str, StageReading] = field(default_factory=dict)
     venues: dict[str, VenueReading] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
+    """Of each table as its metadata say: a row that was written again counts twice until both are merged."""
     row_rates: dict[str, float] = field(default_factory=dict)
     open_gaps: dict[str, int] | None = None
     failing: list[FaultReading] = field(default_factory=list)

@@ -156,15 +156,17 @@ class Run:
         reading = supervisor.monitor.read(everything=True)
         topics: dict[str, int] = {}
         rows: dict[str, int] = {}
+        everything: dict[str, int] = {}
         gaps: dict[str, int] = {}
         try:
             topics = supervisor.monitor.published()
             questions = Questions(supervisor.settings.clickhouse)
-            rows = questions.distinct_rows()
-            gaps = questions.open_gaps() if "gaps" in rows else {}
+            everything = questions.distinct_rows()
+            rows = supervisor.monitor.inserted(everything)
+            gaps = questions.open_gaps() if "gaps" in everything else {}
         except (Retry, Fatal) as error:
             supervisor.troubles.append(str(error))
-        return summary(supervisor, reading, Outcome(topics, rows, gaps), seconds)
+        return summary(supervisor, reading, Outcome(topics, rows, everything, gaps), seconds)
 
 
 def up(settings: Settings, options: Options, *, plain: bool, duration: float) -> int:

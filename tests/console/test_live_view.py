@@ -95,6 +95,7 @@ def test_everything_that_runs_is_there(width: int, height: int) -> None:
         (line,) = [line for line in found if line.split()[:1] == [name]]
         assert "…" not in line
     assert all(table in text for table in TABLES)
+    assert "rows in ClickHouse, repeats not yet merged included" in text
     assert len(re.findall(r"\b12,345,678\b", text)) == len(TABLES)
     assert ("+1,234/s" in text) == (width >= 120)
     assert "3.1 ms" in text
@@ -203,7 +204,7 @@ def test_one_line_says_the_same_in_a_log() -> None:
     """Without a terminal a line has venues, stages, rows and gaps, and trouble where there is some."""
     line = lines(reading(open_gaps={"binance": 2, "kraken": 1}, trouble="no broker"), 65)
     assert line.startswith("0:01:05 binance 543/s, kraken 543/s | normalise ready 1,234/s lag 12 p50 3.1 ms p99 1.2 s; ")
-    assert line.endswith(f"rows {12_345_678 * len(TABLES):,} | open gaps 3 | no broker")
+    assert line.endswith(f"rows {12_345_678 * len(TABLES):,} with repeats | open gaps 3 | no broker")
     assert "producers" not in line
     failing = lines(reading(open_gaps={}, failing=[FAULT, replace(FAULT, venue="kraken")]), 65)
     assert failing.endswith(f"| open gaps 0 | failing: {FAULT}; {replace(FAULT, venue='kraken')}")

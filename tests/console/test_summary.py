@@ -15,6 +15,8 @@ from topology.settings import Kafka, Settings, Venue
 
 GOOD_TOPICS = {"raw.binance": 7, "gaps": 2, "trades": 5}
 GOOD_ROWS = {"frames": 7, "trades": 5}
+ALL_ROWS = {"frames": 70, "trades": 50}
+GOOD: dict[str, Any] = {"topics": GOOD_TOPICS, "rows": GOOD_ROWS, "rows_of_all_runs": ALL_ROWS, "open_gaps": {}}
 
 
 def supervised(tmp_path: Path) -> Supervisor:
@@ -42,7 +44,7 @@ def reading() -> Reading:
 
 def summed(supervisor: Supervisor, known: Reading, **outcome: Any) -> dict[str, Any]:
     """Return the summary of it, with an outcome that is well unless told otherwise."""
-    return summary(supervisor, known, Outcome(**({"topics": GOOD_TOPICS, "rows": GOOD_ROWS, "open_gaps": {}} | outcome)), 60.04)
+    return summary(supervisor, known, Outcome(**(GOOD | outcome)), 60.04)
 
 
 def test_a_run_that_was_well(tmp_path: Path) -> None:
@@ -54,7 +56,7 @@ def test_a_run_that_was_well(tmp_path: Path) -> None:
     assert found["stages"]["normalise"]["latency_p50_ms"] == 3.457
     assert found["stages"]["clickhouse"]["latency_p50_ms"] is None
     assert (found["gaps"], found["dead_letters"]) == ({"published": 2, "open": 0}, 0)
-    assert (found["topics"], found["rows"]) == (GOOD_TOPICS, GOOD_ROWS)
+    assert (found["topics"], found["rows"], found["rows_of_all_runs"]) == (GOOD_TOPICS, GOOD_ROWS, ALL_ROWS)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_a_producer_without_frames_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_losses_gaps_and_an_empty_database_are_problems(tmp_path: Path) -> None:
-    """Dropped frames, gaps still open and rows that never came are each said; what went wrong meanwhile comes first."""
+    """Dropped frames, gaps still open and rows that never came, whatever was there before: each is said, the troubles on the way first."""
     supervisor, known = supervised(tmp_path), reading()
     supervisor.troubles.append("normalise was killed by SIGKILL")
     known.venues["binance"].dropped = 4

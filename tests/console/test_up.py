@@ -133,7 +133,8 @@ def test_everything_published_was_read_and_stored(first: tuple[int, list[str], d
     assert summary["rows"]["frames"] == sum(one["frames"] for one in summary["venues"].values())
     for table in ("trades", "book_deltas", "quotes"):
         assert summary["rows"][table] == summary["topics"][table] > 0, table
-    assert summary["rows"]["candles"] > 0
+        assert summary["rows_of_all_runs"][table] == summary["rows"][table], table
+    assert summary["rows"]["candles"] >= summary["rows_of_all_runs"]["candles"] > 0  # of a candle each version is inserted
     unmeasured = [
         name for name, one in stages().items() if one.runs and not one.per_venue and not summary["stages"][name]["latency_p50_ms"]
     ]
@@ -156,13 +157,16 @@ def test_it_tells_what_it_does(first: tuple[int, list[str], dict[str, Any]], sta
 
 
 def test_a_run_that_was_not_well_says_why(state: Path, first: tuple[int, list[str], dict[str, Any]]) -> None:
-    """Stages that got nothing to do are no success: exit code 1, and each problem is a line and in the summary."""
+    """Stages that got nothing to do are no success: exit code 1, each problem a line and in the summary, which counts this run alone."""
     with started(state, "--plain", "--duration", "1", "--stages", "build_candles", counted=True) as process:
         out, _ = process.communicate(timeout=PATIENCE)
     *lines, last = out.splitlines()
     summary = json.loads(last)
     assert (process.returncode, summary["ok"], summary["problems"]) == (1, False, ["build_candles read nothing"])
     assert any(line.endswith(" build_candles read nothing") for line in lines)
+    assert not any(summary["topics"].values())
+    assert not any(summary["rows"].values())
+    assert summary["rows_of_all_runs"]["trades"] == first[2]["rows"]["trades"]
 
 
 def test_the_next_start_goes_on_and_ctrl_c_ends_it_in_order(first: tuple[int, list[str], dict[str, Any]], state: Path) -> None:
@@ -172,6 +176,8 @@ def test_the_next_start_goes_on_and_ctrl_c_ends_it_in_order(first: tuple[int, li
     with started(state, "--plain", "--stages", ",".join(chosen)) as process:
         until(process, "| rows ")
         children = descendants(process.pid)
+        running = {path.stem.rpartition("-")[0] for path in (state / "stages").iterdir()}
+        assert running == {stages()[name].child(venue) for name in chosen for venue in (BY_DEFAULT if name == "producers" else [""])}
         held = {one["topic"]: one["messages"] for one in ask(state, "topics")}
         assert all(held[topic] >= count for topic, count in summary["topics"].items())
         (row,) = ask(state, "query", "SELECT count() AS trades FROM trades FINAL")
