@@ -124,7 +124,7 @@ def run(progress: Callable[[str], None]) -> list[Result]:
         progress("blocks as Arrow and as Avro")
         results = block(bench)
     peer, peer_engine = _rate("bench.row_sink", "row_sink", PEER_TRADES, progress)
-    ours, engine = _rate("sinks.clickhouse", "sinks.clickhouse", TRADES, progress)
+    ours, engine = _rate("sinks.clickhouse", "clickhouse", TRADES, progress)
     how = (
         f"a backlog of {TRADES:,} trades in 4 partitions ({PEER_TRADES:,} for the peer), one process; rows over its CPU seconds, "
         f"all threads; wall: {ours.wall:,.0f}/s, peer {peer.wall:,.0f}/s; ClickHouse: {engine:.2f} CPU µs a row, peer {peer_engine:.2f}"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dialects.catalogue import all_dialects
 from local import LocalStack
 from local.market import Market, listed, live, simulated, simulator_bases, simulator_venues, wanted
 from local.monitor import Monitor
@@ -87,7 +88,7 @@ class Supervisor:
         venues = wanted(self.settings, self.options.symbols, self.options.venues)  # what it refuses is told before anything is started
         if self.options.simulated:
             listed(venues)
-        self._begin_state()
+        self._begin_state(chosen)
         try:
             self._start_servers()
             self._watchdog = Watchdog()
@@ -153,7 +154,7 @@ class Supervisor:
             raise Fatal(f"no stage is called {', '.join(unknown)}; there are {', '.join(stages())}")
         return [stage for name, stage in stages().items() if stage.runs and (not self.options.stages or name in self.options.stages)]
 
-    def _begin_state(self) -> None:
+    def _begin_state(self, chosen: Sequence[Stage]) -> None:
         state_dir = self.settings.state_dir
         if self.options.fresh:
             LocalStack(state_dir, self.settings.cache_dir).fresh()
@@ -165,10 +166,11 @@ class Supervisor:
             os.close(self._lock)
             self._lock = None
             raise Fatal(f"another `tidewire up` runs in {state_dir}: stop it, or set TIDEWIRE_STATE_DIR to another folder") from None
-        others = [one for one in running(state_dir) if not self.options.stages or one["stage"] in self.options.stages]
+        names = {stage.child(venue) for stage in chosen for venue in (all_dialects() if stage.per_venue else ("",))}
+        others = [one for one in running(state_dir) if one["stage"] in names]
         if others:
-            names = ", ".join(f"{one['stage']} (process {one['pid']})" for one in others)
-            self._say(f"already running in {state_dir}: {names}; the work is shared with it")
+            them = ", ".join(f"{one['stage']} (process {one['pid']})" for one in others)
+            self._say(f"already running in {state_dir}: {them}; the work is shared with it")
 
     def _start_servers(self) -> None:
         lacking = addresses.missing(self.settings)
@@ -212,7 +214,7 @@ class Supervisor:
         base["TIDEWIRE_VENUES"] = json.dumps({name: venue.model_dump(mode="json") for name, venue in self.market.venues.items()})
         for stage in chosen:
             for venue in self.market.venues if stage.per_venue else ("",):
-                name = f"{stage.name}-{venue}" if venue else stage.name
+                name = stage.child(venue)
                 command = [sys.executable, "-m", stage.package, *([venue] if venue else [])]
                 niceness = PATIENT if stage.patient else 0
                 self.processes[name] = StageProcess(name, command, base, self.logs, self._watched(), niceness=niceness)

@@ -9,6 +9,7 @@ from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from producers import STAGE
 from schemas.catalogue import event
 from schemas.codec import Codec, schema_id
 from schemas.errors import InvalidDatum
@@ -82,7 +83,7 @@ class GapReader:
         self._registry = registry
         self._dead_letters = dead_letters
         self._venue = venue
-        self._stage = f"producer-{venue}"
+        self._stage = STAGE.child(venue)
         self._lost = lost
         self._now = now
         self._next: dict[int, int] = {}

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from dialects.catalogue import dialect as dialect_of
 from dialects.contract import Dialect, Origin
-from producers import coverage, plan
+from producers import STAGE, coverage, plan
 from producers.access import Access
 from producers.backfill import Backfill, Means
 from producers.backoff import Backoff
@@ -95,8 +95,8 @@ class Stage:
 
     @property
     def name(self) -> str:
-        """The stage's name in logs, health and dead letters."""
-        return f"producer-{self._dialect.venue}"
+        """The name of this process in logs, health and dead letters (flow.Stage.child)."""
+        return STAGE.child(self._dialect.venue)
 
     def status(self) -> str:
         """Return why the producer is not ready, or nothing when all its streams are confirmed (or refused)."""
@@ -309,13 +309,13 @@ async def produce(settings: Settings, venue: str, duration: float = 0) -> None:
         loop.add_signal_handler(number, stop.set)
     if duration:
         loop.call_later(duration, stop.set)
-    with shipping(settings, f"producer-{venue}"):
+    with shipping(settings, STAGE.child(venue)):
         await Stage(settings, venue).run(stop)
 
 
 def main(settings: Settings, venue: str, duration: float = 0) -> int:
     """Run a venue's producer as a process; return its exit code."""
-    configure(settings.log, f"producer-{venue}")
+    configure(settings.log, STAGE.child(venue))
     logging.getLogger("picows").setLevel(logging.WARNING)
     try:
         asyncio.run(produce(settings, venue, duration))

@@ -177,7 +177,7 @@ class DeadLetter(TypedDict):
     """One message nobody could use, with its bytes and the reason."""
 
     stage: str
-    """Who refused it (normalise, sinks.clickhouse …)."""
+    """Who refused it (normalise, producers-kraken, clickhouse …)."""
     topic: str
     """Topic it was read from."""
     partition: int

@@ -36,6 +36,10 @@ class Stage:
         """The consumer group whose lag is this stage's; empty where it has none."""
         return self.group or f"tidewire.{self.name}"
 
+    def child(self, venue: str = "") -> str:
+        """Return the name of one of its processes, everywhere: of a venue where it runs once a venue (`producers-kraken`), else its own."""
+        return f"{self.name}-{venue}" if self.per_venue else self.name
+
     @property
     def runs(self) -> bool:
         """Whether it can be started: `python -m <package>` exists."""

@@ -297,7 +297,8 @@ class Book:
         self.state, self.feed = "broken", verdict.place
         if began is not None:
             self.pending.keep(lambda one: one["received_at"] >= began.received_at)
-            told += self.gaps.tell(delta, "venue_reset", since, f"the venue began its update ids again, with {began.last if began.first is None else began.first}")
+            first = began.last if began.first is None else began.first
+            told += self.gaps.tell(delta, "venue_reset", since, f"the venue began its update ids again, with {first}")
 
     def _break(self, delta: BookDelta, cause: Literal["wire", "ours", "reconnect"], since: int | None, why: str, told: list[Gap]) -> None:
         """Begin to wait for a snapshot; `since` is the time of the last delta after which the book was right."""

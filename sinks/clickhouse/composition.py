@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.catalogue import Event, event
 from schemas.events import Gap
+from sinks.clickhouse import STAGE as DECLARED
 from sinks.clickhouse.reader import group_consumer
 from sinks.clickhouse.stage import STAGE, Outlets, Stage
 from sinks.clickhouse.writer import Writer
@@ -45,7 +46,7 @@ def compose(
     stop: threading.Event,
     faults: Faults,
     unprepared: Mapping[str, Exception],
-    group: str = STAGE,
+    group: str = DECLARED.consumer_group,
     around: Callable[[Any], Any] = lambda consumer: consumer,
 ) -> Stage:
     """Return the sink of a group; `around` wraps its consumer, for tests."""

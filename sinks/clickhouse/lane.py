@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from schemas.catalogue import Event
+from sinks.clickhouse import STAGE as DECLARED
 from sinks.clickhouse.batch import Batch, Message, Place
 from sinks.clickhouse.writer import Writer
 from topology.clickhouse_reactions import Refused
@@ -26,7 +27,7 @@ from topology.metrics import events_in, events_out, latency
 from topology.retry import Attempts, doubling
 from topology.settings import Sink
 
-STAGE = "sinks.clickhouse"
+STAGE = DECLARED.name
 MOST_FLUSHES = 2
 """Under way at a time: the columns of one are made while ClickHouse takes the other in."""
 TRIAL_ROWS = 2_000

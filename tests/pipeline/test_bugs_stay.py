@@ -98,8 +98,8 @@ async def test_a_bug_stays_where_it_is(tmp_path: Path, stack: LocalStack) -> Non
         assert {stage for stage, reason in reasons if "KeyError" in reason} >= {"normalise", "build_candles", "rebuild_books"}
         red = failing(pipeline)
         assert "kraken" in red["normalise"]
-        assert red["producer-binance"] == ["binance"]
-        assert red["producer-kraken"] == ["kraken"]
+        assert red["producers-binance"] == ["binance"]
+        assert red["producers-kraken"] == ["kraken"]
         assert {"build_candles", "rebuild_books", "detect_gaps"} <= red.keys()
         assert {stage: process.pid for stage, process in pipeline.processes.items()} == pids
         assert [stage for stage, process in pipeline.processes.items() if process.poll() is not None] == []

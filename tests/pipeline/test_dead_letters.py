@@ -62,7 +62,7 @@ async def test_a_datum_of_an_unknown_schema(fed_by_hand: Pipeline) -> None:
     (in_trades,) = raw.send([("trades", b"binance|AFTER", strange)])
     raw.frames([record])
 
-    readers = {in_raw: {"normalise", "detect_gaps", "sinks.clickhouse"}, in_trades: {"build_candles", "detect_gaps", "sinks.clickhouse"}}
+    readers = {in_raw: {"normalise", "detect_gaps", "clickhouse"}, in_trades: {"build_candles", "detect_gaps", "clickhouse"}}
     for place, stages in readers.items():
         await fed_by_hand.until(partial(refused_by, fed_by_hand, place, stages), f"{place} is refused by all")
         for stage, (reason, payload) in letters(fed_by_hand, place).items():
@@ -90,7 +90,7 @@ async def test_a_row_that_clickhouse_refuses(fed_by_hand: Pipeline) -> None:
             return [(stage, reason, payload) for stage, _, reason, payload in rows]
 
         ((stage, reason, payload),) = await fed_by_hand.until(refused, "the row against it is a dead letter")
-        assert stage == "sinks.clickhouse"
+        assert stage == "clickhouse"
         assert "VIOLATED_CONSTRAINT" in reason or "modest" in reason
         assert b"RULED" in bytes.fromhex(payload)
     finally:

@@ -1,6 +1,7 @@
 """The flow is what the stages declare: whole, in order, and as they really read."""
 
 import importlib
+import inspect
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -63,10 +64,17 @@ def test_processors_read_what_they_declare(stage: Stage) -> None:
 
 
 def test_groups_are_those_that_commit() -> None:
-    """Lag is asked of the group each stage commits as: Faust's application for a processor, the sink's own name."""
-    sink = importlib.import_module("sinks.clickhouse.stage")
-    assert stages()["clickhouse"].consumer_group == sink.STAGE
+    """Lag is asked of the group each stage commits as: Faust's application for a processor, the group that the sink joins."""
+    sink = importlib.import_module("sinks.clickhouse.composition")
+    assert stages()["clickhouse"].consumer_group == inspect.signature(sink.compose).parameters["group"].default
     assert {stage.consumer_group for stage in PROCESSORS} == {f"tidewire.{stage.name}" for stage in PROCESSORS}
+
+
+def test_a_stage_has_one_name() -> None:
+    """What `tidewire up` calls a process is what it calls itself in health, logs, metrics and dead letters."""
+    sink, producer = importlib.import_module("sinks.clickhouse.stage"), importlib.import_module("producers.stage")
+    assert sink.STAGE == stages()["clickhouse"].child() == "clickhouse"
+    assert producer.Stage(Settings(), "kraken").name == stages()["producers"].child("kraken") == "producers-kraken"
 
 
 def test_an_unknown_event_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

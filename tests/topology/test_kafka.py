@@ -172,7 +172,7 @@ def test_a_broker_that_is_nowhere_is_fatal_at_start(kafka: Kafka) -> None:
 
 
 def test_offsets_are_committed_by_hand(kafka: Kafka, publisher: Publisher, topic: str, reader: Consumer) -> None:
-    """What is read is not acknowledged by reading it; lag is what is left, also for a group that never was, less what is said to be read."""
+    """What is read is not acknowledged by reading it; lag is what is left, for a group that never was too, less what is said to be read."""
     publisher.publish_many((topic, b"%d" % number, b"") for number in range(40))
     publisher.flush()
     offsets = Offsets(kafka, PATIENCE)

@@ -135,7 +135,7 @@ def test_events_reach_kafka(queue: Queue, stack_addresses: Addresses) -> None:
 
 def test_an_author_is_a_stage_or_a_user() -> None:
     """A stage goes by its name, a person by the user's."""
-    assert this_author("producer-kraken").name == "producer-kraken"
+    assert this_author("producers-kraken").name == "producers-kraken"
     assert this_author().name
     assert this_author().host
     assert issubclass(Conflict, Exception)
