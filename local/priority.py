@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-PATIENT: Final = 10
+BACKGROUND: Final = 10
 """Niceness of what can wait by seconds: candles, books and gaps."""
 TRIES = 30
 

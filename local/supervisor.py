@@ -18,7 +18,7 @@ from dialects.catalogue import all_dialects
 from local import LocalStack
 from local.market import Market, listed, live, simulated, simulator_bases, simulator_venues, wanted
 from local.monitor import Monitor
-from local.priority import PATIENT
+from local.priority import BACKGROUND
 from local.reachability import unreachable
 from local.simulator_process import SimulatorProcess
 from local.stage_process import StageProcess
@@ -216,7 +216,7 @@ class Supervisor:
             for venue in self.market.venues if stage.per_venue else ("",):
                 name = stage.child(venue)
                 command = [sys.executable, "-m", stage.package, *([venue] if venue else [])]
-                niceness = PATIENT if stage.patient else 0
+                niceness = BACKGROUND if stage.background else 0
                 self.processes[name] = StageProcess(name, command, base, self.logs, self._watched(), niceness=niceness)
                 self.declared[name] = stage
 

@@ -1,7 +1,7 @@
 """From the sockets to Kafka, without ever waiting for it: everything put is kept until the broker has acknowledged it.
 
 Two ways, one order. Usually a message goes straight to librdkafka. When the oldest has gone unacknowledged for longer than
-`producer.broker_patience`, all that waits is copied to disk and new messages go to disk only; what is on disk is then handed
+`producer.spill_after_seconds`, all that waits is copied to disk and new messages go to disk only; what is on disk is then handed
 to librdkafka again, oldest first, a window at a time, and when the disk is read to its end messages go straight again.
 
                       the oldest unacknowledged for too long, or librdkafka's queue full:
@@ -15,7 +15,7 @@ to librdkafka again, oldest first, a window at a time, and when the disk is read
   written as soon as it can be; where there is no room for that either, `put` answers False and the message is given up.
 librdkafka keeps its own queue all the while (it never gives up), so nothing is sent twice and nothing is overtaken.
 
-A kill -9 loses what was received and neither acknowledged nor on disk: at most the patience and what the broker was about
+A kill -9 loses what was received and neither acknowledged nor on disk: at most that time and what the broker was about
 to acknowledge. Downstream sees it as a hole of the connection, and it is backfilled as any hole. Leftover files are sent first.
 
 Where files are sealed and there has been no data key yet, nothing goes to disk: messages stay in memory, up to the bound below,
@@ -100,7 +100,7 @@ class Outbox:
         venue: str,
         spill: Spill,
         *,
-        patience: float,
+        spill_after: float,
         when_full: Literal["drop", "stop"],
         refused: Refused,
         clock: Callable[[], float],
@@ -110,7 +110,7 @@ class Outbox:
         self._topic = topic
         self._venue = venue
         self._spill = spill
-        self._patience = patience
+        self._spill_after = spill_after
         self._when_full = when_full
         self._refused = refused
         self._clock = clock
@@ -257,7 +257,7 @@ class Outbox:
         self._refused(key, value, reason)
 
     def _away(self) -> bool:
-        return any(self._now - queue[0].at > self._patience for queue in self._waiting.values())
+        return any(self._now - queue[0].at > self._spill_after for queue in self._waiting.values())
 
     def _begin_spilling(self, why: str) -> None:
         logger().warning("frames go to disk", why=why, undelivered=self._count, topic=self._topic)

@@ -263,7 +263,7 @@ class Stage:
             self._topic,
             venue,
             Spill(self._settings.state_dir / "spill" / venue, name, producer.spill_bytes, segment, self._sealing),
-            patience=producer.broker_patience,
+            spill_after=producer.spill_after_seconds,
             when_full=producer.spill_when_full,
             refused=refused,
             clock=time.monotonic,

@@ -26,7 +26,7 @@ class Stage:
     """Its consumer group; empty: `tidewire.<name>`."""
     per_venue: bool = False
     """One process for each venue, which is its argument."""
-    patient: bool = False
+    background: bool = False
     """Nobody waits for its work by the millisecond: it reads in larger batches, and on one machine the others go first."""
     package: str = ""
     """Where it was found; filled in by `stages`."""

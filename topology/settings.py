@@ -27,6 +27,11 @@ MEANINGS = {
     "model_type": 'this takes a table, in the environment as JSON: {"…": …}',
 }
 """What is wrong, in words that say what to write instead, where pydantic's do not."""
+RENAMED = {
+    "processors.patience_ms": "processors.background_gather_ms",
+    "producer.broker_patience": "producer.spill_after_seconds",
+}
+"""Settings that were called otherwise before: the old name is refused as any unknown one is, with the new one beside it."""
 
 
 class Group(BaseModel):
@@ -115,7 +120,9 @@ class Producer(Group):
     spill_sealed: bool = Field(
         False, description="Encrypt those files, under a key of the Vault or the local store (`tidewire secrets init` makes it)."
     )
-    broker_patience: float = Field(2.0, gt=0, description="Frames go to disk when the broker has acknowledged none for this long; seconds.")
+    spill_after_seconds: float = Field(
+        2.0, gt=0, description="Frames go to disk when the broker has acknowledged none for this long; seconds."
+    )
     backfill: bool = Field(True, description="Ask the venue's REST API for missing trades and book snapshots.")
 
 
@@ -128,9 +135,11 @@ class Processors(Group):
     gather_ms: int = Field(
         25,
         ge=0,
-        description="How long normalise waits for a fuller batch, ms; 0: not at all, the least delay where cores are idle.",
+        description="How long a fetch of normalise waits for a fuller batch, ms; 0: not at all, the least delay where cores are idle.",
     )
-    patience_ms: int = Field(500, ge=0, description="The same for candles, gaps and books.")
+    background_gather_ms: int = Field(
+        500, ge=0, description="The same for candles, gaps and books, which work in the background: larger batches cost less CPU."
+    )
     stall_seconds: float = Field(60.0, gt=0, description="A stage that has commits to make and makes none for so long ends, to start over.")
     data_dir: str = Field("", description="Where Faust keeps its files; empty: under state_dir.")
 
@@ -258,10 +267,16 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [f"  {'.'.join(str(part) for part in one['loc'])}: {MEANINGS.get(one['type'], one['msg'])}" for one in error.errors()]
+        lines = [f"  {_wrong('.'.join(map(str, one['loc'])), one['type'], one['msg'])}" for one in error.errors()]
         raise Fatal("settings are wrong (environment TIDEWIRE_… or tidewire.toml):\n" + "\n".join(lines)) from error
     except tomllib.TOMLDecodeError as error:
         raise Fatal(f"tidewire.toml in {Path.cwd()} is no TOML: {error}") from error
+
+
+def _wrong(name: str, kind: str, message: str) -> str:
+    """Return what is wrong with a setting; `kind` and `message` as pydantic has them."""
+    new = f", it is called {RENAMED[name]} now" if name in RENAMED else ""
+    return f"{name}: {MEANINGS.get(kind, message)}{new}"
 
 
 @cache

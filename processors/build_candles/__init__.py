@@ -2,4 +2,4 @@
 
 from topology.flow import Stage
 
-STAGE = Stage("build_candles", reads=("trade",), writes=("candle", "gap", "dead_letter"), patient=True)
+STAGE = Stage("build_candles", reads=("trade",), writes=("candle", "gap", "dead_letter"), background=True)

@@ -86,4 +86,4 @@ def begin_of(settings: Settings, registry: Registry) -> NewTask:
 
 
 if __name__ == "__main__":
-    main("build_candles", topics_of, begin_of, patient=STAGE.patient)
+    main("build_candles", topics_of, begin_of, background=STAGE.background)

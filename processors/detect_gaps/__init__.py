@@ -2,4 +2,4 @@
 
 from topology.flow import Stage
 
-STAGE = Stage("detect_gaps", reads=("frame", "trade", "book_delta", "gap"), writes=("gap", "dead_letter"), patient=True)
+STAGE = Stage("detect_gaps", reads=("frame", "trade", "book_delta", "gap"), writes=("gap", "dead_letter"), background=True)

@@ -41,4 +41,4 @@ def begin_of(settings: Settings, registry: Registry) -> NewTask:
 
 
 if __name__ == "__main__":
-    main("detect_gaps", topics_of, begin_of, patient=STAGE.patient)
+    main("detect_gaps", topics_of, begin_of, background=STAGE.background)

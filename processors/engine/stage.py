@@ -51,7 +51,7 @@ NO_TICK_FOR: Final = 60_000_000
 class Stage:
     """One processor as a Faust app.
 
-    `topics` are its sources, `partitions` how many each of them has; `new_task` makes the task of a partition; `patient`: see flow.Stage.
+    `topics` are its sources, `partitions` how many each of them has; `new_task` makes the task of a partition; `background`: see flow.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Stage:
         checkpoint_seconds: float = 0,
         *,
         partitions: int,
-        patient: bool = False,
+        background: bool = False,
     ) -> None:
         self.settings = settings
         self.name = name
@@ -89,7 +89,7 @@ class Stage:
             data_dir=data_dir,
             replication_factor=settings.kafka.replication_factor,
             table_partitions=partitions,
-            fetch_least=gathering(settings.processors.patience_ms if patient else settings.processors.gather_ms),
+            fetch_least=gathering(settings.processors.background_gather_ms if background else settings.processors.gather_ms),
             stall_seconds=max(settings.processors.stall_seconds, 10 * self._every),
             broker_session_timeout=settings.processors.session_timeout,
         )
@@ -302,11 +302,11 @@ def main(
     begin_of: Callable[[Settings, Registry], NewTask],
     checkpoint_seconds_of: Callable[[Settings], float] = lambda settings: settings.processors.checkpoint_seconds,
     *,
-    patient: bool = False,
+    background: bool = False,
 ) -> None:
     """Run a processor as its own process until SIGTERM or SIGINT.
 
-    `checkpoint_seconds_of` is for a state too large to write at every checkpoint of the others; `patient`: see flow.Stage.
+    `checkpoint_seconds_of` is for a state too large to write at every checkpoint of the others; `background`: see flow.Stage.
     """
     from topology.settings import settings as read
 
@@ -320,7 +320,7 @@ def main(
     topics = topics_of(settings)
     partitions = partitions_of(settings.kafka, name, topics)
     begin = begin_of(settings, Registry(settings.registry))
-    stage = Stage(settings, name, topics, begin, checkpoint_seconds_of(settings), partitions=partitions, patient=patient)
+    stage = Stage(settings, name, topics, begin, checkpoint_seconds_of(settings), partitions=partitions, background=background)
     with closing(stage.output), Health(settings, name, stage.status, stage.faults), shipping(settings, name):
         run(stage.app)
 

@@ -2,4 +2,4 @@
 
 from topology.flow import Stage
 
-STAGE = Stage("rebuild_books", reads=("book_delta",), writes=("book_snapshot", "gap", "dead_letter"), patient=True)
+STAGE = Stage("rebuild_books", reads=("book_delta",), writes=("book_snapshot", "gap", "dead_letter"), background=True)

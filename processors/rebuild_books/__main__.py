@@ -98,4 +98,4 @@ def begin_of(settings: Settings, registry: Registry) -> NewTask:
 
 
 if __name__ == "__main__":
-    main("rebuild_books", topics_of, begin_of, lambda settings: settings.books.checkpoint_seconds, patient=STAGE.patient)
+    main("rebuild_books", topics_of, begin_of, lambda settings: settings.books.checkpoint_seconds, background=STAGE.background)

@@ -81,7 +81,7 @@ async def outbox(
         topic,
         "venue",
         spill,
-        patience=PATIENCE,
+        spill_after=PATIENCE,
         when_full=when_full,
         refused=refused or (lambda *_: None),
         clock=time.monotonic,

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from topology.errors import Fatal
-from topology.settings import Kafka, Settings, load
+from topology.settings import RENAMED, Kafka, Settings, load
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +85,8 @@ def test_venues_can_be_set_one_by_one_or_together(monkeypatch: pytest.MonkeyPatc
         ("TIDEWIRE_STATE_FOLDER", "/tmp", "state_folder: there is no such setting"),
         ("tidewire_brokers", "a:1", "brokers: there is no such setting"),
         ("TIDEWIRE_VENUES__KRAKEN__SYMBOL", "a", "venues.kraken.symbol: there is no such setting"),
+        ("TIDEWIRE_PROCESSORS__PATIENCE_MS", "5", "no such setting, it is called processors.background_gather_ms now"),
+        ("TIDEWIRE_PRODUCER__BROKER_PATIENCE", "5", "no such setting, it is called producer.spill_after_seconds now"),
         ("TIDEWIRE_KAFKA__PARTITIONS", "many", "kafka.partitions: Input should be a valid integer"),
         ("TIDEWIRE_HEALTH__PORT", "70000", "health.port: Input should be less than or equal to 65535"),
         ("TIDEWIRE_LOG__LEVEL", "loud", "log.level: Input should be 'debug', 'info', 'warning' or 'error'"),
@@ -107,6 +109,7 @@ def test_a_wrong_variable_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch
     [
         ('state_folder = "x"', "state_folder: there is no such setting"),
         ("[kafka]\nbroker = 1", "kafka.broker: there is no such setting"),
+        ("[processors]\npatience_ms = 1", "there is no such setting, it is called processors.background_gather_ms now"),
         ("[sink]\nflush_rows = 0", "sink.flush_rows: Input should be greater than or equal to 1"),
         ("[kafka", "tidewire.toml"),
     ],
@@ -132,6 +135,13 @@ def test_variables_that_are_no_settings_are_left_alone(monkeypatch: pytest.Monke
     monkeypatch.setenv("TIDEWIRE_MAVEN_URL", "x")
     monkeypatch.setenv("TIDEWIRE_TEST_KAFKA", "x")
     assert load() == Settings()
+
+
+def test_what_was_renamed_is_there_by_its_new_name_alone() -> None:
+    """An old name that is refused points to a setting that there is."""
+    found = dict(fields(Settings)).keys()
+    assert set(RENAMED.values()) <= found
+    assert not set(RENAMED) & found
 
 
 def test_secrets_show_nowhere() -> None:
