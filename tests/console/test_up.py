@@ -26,10 +26,13 @@ NOWHERE = json.dumps({venue: {"websocket": "ws://127.0.0.1:1"} for venue in BY_D
 
 
 def environment(state: Path, *, counted: bool = False) -> dict[str, str]:
-    """Return the environment of a machine from which no exchange can be reached; `counted`: coverage counts what runs in it."""
+    """Return the environment of a machine from which no exchange can be reached; `counted`: coverage counts what runs in it.
+
+    Books are written down in no run but at its end: whoever waited for that before he stops them would wait in vain.
+    """
     others = {name: value for name, value in os.environ.items() if not name.startswith("TIDEWIRE_")}
     others = others if counted else uncounted(others)
-    return {**others, "TIDEWIRE_STATE_DIR": str(state), "TIDEWIRE_VENUES": NOWHERE}
+    return {**others, "TIDEWIRE_STATE_DIR": str(state), "TIDEWIRE_VENUES": NOWHERE, "TIDEWIRE_BOOKS__CHECKPOINT_SECONDS": "600"}
 
 
 @contextmanager
@@ -174,6 +177,7 @@ def test_the_next_start_goes_on_and_ctrl_c_ends_it_in_order(first: tuple[int, li
     _, _, summary = first
     chosen = ("producers", "normalise", "clickhouse")
     with started(state, "--plain", "--stages", ",".join(chosen)) as process:
+        until(process, "every stage is ready")
         until(process, "| rows ")
         children = descendants(process.pid)
         running = {path.stem.rpartition("-")[0] for path in (state / "stages").iterdir()}
