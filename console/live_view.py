@@ -155,6 +155,8 @@ def _venue(venue: VenueReading, origin: str, producer: StageReading | None, *, f
     state = _state(producer.state, producer.reason, failing=failing) if producer else Text(NONE)
     if producer and producer.state == "ready" and not failing:
         state = Text(origin, style="yellow" if origin == "simulated" else "green")
+        if venue.refused:
+            state = Text(f"{origin}, refused {', '.join(venue.refused)}", style="red")
     return (
         venue.name,
         state,
@@ -232,7 +234,10 @@ def _addresses(addresses: Sequence[tuple[str, str]], width: int) -> Text:
 
 def lines(reading: Reading, seconds: float) -> str:
     """Return the same in one line, for a log."""
-    venues = ", ".join(f"{venue.name} {count(venue.frame_rate)}/s" for venue in reading.venues.values())
+    venues = ", ".join(
+        f"{venue.name} {count(venue.frame_rate)}/s" + (f" (refused {', '.join(venue.refused)})" if venue.refused else "")
+        for venue in reading.venues.values()
+    )
     stages = "; ".join(
         f"{stage.name} {stage.state} {count(stage.read_rate)}/s lag {count(stage.lag)} p50 {latency(stage.p50)} p99 {latency(stage.p99)}"
         for stage in reading.stages.values()

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from local.readings import Reading
+from local.readings import Reading, VenueReading
 from local.supervisor import Supervisor
 from schemas.catalogue import event
+
+MOST_NAMED = 5
+"""Streams of one venue that are named where it refused them; of more, only how many."""
 
 
 def milliseconds(seconds: float | None) -> float | None:
@@ -57,6 +60,7 @@ def summary(supervisor: Supervisor, reading: Reading, outcome: Outcome, seconds:
             "reconnects": one.reconnects,
             "silences": one.silences,
             "dropped_frames": one.dropped,
+            "refused_streams": list(one.refused),
             "open_gaps": outcome.open_gaps.get(one.name, 0),
         }
         for one in reading.venues.values()
@@ -78,6 +82,12 @@ def summary(supervisor: Supervisor, reading: Reading, outcome: Outcome, seconds:
     }
 
 
+def refusal(venue: VenueReading) -> str:
+    """Return what a venue has refused in words: a symbol that it does not have, most often."""
+    more = f" and {len(venue.refused) - MOST_NAMED} more" if len(venue.refused) > MOST_NAMED else ""
+    return f"{venue.name} refused {', '.join(venue.refused[:MOST_NAMED])}{more}: its log says why"
+
+
 def faults_found(reading: Reading) -> list[str]:
     """Return each fault of our own during a run in words: a bug to be mended, though all else went on."""
     return [f"a fault of our own: {one}" for one in reading.faults]
@@ -96,6 +106,7 @@ def found_wrong(supervisor: Supervisor, reading: Reading, outcome: Outcome) -> l
             wrong.append(f"{stage.name} refused {stage.refused} messages: `tidewire consume dead_letters` shows them")
         if stage.lag:
             wrong.append(f"{stage.name} had {stage.lag} messages left to read")
+    wrong += [refusal(venue) for venue in reading.venues.values() if venue.refused]
     wrong += [f"{venue.name}: {venue.dropped} frames were dropped" for venue in reading.venues.values() if venue.dropped]
     wrong += [f"{venue}: {count} gaps are open" for venue, count in outcome.open_gaps.items() if count]
     if any(stage.name == "clickhouse" for stage in supervisor.declared.values()) and not outcome.rows.get("frames"):

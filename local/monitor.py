@@ -24,6 +24,7 @@ ROWS_SECONDS = 5.0
 LATENCY = "tidewire_latency_seconds"
 IN, OUT, REFUSED = "tidewire_events_in_total", "tidewire_events_out_total", "tidewire_dead_letters_total"
 FAULTS, POSITION = "tidewire_faults_total", "tidewire_position"
+REFUSED_STREAMS = "tidewire_refused_streams_total"
 
 
 def topics_of(names: tuple[str, ...]) -> list[str]:
@@ -218,4 +219,9 @@ class Monitor:
             reconnects=total(everything, "tidewire_reconnects_total"),
             silences=total(everything, "tidewire_silences_total"),
             dropped=total(everything, "tidewire_dropped_frames_total"),
+            refused=tuple(sorted(_stream(labels) for labels, _ in matching(everything, REFUSED_STREAMS))),
         )
+
+
+def _stream(labels: Mapping[str, str]) -> str:
+    return f"{labels['channel']} {labels['symbol']}".strip() or "a stream"

@@ -36,6 +36,8 @@ class VenueReading:
     reconnects: int = 0
     silences: int = 0
     dropped: int = 0
+    refused: tuple[str, ...] = ()
+    """Streams that the venue has refused in this run, as people call them: `trade NOPE/USD`."""
     open_gaps: int | None = None
 
 

@@ -11,7 +11,7 @@ from schemas.codec import Codec
 from schemas.encoder import zigzag
 from schemas.events import Frame
 from topology.errors import Fatal
-from topology.metrics import dropped_frames
+from topology.metrics import dropped_frames, refused_streams
 
 Kind = Literal["message", "reply", "notice"]
 Put = Callable[[bytes, bytes], bool]
@@ -83,6 +83,9 @@ class Frames:
         if self._over:
             return
         self._over = kind == "closed"
+        if kind == "refused":
+            for channel, symbol in streams or [("", "")]:
+                refused_streams.labels(self._venue, channel, symbol).inc()
         payload = notices.encode(kind, streams=streams, reason=reason, previous=previous, since=since, count=count, detected_at=detected_at)
         if not self._put_notice(payload, received_at):
             self.count += 1

@@ -22,6 +22,9 @@ skewed_trades = Counter(
 latency = Histogram("tidewire_latency_seconds", "From a frame's receipt to the end of this stage's work on it.", ["stage"], buckets=LATENCY)
 connections = Gauge("tidewire_connections", "Open websocket connections.", ["venue"])
 reconnects = Counter("tidewire_reconnects", "Connections that ended other than by our wish.", ["venue"])
+refused_streams = Counter(
+    "tidewire_refused_streams", "Times a venue refused a stream; its words are in the log. Alert on any.", ["venue", "channel", "symbol"]
+)
 rotations = Counter("tidewire_rotations", "Connections replaced before the venue's limit, the new one open first.", ["venue"])
 silences = Counter("tidewire_silences", "Streams found silent by their watchdog.", ["venue", "channel"])
 spilled_bytes = Gauge("tidewire_spilled_bytes", "Bytes of frames on disk, waiting for the broker.", ["venue"])

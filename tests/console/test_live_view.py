@@ -157,6 +157,14 @@ def test_a_venue_left_out_is_not_called_unreachable() -> None:
     assert not any("unreachable" in line for line in found)
 
 
+def test_a_venue_that_refused_a_stream_says_so() -> None:
+    """A symbol that the venue does not have stands beside it by its name."""
+    found = drawn(page(reading(venues={"kraken": VenueReading("kraken", refused=("trade NOPE/USD",))})), 100, 30)
+    assert any(re.search(r"kraken +simulated, refused trade NOPE/USD ", line) for line in found)
+    line = lines(reading(venues={"kraken": VenueReading("kraken", refused=("book NOPE/USD", "trade NOPE/USD"))}), 0)
+    assert " kraken 0/s (refused book NOPE/USD, trade NOPE/USD) | " in line
+
+
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_faults_of_our_own_are_on_the_page(width: int, height: int) -> None:
     """Which venue, which event, how often and why stand under the venues; venue and stage are failing, and all else is still there."""

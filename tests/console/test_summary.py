@@ -83,13 +83,15 @@ def test_a_producer_without_frames_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_losses_gaps_and_an_empty_database_are_problems(tmp_path: Path) -> None:
-    """Dropped frames, gaps still open and rows that never came, whatever was there before: each is said, the troubles on the way first."""
+    """Refused streams, dropped frames, open gaps, no row of this run in spite of those before: each is said, earlier troubles first."""
     supervisor, known = supervised(tmp_path), reading()
     supervisor.troubles.append("normalise was killed by SIGKILL")
     known.venues["binance"].dropped = 4
+    known.venues["binance"].refused = tuple(f"trade NO{number}" for number in range(7))
     found = summed(supervisor, known, rows={"frames": 0}, open_gaps={"binance": 2, "kraken": 0})
     assert found["problems"] == [
         "normalise was killed by SIGKILL",
+        "binance refused trade NO0, trade NO1, trade NO2, trade NO3, trade NO4 and 2 more: its log says why",
         "binance: 4 frames were dropped",
         "binance: 2 gaps are open",
         "no frame reached ClickHouse",

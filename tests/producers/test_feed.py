@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 
 import pytest
+from prometheus_client import REGISTRY
 
 from dialects.contract import Stream
 from simulator.faults import Fault
@@ -185,6 +186,8 @@ async def test_a_refused_symbol_stops_no_other(simulator: Simulator, producer: R
         refused = running.published.notices("refused")
         assert sorted(stream for notice in refused for stream in notice["streams"]) == [("book", "NO/USD"), ("trade", "NO/USD")]
         assert all("Currency pair not supported" in notice["reason"] for notice in refused)
+        for channel in ("book", "trade"):
+            assert REGISTRY.get_sample_value("tidewire_refused_streams_total", {"venue": "kraken", "channel": channel, "symbol": "NO/USD"})
         assert running.connections[0].subscriptions.is_confirmed(Stream("book", "BTC/USD"))
         assert any(b'"update"' in one["payload"] for one in running.published.all("message"))
 
