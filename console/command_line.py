@@ -1,5 +1,6 @@
 """`tidewire`: one command line for everything. Each command's work is in console/commands; imports wait until it is asked for."""
 
+import math
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +29,13 @@ BY_DEFAULT = tuple(name for name, dialect in all_dialects().items() if dialect.b
 Json = Annotated[bool, typer.Option("--json", help="Print an object a line.")]
 
 
+def _finite(value: float) -> float:
+    """Return a number of the command line that is one; `inf` and `nan` are numbers to who reads it, and nobody means them."""
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number of anything")
+    return value
+
+
 def _version(asked: bool) -> None:
     """Print name and version and end, where that is asked for."""
     if asked:
@@ -52,13 +60,13 @@ def up(
     simulated: Annotated[bool, typer.Option("--simulated", help="Use the simulator even where the exchanges can be reached.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Clear the state folder first: topics, tables, everything.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Print lines instead of the live page (as without a terminal).")] = False,
-    duration: Annotated[float, typer.Option(help="End by itself after so many seconds and print one JSON summary.", min=0)] = 0,
+    duration: Annotated[float, typer.Option(help="End after so many seconds and print a JSON summary.", min=0, callback=_finite)] = 0,
     stages: Annotated[str, typer.Option(help="Only these stages, by name: producers,normalise,clickhouse …")] = "",
     venues: Annotated[
         str, typer.Option(help=f"Only these venues, of {VENUES}. Else those of the settings, or {', '.join(BY_DEFAULT)}.")
     ] = "",
     symbols: Annotated[str, typer.Option(help="Only these markets, in any spelling: BTC/USDT,ETH-USD,SOL …")] = "",
-    rate: Annotated[float, typer.Option(help="Frames per second of the simulator, over all venues.", min=1)] = 300,
+    rate: Annotated[float, typer.Option(help="Frames per second of the simulator, over all venues.", min=1, callback=_finite)] = 300,
 ) -> None:
     """Start everything on this machine and show it: servers, exchanges (or the simulator), every stage.
 
@@ -193,7 +201,7 @@ def gaps(
 def record(
     venue: Annotated[str, typer.Argument(help=f"The venue: {VENUES}.")],
     out: Annotated[Path, typer.Option(help="The file to write, .jsonl.")],
-    seconds: Annotated[float, typer.Option(help="How long.", min=0.1)] = 10,
+    seconds: Annotated[float, typer.Option(help="How long; seconds.", min=0.1, callback=_finite)] = 10,
     direct: Annotated[
         bool, typer.Option("--direct", help="From the venue itself, on a connection of its own; else from its raw topic.")
     ] = False,

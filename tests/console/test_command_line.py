@@ -135,6 +135,9 @@ def test_a_wrong_topic_is_answered_with_those_there_are(tidewire: Tidewire) -> N
         ("candles", "BTC", "--limit", "0"),
         ("no-such-command",),
         ("up", "--colour"),
+        ("up", "--rate", "inf"),
+        ("up", "--duration", "nan"),
+        ("record", "kraken", "--direct", "--out", "x.jsonl", "--seconds", "inf"),
     ],
     ids=" ".join,
 )
