@@ -59,7 +59,7 @@ def test_what_a_running_stage_has_read_is_no_lag(filled: Settings, tmp_path: Pat
     """What it has not yet acknowledged counts as read while its process runs, and as unread once that has ended."""
     settings, watchdog = filled.model_copy(update={"state_dir": tmp_path}), Watchdog()
     stage = replace(stages()["build_candles"], group="nobody-has-acknowledged-anything")
-    processes = {"build_candles": Ourselves("build_candles", [], {}, tmp_path, watchdog)}
+    processes: dict[str, StageProcess] = {"build_candles": Ourselves("build_candles", [], {}, tmp_path, watchdog)}
     monitor = Monitor(settings, processes, {"build_candles": stage}, {}, lambda: 7.0)
     (topic,) = topics_of(stage.reads)
     ends = monitor.offsets.ends(monitor.offsets.partitions([topic]))
