@@ -138,22 +138,14 @@ def test_a_gap_is_never_asked_for_since_a_time_that_cannot_be(off: int) -> None:
     assert (gap["from_time"], gap["to_time"]) == (begin + 3 * SECOND, begin + 4 * SECOND)
 
 
-def test_a_reset_names_no_trade_that_is_there() -> None:
-    """Nobody knows which numbers the old count had left: none is named as missing; where the new one begins is said in words."""
+def test_a_reset_names_no_trade_that_is_there_and_no_time_that_cannot_be() -> None:
+    """Which numbers the old count had left nobody knows; where the new begins is said in words. Dated wrong, it ends with its receipt."""
     one = streams()
-    made = feed(one, seen(900, SECOND), seen(17, 70 * SECOND), seen(18, 71 * SECOND))
+    made = feed(one, seen(900, SECOND), seen(17, 70 * SECOND, time=20 * HOUR), seen(18, 71 * SECOND, time=20 * HOUR))
 
-    assert [(gap["from_sequence"], gap["to_sequence"], gap["state"]) for gap in made] == [(None, None, "open"), (None, None, "unfillable")]
+    assert told(made) == [(None, None, "venue_reset", "open"), (None, None, "venue_reset", "unfillable")]
     assert made[-1]["repair"] == "the venue began its numbers again, with 17"
-    assert made[0]["gap_id"] == made[1]["gap_id"] == f"v|S|trade|reset|17|{70 * SECOND}"
-
-
-def test_a_reset_spans_no_time_that_cannot_be() -> None:
-    """Where the new count's first trade is dated wrong, the gap of the reset ends with its receipt."""
-    one = streams()
-    made = feed(one, seen(900, SECOND), seen(1, 70 * SECOND, time=20 * HOUR), seen(2, 71 * SECOND, time=20 * HOUR))
-
-    assert [(gap["from_time"], gap["to_time"]) for gap in made] == [(SECOND, 70 * SECOND)] * 2
+    assert [(gap["gap_id"], gap["from_time"], gap["to_time"]) for gap in made] == [("v|S|trade|reset|17|70000000", SECOND, 70 * SECOND)] * 2
 
 
 def test_a_stray_number_at_an_absurd_time_is_taken_back() -> None:
