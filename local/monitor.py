@@ -178,7 +178,7 @@ class Monitor:
 
     def _stage(self, name: str, pages: Mapping[int, str]) -> StageReading:
         process, tally = self._processes[name], self.samples(name)
-        state, reason = ("stopped", "") if process.is_stopped else ("down", process.last_line)
+        state, reason = ("stopped", "") if process.is_stopped else ("failed" if process.is_fatal else "down", process.last_line)
         if process.pid is not None:
             state, reason = readiness(pages.get(process.pid, ""))
         everything = tally.all

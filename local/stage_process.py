@@ -1,4 +1,7 @@
-"""One child process of the supervisor: its own group, its output in a log file, started again when it ends unasked."""
+"""One child process of the supervisor: its own group, its output in a log file, started again when it ends unasked.
+
+One that ends with FATAL_CODE stays as it is: a person must act, and its last line says how.
+"""
 
 import contextlib
 import os
@@ -11,6 +14,7 @@ from pathlib import Path
 from local.priority import yield_to_others
 from local.process import ending
 from local.watchdog import Watchdog
+from topology.errors import FATAL_CODE
 
 FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 30.0
@@ -48,6 +52,7 @@ class StageProcess:
         self._again_at: float | None = None
         self._begin = 0
         self._asked = False
+        self._fatal = False
 
     @property
     def pid(self) -> int | None:
@@ -58,6 +63,11 @@ class StageProcess:
     def is_stopped(self) -> bool:
         """Whether it ended because it was asked to."""
         return self._asked and self.pid is None
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether it has ended for good: only a person can make it work."""
+        return self._fatal
 
     @property
     def output(self) -> str:
@@ -91,12 +101,16 @@ class StageProcess:
             )
         self._watchdog.watch(self._process.pid)
         yield_to_others(self._process.pid, self.niceness)
-        self._started, self._again_at, self._asked = self._clock(), None, False
+        self._started, self._again_at, self._asked, self._fatal = self._clock(), None, False, False
 
     def revive(self) -> str:
         """Start it again where it has ended and its wait is over; return what happened in words, or nothing."""
-        if self._process is None or self._asked or self._process.poll() is None:
+        if self._process is None or self._asked or self._fatal or self._process.poll() is None:
             return ""
+        if self._process.returncode == FATAL_CODE:
+            self._fatal = True
+            self._watchdog.forget(self._process.pid)
+            return f"{self.name} has stopped and is not started again: {self.last_line}"
         if self._again_at is None:
             self._watchdog.forget(self._process.pid)
             if self._clock() - self._started >= STEADY_SECONDS:

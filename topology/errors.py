@@ -6,7 +6,12 @@ TidewireError
 └── Fatal    nothing will work until a person acts: stop the stage and say which setting to change
 """
 
+from typing import Final
+
 from schemas.errors import InvalidDatum
+
+FATAL_CODE: Final = 78
+"""Exit code of a process that a Fatal has ended (EX_CONFIG of sysexits.h): started again as it is, it would end in the same way."""
 
 
 class TidewireError(Exception):
@@ -29,4 +34,4 @@ class Fatal(TidewireError):
     """Stop the stage; the text names the setting to change."""
 
 
-__all__ = ["Fatal", "InvalidDatum", "Reject", "Retry", "TidewireError"]
+__all__ = ["FATAL_CODE", "Fatal", "InvalidDatum", "Reject", "Retry", "TidewireError"]

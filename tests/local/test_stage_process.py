@@ -11,6 +11,7 @@ import pytest
 
 from local.stage_process import LOG_BYTES, LONGEST_BACKOFF, STEADY_SECONDS, StageProcess
 from local.watchdog import Watchdog, group_is_alive
+from topology.errors import FATAL_CODE
 
 PATIENCE = 60.0
 
@@ -90,6 +91,19 @@ def test_it_is_started_again_after_a_wait_that_grows(made: Made, clock: Clock) -
         assert process.revive() == "child was started again"
         assert process.restarts == again + 1
     assert waits == [1, 2, 4, 8, 16, LONGEST_BACKOFF, LONGEST_BACKOFF, LONGEST_BACKOFF]
+
+
+def test_one_that_only_a_person_can_mend_is_not_started_again(made: Made, clock: Clock) -> None:
+    """An end with the code of a Fatal is told once, with the last line, which says what to do."""
+    process = made(f"import sys; print('set kafka.brokers', flush=True); sys.exit({FATAL_CODE})")
+    process.start()
+    until(lambda: process.pid is None)
+    assert not process.is_fatal
+    assert process.revive() == "child has stopped and is not started again: set kafka.brokers"
+    clock.time += 10 * LONGEST_BACKOFF
+    assert process.revive() == ""
+    assert process.is_fatal
+    assert "was not running: it ended with code 78" in process.stop(1)
 
 
 def test_a_steady_run_forgives_what_was_before(made: Made, clock: Clock) -> None:
