@@ -133,7 +133,11 @@ class Kraken(Dialect):
 
 
 class KrakenSession(Session):
-    """Requests are numbered from 1; an answer comes for each symbol of a request, under its number."""
+    """Requests are numbered from 1; an answer comes for each symbol of a request, under its number and with the symbol in a field.
+
+    What is refused is told by these two alone (https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/trade): a refusal
+    without a symbol is of the whole request, and words are never searched for names.
+    """
 
     def __init__(self, book_depth: int, orders_depth: int) -> None:
         self._asked = Asked()
@@ -210,8 +214,8 @@ def _hear(payload: bytes, asked: Asked) -> FrameSignal:
     symbol, words = answer.get("symbol"), document.get("error")
     streams = asked.of(document.get("req_id"))
     if words is not None:
-        named = tuple(stream for stream in streams if stream.symbol and (stream.symbol == symbol or stream.symbol in str(words)))
-        return FrameSignal(refused=tuple((stream, str(words)) for stream in named or streams or (None,)))
+        meant = tuple(stream for stream in streams if symbol is None or stream.symbol == symbol)
+        return FrameSignal(refused=tuple((stream, str(words)) for stream in meant or (None,)))
     if document.get("method") == "subscribe" and document.get("success") is True:
         channel = CHANNELS.get(str(answer.get("channel")))
         if channel == "instrument":
