@@ -85,13 +85,15 @@ class Poll(NamedTuple):
 class Refusal(NamedTuple):
     """Why a venue did not answer a request, in its own words.
 
-    `again`: seconds after which asking again may help (LONGEST_SECONDS at most, dialects/retry_after.py); None: it will not.
-    `limited`: nobody behind this address may ask until then.
+    `again`: seconds after which asking again may help (LONGEST_SECONDS at most, dialects/retry_after.py); None: it will not, for the
+    venue has said so in words that last. `limited`: nobody behind this address may ask until then. `unclear`: nobody here knows what
+    the answer means; it may pass, so it is asked again, and only what stays so for long is taken for the venue's last word.
     """
 
     words: str
     again: float | None = None
     limited: bool = False
+    unclear: bool = False
 
 
 class Endpoints(NamedTuple):
@@ -267,6 +269,8 @@ class Asked:
 
 TOO_MANY = (418, 429)
 """Statuses of too many requests; Binance bans with 418 those who go on (rest-api.md, "IP Limits")."""
+PASSING = (408, 425)
+"""Statuses below 500 that say nothing of the request but when it came (RFC 9110, 15.5.9; RFC 8470, 5.2)."""
 
 
 class Dialect(ABC):
@@ -321,14 +325,18 @@ class Dialect(ABC):
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:
         """Return why a reply is no answer; None where it is one. `headers` by any case. Never raises on any bytes.
 
-        By the status alone: venues that refuse with 200 say so in their own words.
+        By the status, and by whether it is JSON at all (what stands before a venue answers with pages of its own). What a venue says
+        by words or codes is its dialect's: only it knows which of them last.
         """
         if status in TOO_MANY:
             words, seconds = patience(headers)
             return Refusal(f"too many requests (status {status}); {words}", seconds, limited=True)
-        if status >= 500:
-            return Refusal(f"status {status}: {said(body)}", 0)
-        return None if status == 200 else Refusal(f"status {status}: {said(body)}")
+        words = f"status {status}: {said(body) or 'an empty body'}"
+        if status >= 500 or status in PASSING:
+            return Refusal(words, 0)
+        if 200 <= status < 300:
+            return None if is_json(body) else Refusal(f"no JSON with {words}", 0)
+        return Refusal(words, 0, unclear=True)
 
     def snapshot_request(self, stream: Stream) -> Request | None:
         """Return the REST request for a stream's whole state; None where its channel's `snapshot` is not "rest"."""
@@ -370,6 +378,18 @@ class Dialect(ABC):
 def said(body: bytes) -> str:
     """Return the beginning of a reply as text, for a message to a person."""
     return body[:200].decode(errors="replace")
+
+
+_skim = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+def is_json(body: bytes) -> bool:
+    """Whether a reply is JSON from its first byte to its last; nothing is made of it."""
+    try:
+        _skim(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def parts(streams: Sequence[Stream], size: int) -> Iterator[tuple[Stream, ...]]:

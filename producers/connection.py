@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from dialects.contract import Dialect, Endpoints, Stream, Subscription
+from producers.absences import Absences
 from producers.backoff import Backoff
 from producers.companions import Tell
 from producers.coverage import Coverage, Silence
@@ -38,6 +39,7 @@ class Surroundings:
     backoff: Callable[[], Backoff]
     snapshots: bool
     coverage: Coverage
+    absences: Absences
     token: Callable[[], Awaitable[str]]
     """Gives what opens authenticated channels; raises Retry where there is no credential yet or the venue is away, Reject where it
     refuses the credential."""
@@ -84,7 +86,17 @@ class Connection:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._leaving: asyncio.Task[None] | None = None
         self._unheard = False
-        self._snapshots = Snapshots(around.dialect, around.rest, self.frames, around.coverage, around.backoff, around.tell, around.now)
+        self._snapshots = Snapshots(
+            around.dialect,
+            around.rest,
+            self.frames,
+            around.coverage,
+            around.absences,
+            around.backoff,
+            around.tell,
+            around.clock,
+            around.now,
+        )
 
     @property
     def id(self) -> str:
@@ -226,6 +238,7 @@ class Connection:
             await asyncio.sleep(TICK_SECONDS)
             looked_at, before = self._around.clock(), looked_at
             late = looked_at - before - TICK_SECONDS
+            self._snapshots.look_again()
             unheard, self._unheard = self._unheard, False
             # A process that was stopped or starved has frames waiting in its socket: nobody was silent.
             found = self.subscriptions.check(

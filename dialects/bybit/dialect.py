@@ -89,7 +89,8 @@ class Bybit(Dialect):
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:
         """Return why a reply is no answer: Bybit refuses with status 200 and a code, and bans with 403."""
-        return refusal(status, headers, body) if status in {200, 403} else super().refusal(status, headers, body)
+        own = None if status == 403 else super().refusal(status, headers, body)
+        return own or refusal(status, headers, body)
 
     def shape(self, payload: bytes) -> Shape | None:
         """Return the shape of a frame of trades, a book, a best quote or liquidations."""

@@ -32,11 +32,10 @@ from dialects.contract import (
     Stream,
     Subscription,
     parts,
-    said,
 )
 from dialects.kraken.frames import OPENING, read, shapes
+from dialects.kraken.refusals import refusal
 from dialects.memory import Memory
-from dialects.retry_after import LIMITED_SECONDS
 from dialects.rules import KRAKEN_BOOK, TRADES_COUNTED
 
 NAMES: Mapping[str, str] = {"instrument": "instrument", "trade": "trade", "book": "book", "quote": "ticker", "orders": "level3"}
@@ -44,10 +43,6 @@ NAMES: Mapping[str, str] = {"instrument": "instrument", "trade": "trade", "book"
 CHANNELS: Mapping[str, str] = {theirs: ours for ours, theirs in NAMES.items()}
 SYMBOLS_PER_MESSAGE = 50
 """Our own choice: the venue documents no limit."""
-LIMITED = (b"EAPI:Rate limit exceeded", b"EGeneral:Too many requests", b"EService:Throttled")
-"""How the venue says that it was asked too often (https://docs.kraken.com/api/docs/guides/spot-rest-ratelimits)."""
-AWAY = (b"EService:Unavailable", b"EService:Busy", b"EGeneral:Temporary lockout")
-"""How it says that it can't answer for now (https://support.kraken.com/articles/360001491786-api-error-messages)."""
 ORDERS_PER_MESSAGE = 1
 """Symbols of `level3` in one message: its limit counts symbols, so that pacing messages paces symbols."""
 
@@ -105,13 +100,8 @@ class Kraken(Dialect):
         return KrakenSession(self.book_depth, self.orders_depth)
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:
-        """Return why a reply is no answer: Kraken refuses with status 200 and words (…/docs/guides/spot-rest-ratelimits)."""
-        refused = super().refusal(status, headers, body)
-        if refused is None and any(words in body[:200] for words in LIMITED):
-            return Refusal(f"too many requests: {said(body)}", LIMITED_SECONDS, limited=True)
-        if refused is None and any(words in body[:200] for words in AWAY):
-            return Refusal(said(body), 0)
-        return refused
+        """Return why a reply is no answer: Kraken refuses with status 200 and words."""
+        return super().refusal(status, headers, body) or refusal(body)
 
     def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request | None:
         """Return the request for up to 1000 trades after a time; None without a time.
