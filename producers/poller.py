@@ -8,8 +8,9 @@ from dialects.contract import Dialect, Poll
 from producers.backoff import Backoff
 from producers.companions import Tell
 from producers.coverage import Coverage, Silence
+from producers.doubt import Doubt
 from producers.frames import Frames
-from producers.rest import Rest
+from producers.rest import Rest, Unclear
 from topology.errors import Reject, Retry
 from topology.log import logger
 from topology.metrics import silences
@@ -52,6 +53,7 @@ class Poller:
         self._poll = poll
         self._backoff = around.backoff()
         self._attempts = Attempts("producers", "poll", about=poll.request.text, wait=self._backoff.wait, say=self._hear)
+        self._doubt = Doubt(around.clock)
         self._frames: Frames | None = None
         self._pairs = [(one.channel, one.symbol) for one in poll.streams]
         self._trouble = f"{around.dialect.venue}: {poll.request.text} is not answered yet"
@@ -102,11 +104,12 @@ class Poller:
             if not asking.done():
                 return 0.0
             self._answered(asking.result())
+        except Unclear as error:
+            return self._unclear(error)
         except Retry as error:
             return self._attempts.failed(error)
         except Reject as error:
-            self._refused(str(error))
-            return max(REFUSED_SECONDS, self._poll.every)
+            return self._refused(error)
         except Exception as error:  # noqa: BLE001 - it stays with this request, and is told by itself
             around.tell(error, "poll")
             self._trouble = ""
@@ -151,6 +154,7 @@ class Poller:
                 frames.notice("confirmed", around.now(), streams=some, since=since)
         self._answered_at, self._refusal, self._trouble = around.clock(), "", ""
         self._attempts.worked()
+        self._doubt.over()
         self._backoff.failures = 0
         for stream in self.streams:
             if (silence := around.coverage.resumed(stream)) is not None:
@@ -168,13 +172,23 @@ class Poller:
         if reason and self._answered_at is None:
             self._trouble = f"{self._around.dialect.venue}: {reason}"
 
-    def _refused(self, reason: str) -> None:
-        """Tell a refusal once, in the venue's words; it is no trouble of ours, so the poller counts as ready."""
+    def _unclear(self, error: Unclear) -> float:
+        """Wait as after any failure, until it has lasted: then as after a refusal. Return for how many seconds."""
+        seconds = self._attempts.failed(error)
+        try:
+            return max(seconds, self._doubt.again(error, error.after))
+        except Reject as lasting:
+            return self._refused(lasting)
+
+    def _refused(self, error: Reject) -> float:
+        """Tell a refusal once, in the venue's words; it is no trouble of ours, so the poller counts as ready. Return for how many seconds."""
+        reason = str(error)
         self._trouble = ""
         if reason != self._refusal:
             logger().error("the venue refuses a poll", venue=self._around.dialect.venue, request=self._poll.request.text, reason=reason)
             self._opened().notice("refused", self._around.now(), streams=self._pairs, reason=reason)
         self._refusal = reason
+        return max(REFUSED_SECONDS, self._poll.every)
 
     def _until_silent(self) -> float | None:
         """Return in how many seconds the streams will have missed too many rounds; None where they cannot, or have."""

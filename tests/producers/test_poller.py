@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from dialects import notices
 from dialects.binance.dialect import Binance
 from dialects.contract import Limits, Poll, Request, Stream
+from producers import doubt
 from producers.backoff import Backoff
 from producers.coverage import Coverage
 from producers.frames import Frames
@@ -35,8 +36,8 @@ class Patient(Binance):
 
     def next_page(self, request: Request, body: bytes) -> Request | None:
         """Return the page that a reply names."""
-        _, found, path = body.partition(b"next: ")
-        return Request(request.method, path.decode()) if found else None
+        _, found, path = body.partition(b'"next": "')
+        return Request(request.method, path.partition(b'"')[0].decode()) if found else None
 
 
 class Polled:
@@ -143,15 +144,15 @@ async def test_replies_are_published_verbatim_on_a_connection_of_their_own(polle
 async def test_a_reply_in_pages_is_followed_to_its_last(polled: Polled) -> None:
     """Each page is published with its own request, in order, and the streams are confirmed by the last; one that never ends is left."""
     polled.answers |= {
-        "/list": lambda: web.Response(text="1 next: /list/2"),
-        "/list/2": lambda: web.Response(text="2 next: /list/3"),
-        "/list/3": lambda: web.Response(text="3"),
-        "/circle": lambda: web.Response(text="next: /circle"),
+        "/list": lambda: web.Response(text='{"next": "/list/2"}'),
+        "/list/2": lambda: web.Response(text='{"next": "/list/3"}'),
+        "/list/3": lambda: web.Response(text="{}"),
+        "/circle": lambda: web.Response(text='{"next": "/circle"}'),
     }
     async with running(polled.poller("/list", INTEREST, every=600), polled.poller("/circle", FUNDING, every=600)):
         await until(lambda: len(polled.notices("confirmed")) == 2)
     pages = [(one["request"], one["payload"]) for one in polled.published if one["kind"] == "reply" and "list" in one["request"]]
-    assert pages == [("GET /list", b"1 next: /list/2"), ("GET /list/2", b"2 next: /list/3"), ("GET /list/3", b"3")]
+    assert pages == [("GET /list", b'{"next": "/list/2"}'), ("GET /list/2", b'{"next": "/list/3"}'), ("GET /list/3", b"{}")]
     assert len(polled.replies("/circle")) == 1
 
 
@@ -209,7 +210,7 @@ async def test_a_request_that_is_not_answered_is_told_once_and_counted_each_time
 
 async def test_one_that_fails_stops_no_other(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refused request is told once in the venue's words, a bug is told as one, an answer may never come; the others are answered."""
-    polled.answers["/refused"] = lambda: web.Response(status=400, text="Invalid symbol.")
+    polled.answers["/refused"] = lambda: web.Response(status=400, text='{"code":-1121,"msg":"Invalid symbol."}')
     polled.hanging.add("/hanging")
     get, bugs = polled.rest.get, 0
 
@@ -232,6 +233,22 @@ async def test_one_that_fails_stops_no_other(polled: Polled, monkeypatch: pytest
     assert polled.asked.count("/refused") == 1
     (red,) = polled.faults.red()
     assert (red["venue"], str(red["reason"]).partition(" (")[0]) == ("venue", "KeyError: 'a bug'")
+
+
+async def test_what_stays_unclear_is_told_as_a_refusal(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that nobody knows is asked about; where it stays so it is told with its words, and keeps nobody from being ready."""
+    monkeypatch.setattr(doubt, "FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(doubt, "LASTING_SECONDS", 0.0)
+    polled.answers["/interest"] = lambda: web.Response(status=400, text='{"code":-9999,"msg":"Never heard of."}')
+    poller = polled.poller("/interest", INTEREST)
+    async with running(poller):
+        await until(lambda: len(polled.asked) == 1)
+        assert poller.status()
+        await until(lambda: not poller.status())
+    (refused,) = polled.notices("refused")
+    assert f"understands {doubt.FEWEST} times in" in refused["reason"]
+    assert "Never heard of. (code -9999)" in refused["reason"]
+    assert len(polled.asked) == doubt.FEWEST
 
 
 async def test_requests_of_many_lines_take_turns(polled: Polled) -> None:
