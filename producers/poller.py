@@ -181,7 +181,7 @@ class Poller:
             return self._refused(lasting)
 
     def _refused(self, error: Reject) -> float:
-        """Tell a refusal once, in the venue's words; it is no trouble of ours, so the poller counts as ready. Return for how many seconds."""
+        """Tell a refusal once, in the venue's words; it is no trouble of ours, so the poller counts as ready. Return how long to wait."""
         reason = str(error)
         self._trouble = ""
         if reason != self._refusal:

@@ -22,8 +22,9 @@ REFUSED_SECONDS, LONGEST_REFUSED_SECONDS = 60.0, 3600.0
 
 
 class Snapshots:
-    """Fetch snapshots and publish each among one connection's frames. Lives in one event loop; `clock` is monotonic seconds, `now`
-    microseconds since 1970 UTC.
+    """Fetch snapshots and publish each among one connection's frames. Lives in one event loop.
+
+    `clock` is monotonic seconds, `now` microseconds since 1970 UTC.
 
     A book needs one once its deltas come and nothing has carried it so far. A book with a sequence of its own whose deltas another
     connection has carried without a break goes on by them, whichever connection they come on: it needs none

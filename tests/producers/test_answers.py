@@ -230,6 +230,8 @@ def good_trades(running: Running) -> list[int]:
     found: list[int] = []
     for reply in running.published.all("reply"):
         document = orjson.loads(reply["payload"])
-        rows = document if isinstance(document, list) else [row for key, rows in document["result"].items() if key != "last" for row in rows]
+        rows = (
+            document if isinstance(document, list) else [row for key, rows in document["result"].items() if key != "last" for row in rows]
+        )
         found += [row["id"] if isinstance(row, dict) else row[6] for row in rows]
     return found
