@@ -11,7 +11,6 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from local.kafka import Kafka as Broker
-from producers import segments
 from producers.outbox import Outbox
 from producers.spill import Spill
 from tests.producers.outboxes import (
@@ -193,7 +192,7 @@ class FullDisk:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             return write(file, data)
 
-        monkeypatch.setattr(segments.os, "write", refusing)
+        monkeypatch.setattr(os, "write", refusing)
 
 
 def alone(topic: str, root: Path, name: str) -> Outbox:
