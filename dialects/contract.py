@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 
+from dialects.bodies import is_json
 from dialects.continuity import NONE, Rule
 from dialects.memory import Memory
 from dialects.retry_after import patience
@@ -318,6 +319,10 @@ class Dialect(ABC):
         """Return what is to be asked again and again for streams of polled channels (`Channel.every`)."""
         return []
 
+    def listing_request(self) -> Request | None:
+        """Return the REST request for all that the venue lists, read as instruments; None where it gives no such list."""
+        return None
+
     def next_page(self, request: Request, body: bytes) -> Request | None:
         """Return the request for what follows a reply that came in pages; None where it was the last. Never raises on any bytes."""
         return None
@@ -378,18 +383,6 @@ class Dialect(ABC):
 def said(body: bytes) -> str:
     """Return the beginning of a reply as text, for a message to a person."""
     return body[:200].decode(errors="replace")
-
-
-_skim = msgspec.json.Decoder(msgspec.Raw).decode
-
-
-def is_json(body: bytes) -> bool:
-    """Whether a reply is JSON from its first byte to its last; nothing is made of it."""
-    try:
-        _skim(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return False
-    return True
 
 
 def parts(streams: Sequence[Stream], size: int) -> Iterator[tuple[Stream, ...]]:

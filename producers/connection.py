@@ -75,6 +75,7 @@ class Connection:
         self._around = around
         self._dialect = around.dialect
         self._heard = self.subscriptions.heard
+        self._confirmed_at: dict[Stream, int] = {}
         self._session = around.dialect.session()
         self._previous: str | None = None
         self._outgoing: deque[tuple[bytes, tuple[Stream, ...]]] = deque()
@@ -265,11 +266,14 @@ class Connection:
                 self.want(f"no word from {', '.join(f'{one.channel} {one.symbol}' for one in found.unrecoverable[:5])}")
 
     def _notice_silence(self, stream: Stream) -> None:
-        since, at = self._heard.get(stream), self._around.now()
-        logger().warning("a stream is silent and asked for again", venue=self._dialect.venue, stream=stream, since=since)
+        heard, at = self._heard.get(stream), self._around.now()
+        since = self._confirmed_at.get(stream) if heard is None else heard
+        reason = f"longer than {self._around.silence[stream.channel]:g} s"
+        if heard is None:
+            reason = f"not a word since it was confirmed, {reason}: does the venue have this market? (venues.{self._dialect.venue}.symbols)"
+        logger().warning("a stream is silent and asked for again", venue=self._dialect.venue, stream=stream, since=since, reason=reason)
         silences.labels(self._dialect.venue, stream.channel).inc()
-        limit = f"longer than {self._around.silence[stream.channel]:g} s"
-        self.frames.notice("silent", at, streams=_pairs((stream,)), since=since, reason=limit)
+        self.frames.notice("silent", at, streams=_pairs((stream,)), since=since, reason=reason)
         self._around.coverage.fell_silent(stream, Silence(since or at, at, self.id))
 
     def _notice_end(self, stream: Stream, silence: Silence, reason: str) -> None:
@@ -292,8 +296,10 @@ class Connection:
         by_since: dict[int | None, list[Stream]] = {}
         for stream in fresh:
             by_since.setdefault(self._around.coverage.confirmed(stream, self.id), []).append(stream)
+        at = self._around.now()
+        self._confirmed_at |= dict.fromkeys(fresh, at)
         for since, some in by_since.items():
-            self.frames.notice("confirmed", self._around.now(), streams=_pairs(some), since=since)
+            self.frames.notice("confirmed", at, streams=_pairs(some), since=since)
         self._settle()
         if self._around.snapshots:
             self._snapshots.confirmed(fresh)

@@ -23,6 +23,7 @@ from producers.connection import Connection, Surroundings
 from producers.feed import Feed, Policy
 from producers.frames import Frames, connection_id
 from producers.gaps import GapReader
+from producers.listing import spelled
 from producers.outbox import Outbox
 from producers.poller import Poller, PollerSurroundings
 from producers.rest import Rest
@@ -133,6 +134,8 @@ class Stage:
     ) -> None:
         venue, where = self._dialect.venue, plan.endpoints(self._dialect, self._own)
         async with Rest(where.rest, self._dialect, time.monotonic, now) as rest:
+            symbols = await spelled(self._own.symbols, self._dialect, rest)
+            self._own = self._own.model_copy(update={"symbols": symbols})
 
             def frames() -> Frames:
                 return Frames(codec, venue, *self._origins, connection_id(venue, now(), self._noise()), outbox.put)

@@ -15,7 +15,7 @@ from urllib.parse import quote as escape
 import orjson
 
 from dialects.binance.frames import read, shape
-from dialects.binance.instruments import EVERY, polls
+from dialects.binance.instruments import EVERY, PATH, WEIGHT, polls
 from dialects.binance.refusals import refusal
 from dialects.contract import (
     TOO_MANY,
@@ -90,6 +90,10 @@ class Binance(Dialect):
     def polls(self, streams: Sequence[Stream]) -> list[Poll]:
         """Return the requests for what the venue lists of the symbols chosen."""
         return polls(streams)
+
+    def listing_request(self) -> Request:
+        """Return the request for all instruments (weight 20), without who may trade them, which is most of it."""
+        return Request("GET", f"{PATH}?showPermissionSets=false", WEIGHT)
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:
         """Return why a reply is no answer: by the venue's code where it gives one, else by the status."""

@@ -83,6 +83,10 @@ class Bybit(Dialect):
             return klines_request(self.market, stream.symbol)
         return instruments_request(self.market) if stream.channel == "instrument" else Request("GET", STATUS)
 
+    def listing_request(self) -> Request:
+        """Return the request for all instruments of the market."""
+        return instruments_request(self.market)
+
     def next_page(self, request: Request, body: bytes) -> Request | None:
         """Return the request for what follows a page of instruments."""
         return next_page(request, body)
