@@ -68,6 +68,7 @@ class Connection:
         self.replace = asyncio.Event()
         self.wants = ""
         self.unrecoverable: list[Stream] = []
+        self._refusals: dict[Stream, str] = {}
         self.refusal = ""
         """The venue's words where it refused a stream."""
         self.faulty = False
@@ -253,6 +254,8 @@ class Connection:
                     "subscriptions are not confirmed and asked for again", venue=self._dialect.venue, streams=found.unconfirmed
                 )
                 self._subscribe(tuple(found.unconfirmed))
+            if found.refused and not self._private:  # a private one is asked for again with the next token
+                self._subscribe(tuple(found.refused))
             for stream in found.silent:
                 self._notice_silence(stream)
             if found.silent:
@@ -307,6 +310,10 @@ class Connection:
     def _refuse(self, stream: Stream | None, words: str) -> None:
         if stream is not None and not self.subscriptions.refuse(stream):
             return
+        if stream is not None and self._refusals.get(stream) == words:
+            return
+        if stream is not None:
+            self._refusals[stream] = words
         logger().error("the venue refuses a subscription", venue=self._dialect.venue, stream=stream, reason=words)
         self.refusal = words
         self.frames.notice("refused", self._around.now(), streams=_pairs((stream,) if stream else ()), reason=words)
