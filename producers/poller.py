@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dialects.contract import Dialect, Poll
+from dialects.contract import Dialect, Poll, Stream
 from producers.backoff import Backoff
 from producers.companions import Tell
 from producers.coverage import Coverage, Silence
@@ -43,7 +43,8 @@ class PollerSurroundings:
 class Poller:
     """Ask one request every so often, within the venue's allowance, on a connection of its own; a Source (producers/source.py).
 
-    The streams are confirmed by the first reply. A request that is not answered is made again after a backoff; one that is refused,
+    One request may be for many streams, of which the venue refuses one, and so the request: it is halved until the one is alone. The
+    streams are confirmed by the first reply. A request that is not answered is made again after a backoff; one that is refused,
     or on whose answer our own code fails, is told and made again later, and keeps nobody from being ready: nothing of it stops another.
     """
 
@@ -51,6 +52,10 @@ class Poller:
         self.streams = poll.streams
         self._around = around
         self._poll = poll
+        self._parts = [poll]
+        """The requests of a round: the poll, or what it was halved into."""
+        self._refused_alone: dict[Stream, str] = {}
+        self._confirmed: set[Stream] = set()
         self._backoff = around.backoff()
         self._attempts = Attempts("producers", "poll", about=poll.request.text, wait=self._backoff.wait, say=self._hear)
         self._doubt = Doubt(around.clock)
@@ -72,6 +77,7 @@ class Poller:
         """Ask until `close`."""
         around = self._around
         self._frames, self._answered_at, self._refusal = around.frames(), None, ""
+        self._confirmed.clear()
         self._ended.clear()
         self._frames.notice("connected", around.now(), streams=self._pairs, since=around.coverage.away(self.streams))
         try:
@@ -121,8 +127,52 @@ class Poller:
         return None
 
     async def _ask(self) -> int:
-        """Publish the reply, and the pages that follow it; return when the last was whole. Raises as Rest.get."""
-        around, request, received_at = self._around, self._poll.request, 0
+        """Publish the replies; return when the last was whole. Raises as Rest.get, but Reject only where every part is refused."""
+        received_at, parts = 0, list(self._parts)
+        asked: list[Poll] = []
+        refused: list[tuple[Poll, Reject]] = []
+        while parts:
+            part = parts.pop(0)
+            try:
+                received_at = await self._ask_part(part)
+            except Reject as error:
+                if halves := self._halves(part):
+                    parts[:0] = halves
+                    continue
+                refused.append((part, error))
+            else:
+                for stream in part.streams:
+                    self._refused_alone.pop(stream, None)
+            asked.append(part)
+        self._parts = asked
+        for part, error in refused:
+            if not received_at:
+                raise error
+            self._refuse_alone(part, str(error))
+        return received_at
+
+    def _halves(self, part: Poll) -> list[Poll]:
+        """Return the requests for each half of a request's streams; none where it cannot be halved."""
+        middle = len(part.streams) // 2
+        if not middle:
+            return []
+        polls = self._around.dialect.polls
+        halves = [*polls(part.streams[:middle]), *polls(part.streams[middle:])]
+        smaller = all(len(one.streams) < len(part.streams) and one.request != part.request for one in halves)
+        return halves if smaller else []
+
+    def _refuse_alone(self, part: Poll, reason: str) -> None:
+        """Tell, once, that the venue refuses some of the streams while it answers for others."""
+        if all(self._refused_alone.get(stream) == reason for stream in part.streams):
+            return
+        self._refused_alone |= dict.fromkeys(part.streams, reason)
+        logger().error("the venue refuses part of a poll", venue=self._around.dialect.venue, streams=part.streams, reason=reason)
+        pairs = [(stream.channel, stream.symbol) for stream in part.streams]
+        self._opened().notice("refused", self._around.now(), streams=pairs, reason=reason)
+
+    async def _ask_part(self, poll: Poll) -> int:
+        """Publish the reply to one request, and the pages that follow it; return when the last was whole. Raises as Rest.get."""
+        around, request, received_at = self._around, poll.request, 0
         for _ in range(MOST_PAGES):
             body, received_at = await around.rest.get(request, line=f"poll {self._poll.request.text}")
             self._opened().reply(body, request.text, received_at)
@@ -146,9 +196,12 @@ class Poller:
     def _answered(self, received_at: int) -> None:
         around, frames = self._around, self._opened()
         self._replied_at = received_at
-        if self._answered_at is None or self._refusal:
+        answered = [stream for stream in self.streams if stream not in self._refused_alone]
+        fresh = [stream for stream in answered if stream not in self._confirmed]
+        self._confirmed = set(answered)
+        if fresh:
             by_since: dict[int | None, list[tuple[str, str]]] = {}
-            for stream in self.streams:
+            for stream in fresh:
                 by_since.setdefault(around.coverage.confirmed(stream, frames.connection_id), []).append((stream.channel, stream.symbol))
             for since, some in by_since.items():
                 frames.notice("confirmed", around.now(), streams=some, since=since)
@@ -156,7 +209,7 @@ class Poller:
         self._attempts.worked()
         self._doubt.over()
         self._backoff.failures = 0
-        for stream in self.streams:
+        for stream in answered:
             if (silence := around.coverage.resumed(stream)) is not None:
                 frames.notice(
                     "resumed",
@@ -188,11 +241,12 @@ class Poller:
             logger().error("the venue refuses a poll", venue=self._around.dialect.venue, request=self._poll.request.text, reason=reason)
             self._opened().notice("refused", self._around.now(), streams=self._pairs, reason=reason)
         self._refusal = reason
+        self._confirmed.clear()
         return max(REFUSED_SECONDS, self._poll.every)
 
     def _until_silent(self) -> float | None:
         """Return in how many seconds the streams will have missed too many rounds; None where they cannot, or have."""
-        if self._answered_at is None or all(stream in self._around.coverage.silences for stream in self.streams):
+        if self._answered_at is None or all(stream in self._around.coverage.silences for stream in self._confirmed):
             return None
         return max(0.0, self._answered_at + MISSED_ROUNDS * self._poll.every - self._around.clock())
 
@@ -203,7 +257,7 @@ class Poller:
         reason = f"no answer in {MISSED_ROUNDS} rounds of {self._poll.every:g} s"
         logger().warning("a poll is silent", venue=self._around.dialect.venue, request=self._poll.request.text, reason=reason)
         for stream in self.streams:
-            if stream not in self._around.coverage.silences:
+            if stream in self._confirmed and stream not in self._around.coverage.silences:
                 silences.labels(self._around.dialect.venue, stream.channel).inc()
                 frames.notice("silent", at, streams=[(stream.channel, stream.symbol)], since=self._replied_at, reason=reason)
                 self._around.coverage.fell_silent(stream, Silence(self._replied_at, at, frames.connection_id))

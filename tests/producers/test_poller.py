@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from dialects import notices
 from dialects.binance.dialect import Binance
-from dialects.contract import Limits, Poll, Request, Stream
+from dialects.contract import Dialect, Limits, Poll, Request, Stream
 from producers import doubt
 from producers.backoff import Backoff
 from producers.coverage import Coverage
@@ -50,12 +50,15 @@ class Polled:
         self.faults = Faults("test")
         self.answers: dict[str, Callable[[], web.Response]] = {}
         self.hanging: set[str] = set()
+        self.answer_all: Callable[[web.Request], Awaitable[web.Response]] | None = None
         self.rest: Rest
         self._codec = Codec(event("frame"), 0)
         self._connections = 0
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer as told, else with how often it was asked."""
+        if self.answer_all is not None:
+            return await self.answer_all(request)
         self.asked.append(request.path)
         if request.path in self.hanging:
             await asyncio.sleep(600)
@@ -64,8 +67,12 @@ class Polled:
 
     def poller(self, path: str, *streams: Stream, every: float = 0.05) -> Poller:
         """Return a poller of one path."""
-        around = PollerSurroundings(
-            Patient(),
+        return Poller(self.around(Patient()), Poll(streams, Request("GET", path), every))
+
+    def around(self, dialect: Dialect) -> PollerSurroundings:
+        """Return what pollers of a dialect share."""
+        return PollerSurroundings(
+            dialect,
             self.rest,
             self._frames,
             self.coverage,
@@ -74,7 +81,6 @@ class Polled:
             time.monotonic,
             now,
         )
-        return Poller(around, Poll(streams, Request("GET", path), every))
 
     def _frames(self) -> Frames:
         self._connections += 1
@@ -262,3 +268,36 @@ async def test_requests_of_many_lines_take_turns(polled: Polled) -> None:
         for one in heavy:
             one.cancel()
         await asyncio.gather(*heavy, return_exceptions=True)
+
+
+class Listing(Patient):
+    """A venue of one request for many streams."""
+
+    def polls(self, streams: Sequence[Stream]) -> list[Poll]:
+        """Return the request for all."""
+        return [Poll(tuple(streams), Request("GET", f"/list/{'.'.join(one.symbol for one in streams)}"), 0.05)] if streams else []
+
+
+async def test_one_stream_that_is_refused_costs_no_other_of_its_request(polled: Polled) -> None:
+    """Of a request for many the wrong one is found by halves and told alone, once; the others are confirmed, as it is when right."""
+    streams = [Stream("interest", symbol) for symbol in "ABCDEFG"]
+    wrong = {"C", "F"}
+
+    async def answer(request: web.Request) -> web.Response:
+        symbols = request.path.removeprefix("/list/").split(".")
+        polled.asked.append(".".join(symbols))
+        refused = bool(wrong & set(symbols))
+        return web.Response(status=400 if refused else 200, text='{"code":-1121,"msg":"Invalid symbol."}' if refused else "{}")
+
+    polled.answer_all = answer
+    around = polled.around(Listing())
+    async with running(Poller(around, Listing().polls(streams)[0])):
+        await until(lambda: len(polled.asked) > 30)
+        assert {one["streams"][0][1]: one["reason"].partition(": ")[2] for one in polled.notices("refused")} == dict.fromkeys(
+            wrong, "Invalid symbol. (code -1121)"
+        )
+        assert len(polled.notices("refused")) == 2
+        assert {symbol for one in polled.notices("confirmed") for _, symbol in one["streams"]} == set("ABDEG")
+        wrong.clear()
+        await until(lambda: len(polled.notices("confirmed")) >= 2)
+    assert {symbol for one in polled.notices("confirmed") for _, symbol in one["streams"]} == set("ABCDEFG")
