@@ -145,10 +145,10 @@ class Poller:
                     self._refused_alone.pop(stream, None)
             asked.append(part)
         self._parts = asked
-        for part, error in refused:
+        for part, refusal in refused:
             if not received_at:
-                raise error
-            self._refuse_alone(part, str(error))
+                raise refusal
+            self._refuse_alone(part, str(refusal))
         return received_at
 
     def _halves(self, part: Poll) -> list[Poll]:
