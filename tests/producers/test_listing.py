@@ -1,5 +1,7 @@
 """Symbols as the venue itself lists them: asked of it at start, kept as typed with a warning where it does not say, told where silent."""
 
+import json
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -53,6 +55,17 @@ async def test_default_symbols_are_not_asked_for(simulator: Simulator, producer:
     async with producer("binance", channels=("quote",)) as running:
         assert symbols_of(running) == ("BTCUSDT", "ETHUSDT")
     assert simulator.faults.log == []
+
+
+async def test_a_market_that_the_venue_has_not_costs_no_others_instruments(simulator: Simulator, producer: Runs) -> None:
+    """The venue refuses a request for many symbols where it has not one of them: the others are asked for without it, and it is told."""
+    symbols = ("BTCUSDT", "BNBUSD1", "ETHUSDT")
+    async with producer("binance", symbols=symbols, channels=("instrument", "quote")) as running:
+        await running.until(lambda: len(running.published.all("reply")) == 2)
+        (refused,) = running.published.notices("refused")
+    listed = [one["symbol"] for reply in running.published.all("reply") for one in json.loads(reply["payload"])["symbols"]]
+    assert sorted(listed) == ["BTCUSDT", "ETHUSDT"]
+    assert [tuple(stream) for stream in refused["streams"]] == [("instrument", "BNBUSD1")]
 
 
 async def test_a_stream_that_is_silent_from_its_start_is_told_as_such(simulator: Simulator, producer: Runs) -> None:
