@@ -1,6 +1,7 @@
 """Since when nothing was connected, within a process and across them."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,18 @@ def test_a_file_that_cannot_be_read_is_no_knowledge(tmp_path: Path) -> None:
     for content in (b'[["trade","S"', b'{"a":1}', msgspec.json.encode([("trade", "S", "soon")])):
         path.write_bytes(content)
         assert coverage.read(path, [TRADES]).until == {}
+
+
+def test_two_may_write_the_file_at_once(tmp_path: Path) -> None:
+    """Two producers of one venue share a folder of state: neither stumbles over the other, and what is there is always whole."""
+    path, covered = tmp_path / "alive" / "v.json", Coverage()
+    covered.confirmed(TRADES, "a")
+    with ThreadPoolExecutor(8) as pool:
+        written = [pool.submit(coverage.write, path, covered.beat(at)) for at in range(200)]
+        for one in written:
+            one.result()
+            assert TRADES in coverage.read(path, [TRADES]).until
+    assert [one.name for one in path.parent.iterdir()] == ["v.json"]
 
 
 async def test_the_time_between_connections_and_producers_is_told(simulator: Simulator, producer: Runs) -> None:
