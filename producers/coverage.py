@@ -136,8 +136,13 @@ def write(path: Path, lines: list[Line]) -> None:
     """Put what is known on disk: a kill leaves the old file or the new one, and another producer of the venue may write it as well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=path.parent, prefix=path.stem, suffix=".part", delete=False) as fresh:
-        fresh.write(msgspec.json.encode(lines))
-    Path(fresh.name).replace(path)
+        try:
+            fresh.write(msgspec.json.encode(lines))
+            fresh.flush()
+            Path(fresh.name).replace(path)
+        except OSError:
+            Path(fresh.name).unlink(missing_ok=True)
+            raise
 
 
 async def keep(coverage: Coverage, path: Path, safe: Callable[[], int]) -> None:

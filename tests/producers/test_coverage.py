@@ -1,11 +1,13 @@
 """Since when nothing was connected, within a process and across them."""
 
 import asyncio
+import resource
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from dialects import notices
 from dialects.contract import Stream
@@ -83,6 +85,22 @@ def test_two_may_write_the_file_at_once(tmp_path: Path) -> None:
             one.result()
             assert TRADES in coverage.read(path, [TRADES]).until
     assert [one.name for one in path.parent.iterdir()] == ["v.json"]
+
+
+def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path: Path) -> None:
+    """What cannot be written is told, the file of before stays, and no piece is left beside it."""
+    path, covered = tmp_path / "v.json", Coverage()
+    covered.confirmed(TRADES, "a")
+    coverage.write(path, covered.beat(1))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            coverage.write(path, covered.beat(2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert coverage.read(path, [TRADES]).until == {TRADES: 1}
+    assert [one.name for one in tmp_path.iterdir()] == ["v.json"]
 
 
 async def test_the_time_between_connections_and_producers_is_told(simulator: Simulator, producer: Runs) -> None:
