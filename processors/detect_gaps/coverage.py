@@ -148,6 +148,8 @@ class Coverage:
             if any(span.is_open and span.begin <= begin for span in spans) and (first is None or now < first + GRACE):
                 waiting.append((channel, symbol))
             else:
+                # One that has gone without a word was heard up to nobody knows when: its producer says since when surely not.
+                begin, end = uncovered(claim.since, claim.at, [span for span in spans if not span.is_open or span.end >= claim.at])
                 made += absence(claim.venue, claim.origin, claim.connection_id, (claim.since, begin, end), (channel, symbol), claim.at)
         if waiting:
             claim.streams = waiting

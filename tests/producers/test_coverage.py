@@ -139,9 +139,10 @@ async def test_of_two_producers_one_that_comes_back_was_not_away(
         await second.stop()
         await second.until(lambda: len(second.published.notices("closed")) == 1)
         async with another("two") as again:
+            await again.until(lambda: bool(again.published.notices("confirmed")))
             confirmed = max(one["received_at"] for one in again.published.all("notice"))
             await simulator.step(50)
-            await first.until(lambda: first.published.all("message")[-1]["received_at"] > confirmed)
+            await first.until(lambda: any(one["received_at"] > confirmed for one in first.published.all("message")))
             (since,) = {notice["since"] for notice in again.published.notices("confirmed")}
             assert since is not None
             frames = [one for run in (first, second, again) for records in run.published.frames.values() for one in records]

@@ -88,7 +88,7 @@ def test_one_that_was_killed_holds_a_gap_back_for_a_moment_only() -> None:
     following = Partition(Shared(common.reorder, common.ended, common.open), kept(one))
     assert following.reader.tick(2 * HOUR) == []
     assert following.reader.tick(2 * HOUR + GRACE - 1) == []
-    assert spans_of(following.reader.tick(2 * HOUR + GRACE)) == away("S", 49, 90)
+    assert spans_of(following.reader.tick(2 * HOUR + GRACE)) == away("S", 48, 90)
     assert following.reader.tick(3 * HOUR) == []
     assert kept(Partition(shared(), kept(following))) == {}
 
