@@ -93,19 +93,27 @@ def _names(text: str) -> tuple[str, ...]:
 def spell(symbol: str, like: str, known: Collection[str] = ()) -> str:
     """Return a symbol in the spelling of another of the same venue; a base alone takes the other's quote currency.
 
-    Where the venue writes a market in one word, such a word is left as it was typed, for it may be any of the venue's own: but a base
-    alone, which is one where it is a currency that quotes others, or where that makes it a market of `known` or `like`.
+    Where the venue writes a market in one word, a word that may be two currencies is left as it was typed, whatever the second is: it may
+    be any market of the venue's own. It may not where it makes a market of `known` or `like`, or no currency of these is part of it.
     """
     other_base, other_quote = split(like)
     between = like[len(other_base) : len(like) - len(other_quote)]
     text = symbol.strip().upper()
     if not between and plain(text) == text:
         completed = f"{text}{other_quote}"
-        return _as(completed if text in QUOTES or completed in {like.upper(), *known} else text, like)
+        return _as(
+            completed if completed in {like.upper(), *known} or not _may_be_two(text, {*QUOTES, *bases((like, *known))}) else text, like
+        )
     base, quote = split(symbol)
     if "XBT" not in like.upper():
         base, quote = currency(base), currency(quote)
     return _as(f"{base}{between}{quote or other_quote}", like)
+
+
+def _may_be_two(word: str, currencies: Collection[str]) -> bool:
+    """Whether a word may be two currencies: it begins or ends with one that is known, and the rest is long enough for another."""
+    longest = len(word) - SHORTEST_BASE
+    return any(len(one) <= longest and (word.startswith(one) or word.endswith(one)) for one in currencies)
 
 
 def _as(symbol: str, like: str) -> str:

@@ -50,8 +50,7 @@ def test_no_quote_currency_hides_another() -> None:
         ("btceuri", "BTCUSDT", "BTCEURI"),
         ("BTCMXN", "BTCUSDT", "BTCMXN"),
         ("USDTARS", "BTCUSDT", "USDTARS"),
-        ("SOLMXN", "BTCUSDT", "SOLMXN"),
-        ("SOL", "BTCUSDT", "SOL"),
+        ("SOL", "BTCUSDT", "SOLUSDT"),
         ("BTC", "BTCUSDT", "BTCUSDT"),
         ("BTC", "ETHUSDT", "BTCUSDT"),
         ("XBTUSD", "BTC/USD", "BTC/USD"),
@@ -66,9 +65,11 @@ def test_spelled_as_the_venue_does(symbol: str, like: str, spelled: str) -> None
 
 
 def test_a_base_alone_is_known_by_the_markets_there_are() -> None:
-    """Where a venue writes markets in one word, what is completed makes a market that is known; all else is as typed."""
-    known = {"BTCUSDT", "SOLUSDT", "1INCHUSDT"}
-    assert [spell(one, "BTCUSDT", known) for one in ("sol", "1inch", "PEPE", "SOLMXN")] == ["SOLUSDT", "1INCHUSDT", "PEPE", "SOLMXN"]
+    """Where a venue writes markets in one word, a word of a known currency and more is as typed, unless it makes a market that is known."""
+    known = {"BTCUSDT", "SOLUSDT", "ETHFIUSDT"}
+    typed = ("sol", "ethfi", "PEPE", "SOLMXN", "MXNSOL", "ethh", "NOPE")
+    spelled = ["SOLUSDT", "ETHFIUSDT", "PEPEUSDT", "SOLMXN", "MXNSOL", "ETHHUSDT", "NOPEUSDT"]
+    assert [spell(one, "BTCUSDT", known) for one in typed] == spelled
 
 
 BINANCE = [

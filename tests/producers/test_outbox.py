@@ -202,7 +202,7 @@ def alone(topic: str, root: Path, name: str) -> Outbox:
         topic,
         "venue",
         Spill(root, name, 100_000_000, segment_bytes=64 * 1024),
-        patience=PATIENCE,
+        spill_after=PATIENCE,
         when_full="drop",
         refused=lambda *_: None,
         clock=time.monotonic,

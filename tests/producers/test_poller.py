@@ -299,5 +299,5 @@ async def test_one_stream_that_is_refused_costs_no_other_of_its_request(polled: 
         assert len(polled.notices("refused")) == 2
         assert {symbol for one in polled.notices("confirmed") for _, symbol in one["streams"]} == set("ABDEG")
         wrong.clear()
-        await until(lambda: len(polled.notices("confirmed")) >= 2)
+        await until(lambda: sum(len(one["streams"]) for one in polled.notices("confirmed")) == len(streams))
     assert {symbol for one in polled.notices("confirmed") for _, symbol in one["streams"]} == set("ABCDEFG")
