@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 
+from dialects.bodies import is_json
 from dialects.continuity import NONE, Rule
 from dialects.memory import Memory
 from dialects.retry_after import patience
@@ -85,13 +86,15 @@ class Poll(NamedTuple):
 class Refusal(NamedTuple):
     """Why a venue did not answer a request, in its own words.
 
-    `again`: seconds after which asking again may help (LONGEST_SECONDS at most, dialects/retry_after.py); None: it will not.
-    `limited`: nobody behind this address may ask until then.
+    `again`: seconds after which asking again may help (LONGEST_SECONDS at most, dialects/retry_after.py); None: it will not, for the
+    venue has said so in words that last. `limited`: nobody behind this address may ask until then. `unclear`: nobody here knows what
+    the answer means; it may pass, so it is asked again, and only what stays so for long is taken for the venue's last word.
     """
 
     words: str
     again: float | None = None
     limited: bool = False
+    unclear: bool = False
 
 
 class Endpoints(NamedTuple):
@@ -267,6 +270,8 @@ class Asked:
 
 TOO_MANY = (418, 429)
 """Statuses of too many requests; Binance bans with 418 those who go on (rest-api.md, "IP Limits")."""
+PASSING = (408, 425)
+"""Statuses below 500 that say nothing of the request but when it came (RFC 9110, 15.5.9; RFC 8470, 5.2)."""
 
 
 class Dialect(ABC):
@@ -314,6 +319,10 @@ class Dialect(ABC):
         """Return what is to be asked again and again for streams of polled channels (`Channel.every`)."""
         return []
 
+    def listing_request(self) -> Request | None:
+        """Return the REST request for all that the venue lists, read as instruments; None where it gives no such list."""
+        return None
+
     def next_page(self, request: Request, body: bytes) -> Request | None:
         """Return the request for what follows a reply that came in pages; None where it was the last. Never raises on any bytes."""
         return None
@@ -321,14 +330,18 @@ class Dialect(ABC):
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:
         """Return why a reply is no answer; None where it is one. `headers` by any case. Never raises on any bytes.
 
-        By the status alone: venues that refuse with 200 say so in their own words.
+        By the status, and by whether it is JSON at all (what stands before a venue answers with pages of its own). What a venue says
+        by words or codes is its dialect's: only it knows which of them last.
         """
         if status in TOO_MANY:
             words, seconds = patience(headers)
             return Refusal(f"too many requests (status {status}); {words}", seconds, limited=True)
-        if status >= 500:
-            return Refusal(f"status {status}: {said(body)}", 0)
-        return None if status == 200 else Refusal(f"status {status}: {said(body)}")
+        words = f"status {status}: {said(body) or 'an empty body'}"
+        if status >= 500 or status in PASSING:
+            return Refusal(words, 0)
+        if 200 <= status < 300:
+            return None if is_json(body) else Refusal(f"no JSON with {words}", 0)
+        return Refusal(words, 0, unclear=True)
 
     def snapshot_request(self, stream: Stream) -> Request | None:
         """Return the REST request for a stream's whole state; None where its channel's `snapshot` is not "rest"."""

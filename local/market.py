@@ -45,7 +45,8 @@ def wanted(settings: Settings, symbols: Sequence[str] = (), venues: Sequence[str
     for name in names:
         venue, like = settings.venues.get(name, Venue()), known[name].default_symbols
         if symbols and like:
-            venue = venue.model_copy(update={"symbols": tuple(dict.fromkeys(spell(symbol, like[0]) for symbol in symbols))})
+            markets = {*like, *(one.wire_symbol for one in instruments((name,), PRICES))} if name in all_venues() else set(like)
+            venue = venue.model_copy(update={"symbols": tuple(dict.fromkeys(spell(symbol, like[0], markets) for symbol in symbols))})
         found[name] = venue
     return found
 

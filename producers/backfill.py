@@ -6,24 +6,26 @@ mended is unfillable with that reason, and the next gap is worked on.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from dialects.contract import Dialect, Frame, Stream
+from dialects.contract import UNREADABLE, Dialect, Fields, Frame, Request, Stream
 from dialects.memory import Memory
+from producers.absences import Absences
 from producers.backoff import Backoff
 from producers.companions import Tell
 from producers.connection import Connection
 from producers.coverage import Coverage
+from producers.doubt import Doubt
 from producers.feed import Feed
 from producers.frames import Frames
 from producers.gaps import Place
 from producers.outbox import Outbox
 from producers.paging import Paging
 from producers.repairs import End, Fetch, Repair, Resync, Situation, repair
-from producers.rest import Rest
+from producers.rest import Rest, Unclear
 from schemas.codec import Codec
-from schemas.errors import InvalidDatum
 from schemas.events import Gap
 from topology.errors import Reject, Retry
 from topology.gap_versions import certain, filling, weak_end
@@ -38,6 +40,8 @@ UNSEEN_SECONDS = 600.0
 """Who detects gaps has so long to see that what was fetched fills one; then it is closed all the same."""
 UNSEEN = f"what was missing is published, and nobody has seen it fill the gap within {UNSEEN_SECONDS:g} s"
 PART = "backfill"
+MOST_ASIDE = 64
+"""Gaps whose venue is asked again later, while the next are worked on; where there are more, the next waits for one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Means:
     backoff: Callable[[], Backoff]
     done: Callable[[Place], None]
     coverage: Coverage
+    absences: Absences
     tell: Tell
     clock: Callable[[], float]
     now: Callable[[], int]
@@ -67,7 +72,10 @@ class Over(Exception):
 
 
 class Backfill:
-    """Take gap events with `take` while `run` runs, both in one event loop; trade gaps are filled one after the other, books at once."""
+    """Take gap events with `take` while `run` runs, both in one event loop; trade gaps are filled one after the other, books at once.
+
+    One whose venue must be asked again later is set aside, and the next is worked on meanwhile.
+    """
 
     def __init__(self, means: Means, feeds: Sequence[Feed]) -> None:
         self._means = means
@@ -86,7 +94,13 @@ class Backfill:
         self._books: dict[tuple[str, Stream], list[Gap]] = {}
         self._resynced: dict[tuple[str, Stream], float] = {}
         self._resyncing: set[asyncio.Task[None]] = set()
+        self._filling: set[asyncio.Task[None]] = set()
+        self._aside = 0
+        """Of those that are being filled, how many wait to ask again."""
+        self._failure: BaseException | None = None
         self._unseen: dict[str, tuple[float, Gap]] = {}
+        self._absent: set[str] = set()
+        """Of the busy ones, those that end when a snapshot comes that is being asked for already."""
 
     def take(self, batch: Sequence[tuple[Place, Gap]]) -> None:
         """Sort gap events, oldest first, into what is to be done and what is settled already.
@@ -100,7 +114,10 @@ class Backfill:
                 self._over.discard(gap["gap_id"])
                 self._arrived.set()
             elif gap["state"] != "filling":
-                if gap["gap_id"] in self._busy:
+                if gap["gap_id"] in self._absent:
+                    self._absent.discard(gap["gap_id"])
+                    self._done(gap["gap_id"])
+                elif gap["gap_id"] in self._busy:
                     self._over.add(gap["gap_id"])
                 self._waiting.pop(gap["gap_id"], None)
                 self._unseen.pop(gap["gap_id"], None)
@@ -108,18 +125,40 @@ class Backfill:
             self._finish(gap_id)
 
     async def run(self) -> None:
-        """Mend until cancelled."""
+        """Mend until cancelled; raises what a fault of ours in the filling of a gap raised."""
         try:
             while True:
                 await self._wait()
+                if self._failure is not None:
+                    raise self._failure
                 for gap_id in [gap_id for gap_id, gap in self._waiting.items() if gap["channel"] != "trade"]:
                     await self._settle(gap_id)
-                if self._waiting:
-                    await self._settle(next(iter(self._waiting)))
-                    self._arrived.set()
+                following = next((gap_id for gap_id in self._waiting if gap_id not in self._busy), None)
+                if following is not None and len(self._filling) == self._aside < MOST_ASIDE:
+                    self._begin_filling(following)
         finally:
-            for task in self._resyncing:
+            for task in (*self._resyncing, *self._filling):
                 task.cancel()
+
+    def _begin_filling(self, gap_id: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._settle(gap_id))
+        self._filling.add(task)
+        task.add_done_callback(self._filled)
+
+    def _filled(self, task: asyncio.Task[None]) -> None:
+        self._filling.discard(task)
+        if not task.cancelled():
+            self._failure = self._failure or task.exception()
+        self._arrived.set()
+
+    async def _set_aside(self, seconds: float) -> None:
+        """Wait before asking again, and let the next gap be worked on."""
+        self._aside += 1
+        self._arrived.set()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._aside -= 1
 
     async def _wait(self) -> None:
         """Wait for a gap to work on; close those that nobody saw filled."""
@@ -150,6 +189,9 @@ class Backfill:
         if gap is None:
             return
         self._busy.add(gap_id)
+        if self._means.absences.has(gap_id):
+            self._absent.add(gap_id)
+            return
         what = self._repair(gap)
         if isinstance(what, Resync):
             self._begin_anew(gap, what.stream)
@@ -159,7 +201,7 @@ class Backfill:
                 await self._fill(gap, what)
             except Over:
                 logger().info("a gap ended while its trades were fetched", gap=gap_id)
-            except (Unfillable, Reject, InvalidDatum) as error:
+            except (Unfillable, Reject) as error:
                 await self._end(gap, End("unfillable", str(error)))
             except Exception as error:  # noqa: BLE001 - it is this gap's, and ends it
                 await self._end(gap, self._fault(error))
@@ -180,7 +222,7 @@ class Backfill:
             self._means.done(place)
 
     async def _fill(self, gap: Gap, what: Fetch) -> None:
-        """Fetch trades. Raises Over, Unfillable, Reject, InvalidDatum, and what a fault in the dialect raises."""
+        """Fetch trades. Raises Over, Unfillable, Reject, and what a fault in the dialect raises."""
         means = self._means
         frames = means.frames()
         await self._say(gap, "filling", f"asked of the venue's REST API on connection {frames.connection_id}", filling(gap["version"]))
@@ -193,6 +235,14 @@ class Backfill:
         while means.outbox.holds(frames.key):  # noqa: ASYNC110 - a delivery report sets no event of ours
             await asyncio.sleep(SETTLE_SECONDS)
 
+    async def _trades(self, request: Request, frames: Frames) -> list[Fields]:
+        """Ask, publish the reply, and return the trades in it. Raises Unclear, Reject, UNREADABLE."""
+        means = self._means
+        body, received_at = await means.rest.get_with_retries(request, means.backoff().wait, line="backfill")
+        frames.reply(body, request.text, received_at)
+        frame = Frame(means.dialect.venue, "rest", frames.connection_id, frames.count, received_at, "reply", request.text, body)
+        return [made.fields for made in means.dialect.read(frame, Memory()) if made.event == "trade"]
+
     def _expect(self, gap: Gap) -> None:
         """Close a gap that nobody sees filled in time, unless it has ended already."""
         if gap["gap_id"] in self._over:
@@ -200,8 +250,8 @@ class Backfill:
         self._unseen[gap["gap_id"]] = (self._means.clock() + UNSEEN_SECONDS, gap)
 
     async def _pages(self, gap: Gap, first: int, last: int, frames: Frames) -> int:
-        """Publish replies until the range is covered; return how many. Raises Over, Unfillable, Reject, InvalidDatum."""
-        means, paging = self._means, Paging(first, last, gap["from_time"], gap["to_time"])
+        """Publish replies until the range is covered; return how many. Raises Over, Unfillable, Reject."""
+        means, paging, doubt = self._means, Paging(first, last, gap["from_time"], gap["to_time"]), Doubt(self._means.clock)
         asks = True
         while asks:
             if gap["gap_id"] in self._over:
@@ -209,10 +259,17 @@ class Backfill:
             request = means.dialect.trades_request(gap["symbol"], paging.wanted, paging.time)
             if request is None:
                 raise Unfillable(f"{means.dialect.venue} cannot be asked for trades after an unknown time")
-            body, received_at = await means.rest.get_with_retries(request, means.backoff().wait, line="backfill")
-            frames.reply(body, request.text, received_at)
-            frame = Frame(means.dialect.venue, "rest", frames.connection_id, frames.count, received_at, "reply", request.text, body)
-            asks = paging.take([made.fields for made in means.dialect.read(frame, Memory()) if made.event == "trade"])
+            try:
+                trades = await self._trades(request, frames)
+            except (Unclear, *UNREADABLE) as error:
+                wait = doubt.again(error, error.after if isinstance(error, Unclear) else 0.0)
+                logger().warning("an answer of the venue is unclear", gap=gap["gap_id"], reason=str(error), again_in=round(wait, 1))
+                await self._set_aside(wait)
+                continue
+            doubt.over()
+            asks = paging.take(trades)
+            if asks and paging.wait:
+                await self._set_aside(paging.wait)
         if paging.why:
             raise Unfillable(paging.why)
         return paging.pages
@@ -283,13 +340,16 @@ class Backfill:
 
         What is no certain end says only what was known of its `open`: what settled the gap meanwhile must stay the truth.
         """
-        record = {**gap, "state": state, "repair": repaired, "version": version}
+        await self.publish({**gap, "state": state, "repair": repaired, "version": version})
+
+    async def publish(self, gap: Mapping[str, Any]) -> None:
+        """Publish a gap event and wait until it is delivered."""
         topic, publisher = self._means.codec.event.topic, self._means.publisher
-        value = self._means.codec.encode(record)
+        value = self._means.codec.encode(gap)
         attempts = Attempts("producers", "gap", about=gap["gap_id"], wait=self._means.backoff().wait)
 
         async def publish() -> None:
-            publisher.publish(topic.of(), topic.key_of(record), value)
+            publisher.publish(topic.of(), topic.key_of(gap), value)
 
         await persist_async(publish, attempts)  # once it is queued it is only waited for
         await persist_async(lambda: asyncio.to_thread(publisher.flush), attempts)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from dialects.contract import Dialect, Endpoints, Stream, Subscription
+from producers.absences import Absences
 from producers.backoff import Backoff
 from producers.companions import Tell
 from producers.coverage import Coverage, Silence
@@ -38,6 +39,7 @@ class Surroundings:
     backoff: Callable[[], Backoff]
     snapshots: bool
     coverage: Coverage
+    absences: Absences
     token: Callable[[], Awaitable[str]]
     """Gives what opens authenticated channels; raises Retry where there is no credential yet or the venue is away, Reject where it
     refuses the credential."""
@@ -66,6 +68,7 @@ class Connection:
         self.replace = asyncio.Event()
         self.wants = ""
         self.unrecoverable: list[Stream] = []
+        self._refusals: dict[Stream, str] = {}
         self.refusal = ""
         """The venue's words where it refused a stream."""
         self.faulty = False
@@ -73,6 +76,7 @@ class Connection:
         self._around = around
         self._dialect = around.dialect
         self._heard = self.subscriptions.heard
+        self._confirmed_at: dict[Stream, int] = {}
         self._session = around.dialect.session()
         self._previous: str | None = None
         self._outgoing: deque[tuple[bytes, tuple[Stream, ...]]] = deque()
@@ -84,7 +88,17 @@ class Connection:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._leaving: asyncio.Task[None] | None = None
         self._unheard = False
-        self._snapshots = Snapshots(around.dialect, around.rest, self.frames, around.coverage, around.backoff, around.tell, around.now)
+        self._snapshots = Snapshots(
+            around.dialect,
+            around.rest,
+            self.frames,
+            around.coverage,
+            around.absences,
+            around.backoff,
+            around.tell,
+            around.clock,
+            around.now,
+        )
 
     @property
     def id(self) -> str:
@@ -226,6 +240,7 @@ class Connection:
             await asyncio.sleep(TICK_SECONDS)
             looked_at, before = self._around.clock(), looked_at
             late = looked_at - before - TICK_SECONDS
+            self._snapshots.look_again()
             unheard, self._unheard = self._unheard, False
             # A process that was stopped or starved has frames waiting in its socket: nobody was silent.
             found = self.subscriptions.check(
@@ -239,6 +254,8 @@ class Connection:
                     "subscriptions are not confirmed and asked for again", venue=self._dialect.venue, streams=found.unconfirmed
                 )
                 self._subscribe(tuple(found.unconfirmed))
+            if found.refused and not self._private:  # a private one is asked for again with the next token
+                self._subscribe(tuple(found.refused))
             for stream in found.silent:
                 self._notice_silence(stream)
             if found.silent:
@@ -252,11 +269,14 @@ class Connection:
                 self.want(f"no word from {', '.join(f'{one.channel} {one.symbol}' for one in found.unrecoverable[:5])}")
 
     def _notice_silence(self, stream: Stream) -> None:
-        since, at = self._heard.get(stream), self._around.now()
-        logger().warning("a stream is silent and asked for again", venue=self._dialect.venue, stream=stream, since=since)
+        heard, at = self._heard.get(stream), self._around.now()
+        since = self._confirmed_at.get(stream) if heard is None else heard
+        reason = f"longer than {self._around.silence[stream.channel]:g} s"
+        if heard is None:
+            reason = f"not a word since it was confirmed, {reason}: does the venue have this market? (venues.{self._dialect.venue}.symbols)"
+        logger().warning("a stream is silent and asked for again", venue=self._dialect.venue, stream=stream, since=since, reason=reason)
         silences.labels(self._dialect.venue, stream.channel).inc()
-        limit = f"longer than {self._around.silence[stream.channel]:g} s"
-        self.frames.notice("silent", at, streams=_pairs((stream,)), since=since, reason=limit)
+        self.frames.notice("silent", at, streams=_pairs((stream,)), since=since, reason=reason)
         self._around.coverage.fell_silent(stream, Silence(since or at, at, self.id))
 
     def _notice_end(self, stream: Stream, silence: Silence, reason: str) -> None:
@@ -279,8 +299,10 @@ class Connection:
         by_since: dict[int | None, list[Stream]] = {}
         for stream in fresh:
             by_since.setdefault(self._around.coverage.confirmed(stream, self.id), []).append(stream)
+        at = self._around.now()
+        self._confirmed_at |= dict.fromkeys(fresh, at)
         for since, some in by_since.items():
-            self.frames.notice("confirmed", self._around.now(), streams=_pairs(some), since=since)
+            self.frames.notice("confirmed", at, streams=_pairs(some), since=since)
         self._settle()
         if self._around.snapshots:
             self._snapshots.confirmed(fresh)
@@ -288,6 +310,10 @@ class Connection:
     def _refuse(self, stream: Stream | None, words: str) -> None:
         if stream is not None and not self.subscriptions.refuse(stream):
             return
+        if stream is not None and self._refusals.get(stream) == words:
+            return
+        if stream is not None:
+            self._refusals[stream] = words
         logger().error("the venue refuses a subscription", venue=self._dialect.venue, stream=stream, reason=words)
         self.refusal = words
         self.frames.notice("refused", self._around.now(), streams=_pairs((stream,) if stream else ()), reason=words)

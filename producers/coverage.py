@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import msgspec
 
@@ -132,11 +133,16 @@ def read(path: Path, streams: Iterable[Stream]) -> Coverage:
 
 
 def write(path: Path, lines: list[Line]) -> None:
-    """Put what is known on disk: a kill leaves the old file or the new one."""
+    """Put what is known on disk: a kill leaves the old file or the new one, and another producer of the venue may write it as well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".part")
-    fresh.write_bytes(msgspec.json.encode(lines))
-    fresh.replace(path)
+    with NamedTemporaryFile(dir=path.parent, prefix=path.stem, suffix=".part", delete=False) as fresh:
+        try:
+            fresh.write(msgspec.json.encode(lines))
+            fresh.flush()
+            Path(fresh.name).replace(path)
+        except OSError:
+            Path(fresh.name).unlink(missing_ok=True)
+            raise
 
 
 async def keep(coverage: Coverage, path: Path, safe: Callable[[], int]) -> None:

@@ -11,8 +11,9 @@ to librdkafka again, oldest first, a window at a time, and when the disk is read
        └──────────┘ ◀───────────────────────────────────────────────────────────── └──────────┘      files left
      put → librdkafka    the disk is read to its end, nothing is unwritten       put → disk;
                                                                                  tick: disk → librdkafka
-  While SPILLING, what cannot be written (disk full or failing, no data key) is kept in memory, `Unwritten`, behind what is on disk, and
-  written as soon as it can be; where there is no room for that either, `put` answers False and the message is given up.
+  Nothing is written behind a message that is not on disk itself: so a stop finds on disk, or writes, what waits, in its order.
+  While SPILLING, what cannot be written (a disk that is full or fails, no data key) is kept in memory, `Unwritten`, behind what is on
+  disk, and written as soon as it can be; past the bound of either, `put` answers False and the message is given up.
 librdkafka keeps its own queue all the while (it never gives up), so nothing is sent twice and nothing is overtaken.
 
 A kill -9 loses what was received and neither acknowledged nor on disk: at most that time and what the broker was about
@@ -40,6 +41,8 @@ from topology.metrics import dropped_frames, events_out, spilled_bytes
 
 TICK_SECONDS = 0.01
 SYNC_SECONDS = 1.0
+AGAIN_SECONDS = 1.0
+"""How long a disk that refuses is left alone."""
 MOST_WAITING = 50_000
 MOST_WAITING_BYTES = 64 * 1024 * 1024
 """Messages and bytes with librdkafka and not acknowledged; beyond, they go to disk. librdkafka's own bounds are far above."""
@@ -120,6 +123,9 @@ class Outbox:
         self._waiting: dict[bytes, deque[Waiting]] = {}
         self._unwritten: deque[Unwritten] = deque()
         self._unwritten_bytes = 0
+        self._uncopied = False
+        """Whether, while SPILLING, some of what waits may not be on disk."""
+        self._disk_again_at = self._now
         self._count = 0
         self._bytes = 0
         self._numbers = count()
@@ -142,16 +148,19 @@ class Outbox:
 
     def unsafe_seconds(self) -> float:
         """How long ago the oldest message came that a kill -9 now would lose; 0 where all is acknowledged or on disk."""
-        if self.spilling and not self._unwritten:
+        if self._all_on_disk():
             return 0.0
         oldest = [queue[0].at for queue in self._waiting.values()] + [one.at for one in islice(self._unwritten, 1)]
         return self._clock() - min(oldest) if oldest else 0.0
 
     def holds(self, key: bytes) -> bool:
         """Whether a kill -9 now would lose messages of this key."""
-        if self.spilling and not self._unwritten:
+        if self._all_on_disk():
             return False
         return key in self._waiting or any(one.key == key for one in self._unwritten)
+
+    def _all_on_disk(self) -> bool:
+        return self.spilling and not self._unwritten and not self._uncopied
 
     def put(self, key: bytes, value: bytes) -> bool:
         """Take a message; never waits. False where it had to be given up: no room, or Kafka never takes it (then `refused` knows)."""
@@ -198,7 +207,7 @@ class Outbox:
         self.tick()
         left = self._count + len(self._unwritten)
         if left:
-            self._copy_waiting()
+            self._mode, self._uncopied, self._disk_again_at = Mode.SPILLING, True, self._now
             self._release()
             lost = sum(one.segment is None for queue in self._waiting.values() for one in queue) + len(self._unwritten)
             dropped_frames.labels(self._venue).inc(lost)
@@ -261,23 +270,38 @@ class Outbox:
 
     def _begin_spilling(self, why: str) -> None:
         logger().warning("frames go to disk", why=why, undelivered=self._count, topic=self._topic)
-        self._mode = Mode.SPILLING
+        self._mode, self._uncopied = Mode.SPILLING, True
         self._copy_waiting()
 
-    def _copy_waiting(self) -> None:
-        """Copy what librdkafka holds and the disk does not to the disk, in order of arrival."""
-        if self._spill.unread:
-            return
+    def _copy_waiting(self) -> bool:
+        """Copy what librdkafka holds and the disk does not to the disk, in order of arrival; return whether all of it is there.
+
+        What is on disk has been read then: nothing is written while some of this is not.
+        """
+        if not self._uncopied:
+            return True
+        if not self._spill.ready or self._now < self._disk_again_at:
+            return False
         ordered = sorted((one.number, key, one.value) for key, queue in self._waiting.items() for one in queue if one.segment is None)
-        segment = self._append([(key, value) for _, key, value in ordered], handed_over=True) if ordered else None
-        if segment is not None:
-            for key, queue in self._waiting.items():
-                self._waiting[key] = deque(one if one.segment is not None else one._replace(segment=segment) for one in queue)
+        copied: dict[int, Segment] = {}
+        for start in range(0, len(ordered), AT_ONCE):
+            some = ordered[start : start + AT_ONCE]
+            segment = self._append([(key, value) for _, key, value in some], handed_over=True)
+            if segment is None:
+                self._disk_again_at = self._now + AGAIN_SECONDS
+                break
+            copied |= dict.fromkeys((number for number, _, _ in some), segment)
+        for key, queue in self._waiting.items() if copied else ():
+            self._waiting[key] = deque(one._replace(segment=copied[one.number]) if one.number in copied else one for one in queue)
+        self._uncopied = len(copied) < len(ordered)
+        return not self._uncopied
 
     def _to_disk(self, key: bytes, value: bytes) -> bool:
         if self._append([(key, value)]) is not None:
             self._told_full = False
             return True
+        if self._now < self._disk_again_at:
+            return self._keep_unwritten(key, value)
         return self._no_room("no room on disk for frames (producer.spill_bytes)")
 
     def _no_room(self, why: str) -> bool:
@@ -298,6 +322,8 @@ class Outbox:
 
     def _release(self) -> bool:
         """Write what is kept in memory, if that is possible now; return whether nothing is left and a message can be written."""
+        if not self._copy_waiting() or self._now < self._disk_again_at:
+            return False
         while self._unwritten and self._spill.ready:
             some = [(one.key, one.value) for one in islice(self._unwritten, AT_ONCE)]
             if self._append(some) is None:
@@ -311,7 +337,8 @@ class Outbox:
         try:
             return self._spill.append(messages, handed_over=handed_over)
         except OSError as error:
-            logger().error("the disk refuses frames", error=str(error))
+            self._disk_again_at = self._now + AGAIN_SECONDS
+            logger().error("the disk refuses frames", error=str(error), again_in=AGAIN_SECONDS)
             return None
 
     def _replay(self) -> None:
@@ -323,7 +350,7 @@ class Outbox:
             if not self._spill.unread:
                 self._hand_over_unwritten()
                 if not self._unwritten:
-                    self._mode, self._told_full = Mode.STRAIGHT, False
+                    self._mode, self._told_full, self._uncopied = Mode.STRAIGHT, False, False
                     logger().info("frames on disk are read; they go straight to Kafka again", topic=self._topic)
                     return
             elif not batch:
@@ -335,6 +362,7 @@ class Outbox:
         while self._unwritten and self._room():
             one = self._unwritten.popleft()
             self._unwritten_bytes -= len(one.value)
+            self._uncopied = True
             if not self._hand_over(one.key, one.value, None):
                 dropped_frames.labels(self._venue).inc()
 

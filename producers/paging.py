@@ -10,6 +10,8 @@ LATER = 60_000_000
 """Trades that are later than a gap's end by so much are not of the gap: ids and times of one venue may differ in order, by far less."""
 MOST_PAGES = 10_000
 """Replies to one gap: of a thousand trades each they hold more than two days of the busiest pair, so that only nonsense is cut."""
+NOTHING_NEW_SECONDS = 5.0
+"""A venue's history may lag its stream: where a reply holds nothing new, it is asked once more after so long before that is its word."""
 
 
 class Paging:
@@ -20,6 +22,8 @@ class Paging:
         """The sequence to ask for."""
         self.time = from_time
         """The time after which to ask."""
+        self.wait = 0.0
+        """Seconds to wait before asking, once `take` has said to ask for more."""
         self.pages = 0
         self.why = ""
         """Why not all have come, once `take` has said that it is over; empty where they have."""
@@ -35,8 +39,12 @@ class Paging:
         new = [one for one in trades if one["sequence"] is not None and one["sequence"] >= self.wanted]
         self._got += len({one["sequence"] for one in new if one["sequence"] <= self._last})
         newest = max(new, key=lambda one: one["sequence"], default=None)
-        if newest is None or newest["sequence"] >= self._last:
+        if newest is None:
+            asks_once_more, self.wait = self.wait == 0, NOTHING_NEW_SECONDS
+            return asks_once_more or self._over("")
+        if newest["sequence"] >= self._last:
             return self._over("")
+        self.wait = 0.0
         if self._until is not None and min(one["event_time"] for one in new) > self._until:
             return self._over(", and those it gives now are later than the gap's end")
         if self.pages >= MOST_PAGES:

@@ -20,6 +20,10 @@ SHARE = 0.8
 """Share of the venue's allowance that we use: others behind the same address (a person, another tool) need some."""
 
 
+class Unclear(Retry):
+    """An answer of which nobody here knows what it means: it may pass, or stay so for ever (producers/doubt.py)."""
+
+
 class Allowance:
     """A bucket of request weight: half a minute's worth at most, refilled evenly. Pure: times in monotonic seconds."""
 
@@ -77,7 +81,8 @@ class Rest:
         """Return the body, verbatim, and when it was whole; waits for its turn first.
 
         Requests wait in lines, each in order, and the lines take turns: a hundred snapshots hold up no poll for longer than one of
-        them. Raises Retry (with the venue's Retry-After) where asking later may help, Reject with the venue's words where not.
+        them. Raises Retry (with the venue's Retry-After) where asking later may help, Unclear where nobody knows, Reject with the
+        venue's words where not.
         """
         async with self._lines.setdefault(line, asyncio.Lock()), self._turn:
             while (seconds := self._allowance.wait(request.weight, self._clock())) > 0:  # noqa: ASYNC110 - it is time that is awaited
@@ -92,6 +97,8 @@ class Rest:
                 status, headers = answer.status, answer.headers
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Retry(f"{self._base}: {error or type(error).__name__}") from error
+        if len(body) > MOST_BYTES:
+            raise Reject(f"{self._base}{request.path} is larger than {MOST_BYTES} bytes")
         refusal = self._dialect.refusal(status, headers, body)
         if refusal is not None:
             words = f"{self._base}{request.path}: {refusal.words}"
@@ -99,11 +106,24 @@ class Rest:
                 raise Reject(words)
             if refusal.limited:
                 self._allowance.block(refusal.again, self._clock())
-            raise Retry(words, refusal.again)
-        if len(body) > MOST_BYTES:
-            raise Reject(f"{self._base}{request.path} is larger than {MOST_BYTES} bytes")
+            raise (Unclear if refusal.unclear else Retry)(words, refusal.again)
         return body, received_at
 
-    async def get_with_retries(self, request: Request, wait: Callable[[], float], line: str = "") -> tuple[bytes, int]:
-        """Ask until there is an answer, waiting `wait()` seconds, or as long as the venue says, in between; Reject as `get`."""
-        return await persist_async(lambda: self.get(request, line), Attempts("producers", "rest", about=request.text, wait=wait))
+    async def get_with_retries(
+        self, request: Request, wait: Callable[[], float], line: str = "", say: Callable[[str], None] | None = None
+    ) -> tuple[bytes, int]:
+        """Ask until there is an answer, waiting `wait()` seconds, or as long as the venue says, in between; Unclear and Reject as `get`.
+
+        `say` hears why there is none yet, each time, and "" when there is.
+        """
+
+        async def ask() -> tuple[bytes, int] | Unclear:
+            try:
+                return await self.get(request, line)
+            except Unclear as error:
+                return error
+
+        answer = await persist_async(ask, Attempts("producers", "rest", about=request.text, wait=wait, say=say))
+        if isinstance(answer, Unclear):
+            raise answer
+        return answer

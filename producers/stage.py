@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from dialects.catalogue import dialect as dialect_of
 from dialects.contract import Dialect, Origin
 from producers import STAGE, coverage, plan
+from producers.absences import Absences
 from producers.access import Access
 from producers.backfill import Backfill, Means
 from producers.backoff import Backoff
@@ -22,6 +23,7 @@ from producers.connection import Connection, Surroundings
 from producers.feed import Feed, Policy
 from producers.frames import Frames, connection_id
 from producers.gaps import GapReader
+from producers.listing import spelled
 from producers.outbox import Outbox
 from producers.poller import Poller, PollerSurroundings
 from producers.rest import Rest
@@ -92,6 +94,7 @@ class Stage:
         self.sources: list[Source] = []
         self.faults = Faults(self.name)
         self._access: Access | None = None
+        self._absences = Absences(venue, self._origins[0], now)
 
     @property
     def name(self) -> str:
@@ -131,6 +134,8 @@ class Stage:
     ) -> None:
         venue, where = self._dialect.venue, plan.endpoints(self._dialect, self._own)
         async with Rest(where.rest, self._dialect, time.monotonic, now) as rest:
+            symbols = await spelled(self._own.symbols, self._dialect, rest)
+            self._own = self._own.model_copy(update={"symbols": symbols})
 
             def frames() -> Frames:
                 return Frames(codec, venue, *self._origins, connection_id(venue, now(), self._noise()), outbox.put)
@@ -180,6 +185,7 @@ class Stage:
             backoff=self._backoff,
             snapshots=producer.backfill,
             coverage=covered,
+            absences=self._absences,
             token=self._token,
             tell=self._tell,
             clock=time.monotonic,
@@ -234,20 +240,22 @@ class Stage:
             backoff=self._backoff,
             done=reader.done,
             coverage=covered,
+            absences=self._absences,
             tell=self._tell,
             clock=time.monotonic,
             now=now,
         )
         backfill = Backfill(means, self.feeds)
         mending = asyncio.create_task(backfill.run())
+        telling = asyncio.create_task(self._absences.tell(backfill.publish))
         reader.start(backfill.take)
         try:
-            done, _ = await asyncio.wait((mending, reader.failure), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait((mending, telling, reader.failure), return_when=asyncio.FIRST_COMPLETED)
             for one in done:
                 one.result()
         finally:
             await reader.close()  # what is done meanwhile is still committed
-            await _end(mending)
+            await _end(mending, telling)
 
     def _outbox(self, dead_letters: DeadLetters) -> Outbox:
         producer, venue = self._settings.producer, self._dialect.venue

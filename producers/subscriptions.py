@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from dialects.contract import Stream
 
 MOST_ASKS = 2
+REFUSED_SECONDS, LONGEST_REFUSED_SECONDS = 60.0, 3600.0
+"""What the venue refuses is asked for again after this, doubling: it may have been busy, or list the market by then."""
 
 
 @dataclass(slots=True)
@@ -16,6 +18,8 @@ class Watch:
     asks: int = 0
     confirmed: bool = False
     refused: bool = False
+    refused_seconds: float = REFUSED_SECONDS
+    again_at: float | None = None
     alive_at: float = 0.0
     seen: int | None = None
     unrecoverable_at: float | None = None
@@ -23,9 +27,14 @@ class Watch:
 
 @dataclass(slots=True)
 class Findings:
-    """What a check found: to be asked again, newly silent, speaking though said to be silent, beyond what this connection can mend."""
+    """What a check found.
+
+    To be asked again for want of an answer; to be asked again because the refusal is old; newly silent; speaking though said to be
+    silent; beyond what this connection can mend.
+    """
 
     unconfirmed: list[Stream] = field(default_factory=list)
+    refused: list[Stream] = field(default_factory=list)
     silent: list[Stream] = field(default_factory=list)
     resumed: list[Stream] = field(default_factory=list)
     unrecoverable: list[Stream] = field(default_factory=list)
@@ -88,6 +97,7 @@ class Subscriptions:
                 watch.alive_at = max(watch.alive_at, at)
         for stream, watch in self._watches.items():
             if watch.refused:
+                _note_refused(stream, watch, at, found)
                 continue
             if not watch.confirmed:
                 if watch.asked_at is not None and at - watch.asked_at >= self._confirm_seconds:
@@ -126,6 +136,16 @@ class Subscriptions:
 
     def _watched(self, streams: Iterable[Stream]) -> list[Watch]:
         return [self._watches[stream] for stream in streams if stream in self._watches]
+
+
+def _note_refused(stream: Stream, watch: Watch, at: float, found: Findings) -> None:
+    """Name a refused stream when it is to be asked for again, each time after twice as long."""
+    if watch.again_at is not None and at >= watch.again_at:
+        found.refused.append(stream)
+        watch.refused_seconds = min(2 * watch.refused_seconds, LONGEST_REFUSED_SECONDS)
+        watch.again_at = None
+    if watch.again_at is None:
+        watch.again_at = at + watch.refused_seconds
 
 
 def _note_unrecoverable(stream: Stream, watch: Watch, at: float, every: float, found: Findings) -> None:

@@ -105,7 +105,7 @@ class Candle(TypedDict):
     origin: Literal["live", "rest", "archive", "simulated"]
     """How it reached us: live socket, REST reply, archive file, or the simulator (never a real market)."""
     interval: str
-    """Length: 1s, 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, 3d, 1w or 1M."""
+    """Length: 1s, 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, 3d, 1w or 1M. Aligned to UTC as Binance's klines: weeks open on Monday, months on the first, three days are counted from 1970-01-02."""
     open_time: int
     """Start of the interval, inclusive; microseconds since 1970 UTC."""
     close_time: int

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from simulator.wire import Connection, Message
 
 MESSAGE_KINDS = frozenset({"drop", "duplicate", "reorder", "silent", "bad_checksum", "malformed", "unknown", "giant", "clock_skew"})
-REQUEST_KINDS = frozenset({"refuse", "rate_limit"})
+REQUEST_KINDS = frozenset({"refuse", "rate_limit", "answer"})
 AT_ONCE_KINDS = frozenset({"disconnect", "shutdown"})
 KINDS = MESSAGE_KINDS | REQUEST_KINDS | AT_ONCE_KINDS
 UPDATES_ONLY = frozenset({"drop", "duplicate", "reorder", "unknown"})
@@ -22,17 +22,19 @@ class Fault:
     symbol: str | None = None
     """Canonical."""
     channel: str | None = None
-    """The venue's word; `depth` also means `depth@100ms`; `snapshot` is a book asked for by REST."""
+    """The venue's word; `depth` also means `depth@100ms`; `snapshot` is a book asked for by REST. Of answer: a path of its REST."""
     connection: int | None = None
     """One connection's number, else all of them."""
     count: int | None = None
     """How many messages, requests or connections; without it 1, or no end when `seconds` is given or for `silent`."""
     seconds: float | None = None
-    """How long (silent: market time; refuse, rate_limit: wall time); for clock_skew the shift itself."""
+    """How long (silent: market time; refuse, rate_limit, answer: wall time); for clock_skew the shift itself."""
     levels: int = 160_000
     """Levels which `giant` adds: enough for more than 5 MB."""
     status: int | None = None
-    """HTTP status of rate_limit; each venue has its own default."""
+    """HTTP status of rate_limit; each venue has its own default. Of answer: 200."""
+    body: str = ""
+    """What answer gives instead of the venue's answer."""
     retry_after: int = 1
     """Seconds, the Retry-After header of rate_limit."""
     abrupt: bool = False

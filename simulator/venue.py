@@ -117,6 +117,9 @@ class Venue(ABC):
             fault = self.desk.take(self.name, "rate_limit", None, "rest", self.market.time_us)
             if fault is not None:
                 return self.limited(fault)
+            answer = self.desk.take(self.name, "answer", None, request.path, self.market.time_us)
+            if answer is not None:
+                return web.Response(status=answer.status or 200, text=answer.body, content_type="application/json")
         return await handler(request)
 
     async def serve(self, request: web.Request, variant: int, streams: list[str]) -> web.WebSocketResponse:

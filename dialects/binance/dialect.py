@@ -15,8 +15,10 @@ from urllib.parse import quote as escape
 import orjson
 
 from dialects.binance.frames import read, shape
-from dialects.binance.instruments import EVERY, polls
+from dialects.binance.instruments import EVERY, PATH, WEIGHT, polls
+from dialects.binance.refusals import refusal
 from dialects.contract import (
+    TOO_MANY,
     Asked,
     Channel,
     DecodedEvent,
@@ -26,6 +28,7 @@ from dialects.contract import (
     FrameSignal,
     Limits,
     Poll,
+    Refusal,
     Request,
     Session,
     Shape,
@@ -87,6 +90,15 @@ class Binance(Dialect):
     def polls(self, streams: Sequence[Stream]) -> list[Poll]:
         """Return the requests for what the venue lists of the symbols chosen."""
         return polls(streams)
+
+    def listing_request(self) -> Request:
+        """Return the request for all instruments (weight 20), without who may trade them, which is most of it."""
+        return Request("GET", f"{PATH}?showPermissionSets=false", WEIGHT)
+
+    def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:
+        """Return why a reply is no answer: by the venue's code where it gives one, else by the status."""
+        own = None if status in TOO_MANY or status >= 500 else refusal(status, headers, body)
+        return own or super().refusal(status, headers, body)
 
     def snapshot_request(self, stream: Stream) -> Request | None:
         """Return the request for a book's whole state (weight 250)."""

@@ -83,13 +83,18 @@ class Bybit(Dialect):
             return klines_request(self.market, stream.symbol)
         return instruments_request(self.market) if stream.channel == "instrument" else Request("GET", STATUS)
 
+    def listing_request(self) -> Request:
+        """Return the request for all instruments of the market."""
+        return instruments_request(self.market)
+
     def next_page(self, request: Request, body: bytes) -> Request | None:
         """Return the request for what follows a page of instruments."""
         return next_page(request, body)
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:
         """Return why a reply is no answer: Bybit refuses with status 200 and a code, and bans with 403."""
-        return refusal(status, headers, body) if status in {200, 403} else super().refusal(status, headers, body)
+        own = None if status == 403 else super().refusal(status, headers, body)
+        return own or refusal(status, headers, body)
 
     def shape(self, payload: bytes) -> Shape | None:
         """Return the shape of a frame of trades, a book, a best quote or liquidations."""

@@ -33,8 +33,11 @@ BANNED = {10009}
 """This address is banned."""
 BANNED_SECONDS = 600.0
 """After 403, "access too frequent", wait ten minutes (…/docs/v5/rate-limit, "IP Limits")."""
-AGAIN = {10000: 0.0, 10002: 0.0, 10016: 0.0, 10429: 1.0}
-"""The venue timed out, its clock and ours part, an error of its own, or it protects itself: seconds after which to ask again."""
+AGAIN = {10000: 0.0, 10002: 0.0, 10016: 0.0, 10019: 1.0, 10429: 1.0, 170001: 0.0, 170007: 0.0, 170032: 0.0}
+"""The venue timed out, its clock and ours part, an error of its own, a service that begins anew, or it protects itself (…/docs/v5/error):
+seconds after which to ask again."""
+LASTING = {10001, 10003, 10004, 10005, 10007, 10010, 10017, 10024, 10027, 10029, 170121, 170142}
+"""The request itself is wrong, or not allowed: its parameters, its symbol, its path, who asks."""
 _RESET = "x-bapi-limit-reset-timestamp"
 
 
@@ -117,21 +120,21 @@ def _asked(text: str) -> tuple[str, dict[str, str]]:
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:
-    """Return why a reply with status 200 or 403 is no answer, in the venue's words; None where it is one, or has another status."""
+    """Return why a reply with status 403, or JSON with 200, is no answer, in the venue's words; None where it is one."""
     if status == 403:
         return Refusal(f"access too frequent, or not from here (status 403): {said(body)}", BANNED_SECONDS, limited=True)
-    if status != 200:
-        return None
     try:
         outcome = _decode_outcome(body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
+        return Refusal(f"a reply of another form: {said(body)}", 0, unclear=True)
     code, words = outcome.ret_code, f"{outcome.ret_msg} (retCode {outcome.ret_code})"
     if code in TOO_MANY:
         return Refusal(words, _seconds_to_reset(headers, outcome.time), limited=True)
     if code in BANNED:
         return Refusal(words, BANNED_SECONDS, limited=True)
-    return Refusal(words, AGAIN.get(code)) if code else None
+    if not code:
+        return None
+    return Refusal(words) if code in LASTING else Refusal(words, AGAIN.get(code, 0.0), unclear=code not in AGAIN)
 
 
 def _seconds_to_reset(headers: Mapping[str, str], now: int) -> float:

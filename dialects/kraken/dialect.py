@@ -32,11 +32,10 @@ from dialects.contract import (
     Stream,
     Subscription,
     parts,
-    said,
 )
 from dialects.kraken.frames import OPENING, read, shapes
+from dialects.kraken.refusals import refusal
 from dialects.memory import Memory
-from dialects.retry_after import LIMITED_SECONDS
 from dialects.rules import KRAKEN_BOOK, TRADES_COUNTED
 
 NAMES: Mapping[str, str] = {"instrument": "instrument", "trade": "trade", "book": "book", "quote": "ticker", "orders": "level3"}
@@ -44,10 +43,6 @@ NAMES: Mapping[str, str] = {"instrument": "instrument", "trade": "trade", "book"
 CHANNELS: Mapping[str, str] = {theirs: ours for ours, theirs in NAMES.items()}
 SYMBOLS_PER_MESSAGE = 50
 """Our own choice: the venue documents no limit."""
-LIMITED = (b"EAPI:Rate limit exceeded", b"EGeneral:Too many requests", b"EService:Throttled")
-"""How the venue says that it was asked too often (https://docs.kraken.com/api/docs/guides/spot-rest-ratelimits)."""
-AWAY = (b"EService:Unavailable", b"EService:Busy", b"EGeneral:Temporary lockout")
-"""How it says that it can't answer for now (https://support.kraken.com/articles/360001491786-api-error-messages)."""
 ORDERS_PER_MESSAGE = 1
 """Symbols of `level3` in one message: its limit counts symbols, so that pacing messages paces symbols."""
 
@@ -105,13 +100,8 @@ class Kraken(Dialect):
         return KrakenSession(self.book_depth, self.orders_depth)
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:
-        """Return why a reply is no answer: Kraken refuses with status 200 and words (…/docs/guides/spot-rest-ratelimits)."""
-        refused = super().refusal(status, headers, body)
-        if refused is None and any(words in body[:200] for words in LIMITED):
-            return Refusal(f"too many requests: {said(body)}", LIMITED_SECONDS, limited=True)
-        if refused is None and any(words in body[:200] for words in AWAY):
-            return Refusal(said(body), 0)
-        return refused
+        """Return why a reply is no answer: Kraken refuses with status 200 and words."""
+        return super().refusal(status, headers, body) or refusal(body)
 
     def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request | None:
         """Return the request for up to 1000 trades after a time; None without a time.
@@ -133,7 +123,11 @@ class Kraken(Dialect):
 
 
 class KrakenSession(Session):
-    """Requests are numbered from 1; an answer comes for each symbol of a request, under its number."""
+    """Requests are numbered from 1; an answer comes for each symbol of a request, under its number and with the symbol in a field.
+
+    What is refused is told by these two alone (https://docs.kraken.com/exchange/api-reference/spot-websocket-v2/trade): a refusal
+    without a symbol is of the whole request, and words are never searched for names.
+    """
 
     def __init__(self, book_depth: int, orders_depth: int) -> None:
         self._asked = Asked()
@@ -210,8 +204,8 @@ def _hear(payload: bytes, asked: Asked) -> FrameSignal:
     symbol, words = answer.get("symbol"), document.get("error")
     streams = asked.of(document.get("req_id"))
     if words is not None:
-        named = tuple(stream for stream in streams if stream.symbol and (stream.symbol == symbol or stream.symbol in str(words)))
-        return FrameSignal(refused=tuple((stream, str(words)) for stream in named or streams or (None,)))
+        meant = tuple(stream for stream in streams if symbol is None or stream.symbol == symbol)
+        return FrameSignal(refused=tuple((stream, str(words)) for stream in meant or (None,)))
     if document.get("method") == "subscribe" and document.get("success") is True:
         channel = CHANNELS.get(str(answer.get("channel")))
         if channel == "instrument":

@@ -16,6 +16,7 @@ from dialects.contract import DecodedEvent, Frame, PartlyInvalid, Shape, decoded
 from dialects.instruments import canonical_name
 from dialects.kraken.numbers import Number, encoded, microseconds, written
 from dialects.kraken.orders import OrdersMessage, read_orders
+from dialects.kraken.refusals import errors
 from dialects.listings import instruments_of
 from dialects.memory import Memory
 from dialects.quotes import best
@@ -323,8 +324,8 @@ def _reply(frame: Frame) -> list[DecodedEvent]:
     if parts.path != "/0/public/Trades" or not pair:
         raise InvalidDatum(f"a reply to {frame.request!r}, which nobody knows how to read")
     reply = _decode_reply(frame.payload)
-    if reply.error:
-        raise InvalidDatum(f"{parts.path}: {', '.join(reply.error)}")
+    if wrong := errors(reply.error):
+        raise InvalidDatum(f"{parts.path}: {', '.join(wrong)}")
     rows = [value for key, value in reply.result.items() if key != "last"]
     if len(rows) != 1 or not isinstance(rows[0], list):
         raise InvalidDatum(f"{parts.path}: expected the trades of one pair, got {sorted(reply.result)}")

@@ -1,7 +1,11 @@
 """The candle intervals, aligned to UTC: where one opens and where it closes.
 
 The list and its alignment are those of Binance's klines: weeks begin on Monday, months on the first, three days are
-counted from 1970-01-01. https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints
+counted from 1970-01-02 (https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints).
+
+The page does not say from when three days are counted; the venue's klines do. Its `3d` of BTCUSDT of 2018-06-29 opened at 6134.73
+(https://github.com/binance-exchange/node-binance-api/issues/155), which is the open of 2018-06-28 00:00 UTC in its hourly klines and of
+no other hour near; 2017-08-17, its first day, lies on the same grid. No other venue here has candles of three days.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -12,7 +16,8 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MONDAY = 4 * DAY  # 1970-01-05
+_FIRST = {"1w": 4 * DAY, "3d": DAY}
+"""Where the first whole interval since 1970 opens, if not at its beginning: 1970-01-05, a Monday, and 1970-01-02."""
 
 WIDTHS: dict[str, int] = {
     "1s": SECOND,
@@ -43,7 +48,7 @@ def span(interval: str, time: int) -> tuple[int, int]:
     width = WIDTHS[interval]
     if not width:
         return _month(time // DAY)
-    start = time - (time - _MONDAY) % width if interval == "1w" else time - time % width
+    start = time - (time - _FIRST.get(interval, 0)) % width
     return start, start + width
 
 

@@ -28,16 +28,23 @@ def away(venue: str, origin: Origin, connection_id: str, at: int, notice: Notice
     `tells` says of a venue's channel whether that time must be told: its own ids may show what was missed.
     """
     since = notice["since"]
-    made: list[Gap] = []
     if notice["notice"] != "confirmed" or since is None:
-        return made
-    for channel, symbol in notice["streams"]:
-        if tells(venue, channel):
-            book = channel == "book"
-            reason = "the new connection's snapshot" if book else "the venue does not send again what this stream missed"
-            stream = StreamName(venue, symbol, channel, origin)
-            made += over_at_once(stream, f"away|{since}", "reconnect", (since, at), at, connection_id, filled=book, reason=reason)
-    return made
+        return []
+    spans = ((stream, (since, since, at)) for stream in notice["streams"] if tells(venue, stream[0]))
+    return [gap for stream, span in spans for gap in absence(venue, origin, connection_id, span, stream, at)]
+
+
+def absence(venue: str, origin: Origin, connection_id: str, span: tuple[int, int, int], stream: tuple[str, str], at: int) -> list[Gap]:
+    """Return the gap of one stream (channel, symbol) that nobody heard, over at once.
+
+    `span`: since when its connection says so, which names the gap, and from when to when it is true; `at`: when it said so.
+    """
+    said, begin, end = span
+    channel, symbol = stream
+    book = channel == "book"
+    reason = "the new connection's snapshot" if book else "the venue does not send again what this stream missed"
+    name = StreamName(venue, symbol, channel, origin)
+    return over_at_once(name, f"away|{said}", "reconnect", (begin, end), at, connection_id, filled=book, reason=reason)
 
 
 class Counters:

@@ -1,14 +1,15 @@
 """What each kind of source topic is to the detector: how its events are read, and what they tell. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from dialects import notices
 from dialects.catalogue import all_dialects, rule_of
 from dialects.continuity import Rule, Sent, Step
 from dialects.rules import FRAMES
-from processors.detect_gaps.connections import Counters, away
+from processors.detect_gaps.connections import Counters
+from processors.detect_gaps.coverage import Coverage, Coverages
 from processors.detect_gaps.ledger import Ended, OpenGaps
 from processors.detect_gaps.silences import KEY, Silences
 from processors.detect_gaps.streams import DAY, Streams
@@ -33,6 +34,7 @@ class Shared:
     reorder: int
     ended: Ended
     open: OpenGaps
+    coverages: Coverages = field(default_factory=Coverages)
 
 
 class Reader(Protocol):
@@ -137,6 +139,7 @@ class Frames:
         self.streams.load(entries)
         self.silences = Silences(entries.get(KEY, b""))
         self.counters = Counters(tells_absence, entries)
+        self.coverage = Coverage(shared.coverages, self.streams.heard, tells_absence, entries)
         self._counted = {venue: one.connection_sequence for venue, one in all_dialects().items() if one.counts_connection}
 
     def begin(self, published_at: int) -> None:
@@ -153,7 +156,7 @@ class Frames:
         if kind == "notice":
             notice = notices.decode(payload)
             made += self.silences.notice(venue, connection_id, origin, received_at, notice)
-            made += away(venue, origin, connection_id, received_at, notice, tells_absence)
+            made += self.coverage.notice(venue, origin, connection_id, received_at, notice)
             if counter is not None:
                 self.counters.notice(connection_id, notice)
             if notice["notice"] == "closed":
@@ -169,10 +172,12 @@ class Frames:
         """See Reader."""
         self.streams.forget(row[2])
         self.counters.forget(row[2])
+        self.coverage.forget(row[2])
 
     def tick(self, now: int) -> list[Gap]:
         """See Reader."""
-        return self.streams.tick(now, self._shared.ended) + self.silences.tick(now, self.streams.heard, self._shared.ended)
+        silent = self.silences.tick(now, self.streams.heard, self._shared.ended)
+        return self.streams.tick(now, self._shared.ended) + silent + self.coverage.tick(now)
 
     def open(self) -> Iterator[tuple[str, str]]:
         """See Reader."""
@@ -181,7 +186,7 @@ class Frames:
 
     def dump(self) -> dict[str, bytes | None]:
         """See Reader."""
-        return self.streams.dump() | self.silences.dump() | self.counters.dump()
+        return self.streams.dump() | self.silences.dump() | self.counters.dump() | self.coverage.dump()
 
 
 class Ends:

@@ -29,11 +29,15 @@ class Silence(msgspec.Struct, array_like=True):
     connection_id: str
     left: int | None = None
     """When its connection closed."""
+    reason: str = ""
+    """What was said of it beside how long it lasts."""
 
     @property
     def gap(self) -> Gap:
         """Its gap, open."""
-        return silence_gap(self.stream, self.since, None, self.detected_at, self.connection_id)
+        gap = silence_gap(self.stream, self.since, None, self.detected_at, self.connection_id)
+        gap["repair"] = self.reason or None
+        return gap
 
 
 class Silences:
@@ -61,7 +65,7 @@ class Silences:
         if any(one.stream.text == stream.text and one.connection_id == connection_id for one in self._open):
             return []
         since = notice["since"]
-        one = Silence(stream, at if since is None else since, at, connection_id)
+        one = Silence(stream, at if since is None else since, at, connection_id, reason=notice["reason"])
         self._open.append(one)
         self._changed = True
         return [one.gap]

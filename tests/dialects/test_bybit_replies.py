@@ -342,7 +342,7 @@ def test_what_is_polled(spoken: Bybit) -> None:
         (200, {}, reply({}, code=10002, words="window"), Refusal("window (retCode 10002)", 0.0)),
         (200, {}, reply({}, code=10429, words="busy"), Refusal("busy (retCode 10429)", 1.0)),
         (200, {}, reply({}, code=10001, words="symbol invalid"), Refusal("symbol invalid (retCode 10001)")),
-        (404, {}, b"nowhere", Refusal("status 404: nowhere")),
+        (404, {}, b"nowhere", Refusal("status 404: nowhere", 0, unclear=True)),
         (502, {}, b"bad gateway", Refusal("status 502: bad gateway", 0)),
         (429, CIMultiDict({"retry-after": "7"}), b"", Refusal("too many requests (status 429); it asks for 7 s", 7.0, True)),
     ],

@@ -222,6 +222,29 @@ def test_each_symbol_is_confirmed_or_refused() -> None:
     assert session.hear(confirmed.replace(b'"subscribe"', b'"unsubscribe"')) == FrameSignal()
 
 
+@pytest.mark.parametrize(
+    ("asked", "refused"),
+    [
+        (("BTC/USD", "TBTC/USD", "BTC/USDT"), "TBTC/USD"),
+        (("BTC/USD", "TBTC/USD", "BTC/USDT"), "BTC/USDT"),
+        (("T/EUR", "DOT/EUR"), "DOT/EUR"),
+        (("A/EUR", "EUR/A"), "EUR/A"),
+    ],
+)
+def test_a_refusal_is_of_the_symbol_in_its_own_field(asked: tuple[str, ...], refused: str) -> None:
+    """A pair whose name is part of another's, or stands in the words, is not refused with it; words alone name nobody."""
+    streams = [Stream("trade", symbol) for symbol in asked]
+    session = SPOKEN.session()
+    session.ask(streams)
+    words = f"Currency pair not supported {refused}"
+    answer = {"error": words, "method": "subscribe", "req_id": 1, "success": False, "symbol": refused}
+    assert session.hear(orjson.dumps(answer)).refused == ((Stream("trade", refused), words),)
+    of_another = answer | {"symbol": f"{refused}X", "error": f"{words}X"}
+    assert session.hear(orjson.dumps(of_another)).refused == ((None, f"{words}X"),)
+    del answer["symbol"]
+    assert session.hear(orjson.dumps(answer)).refused == tuple((stream, words) for stream in streams)
+
+
 def test_hears_streams_in_any_spacing() -> None:
     """The usual opening is heard without parsing, any other form by parsing; heartbeats are nobody's."""
     spaced = orjson.dumps(orjson.loads(BOOK), option=orjson.OPT_INDENT_2)

@@ -107,7 +107,8 @@ def spans(time: int) -> Iterator[tuple[str, int, int]]:
     moment = EPOCH + timedelta(microseconds=time)
     day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     for name, width in WIDTHS.items():
-        opened = EPOCH + (moment - EPOCH) // width * width
+        first = EPOCH + timedelta(days=1) if name == "3d" else EPOCH
+        opened = first + (moment - first) // width * width
         yield name, _microseconds(opened), _microseconds(opened + width)
     monday = day - timedelta(days=day.weekday())
     yield "1w", _microseconds(monday), _microseconds(monday + timedelta(days=7))

@@ -66,11 +66,15 @@ class Ledger:
         """Return a gap's event of this state, once it is there."""
         async with asyncio.timeout(40):
             while (gap_id, state) not in self._read:
-                message = await asyncio.to_thread(self._consumer.poll, 0.1)
-                if message is not None and message.error() is None:
-                    record = self._codec.decode(message.value() or b"")
-                    self._read[record["gap_id"], record["state"]] = record
+                await self.read()
         return self._read[gap_id, state]
+
+    async def read(self) -> None:
+        """Take the next event, if one is there soon."""
+        message = await asyncio.to_thread(self._consumer.poll, 0.1)
+        if message is not None and message.error() is None:
+            record = self._codec.decode(message.value() or b"")
+            self._read[record["gap_id"], record["state"]] = record
 
     def close(self) -> None:
         """Stop reading."""

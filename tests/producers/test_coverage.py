@@ -1,18 +1,27 @@
 """Since when nothing was connected, within a process and across them."""
 
 import asyncio
+import resource
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import pytest
 
 from dialects import notices
 from dialects.contract import Stream
+from processors.detect_gaps.readers import Frames
 from producers import coverage
 from producers.coverage import Coverage
+from schemas.events import Gap
 from simulator.faults import Fault
 from simulator.server import Simulator
+from tests.processors.detect_gaps.feeding import shared
 from tests.producers.conftest import Runs
+from tests.producers.harness import Running
 from tests.waiting import until
+from topology.settings import Kafka, Registry
 
 TRADES, QUOTES, NEW = Stream("trade", "S"), Stream("quote", "S"), Stream("quote", "NEW")
 
@@ -66,6 +75,34 @@ def test_a_file_that_cannot_be_read_is_no_knowledge(tmp_path: Path) -> None:
         assert coverage.read(path, [TRADES]).until == {}
 
 
+def test_two_may_write_the_file_at_once(tmp_path: Path) -> None:
+    """Two producers of one venue share a folder of state: neither stumbles over the other, and what is there is always whole."""
+    path, covered = tmp_path / "alive" / "v.json", Coverage()
+    covered.confirmed(TRADES, "a")
+    with ThreadPoolExecutor(8) as pool:
+        written = [pool.submit(coverage.write, path, covered.beat(at)) for at in range(200)]
+        for one in written:
+            one.result()
+            assert TRADES in coverage.read(path, [TRADES]).until
+    assert [one.name for one in path.parent.iterdir()] == ["v.json"]
+
+
+def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path: Path) -> None:
+    """What cannot be written is told, the file of before stays, and no piece is left beside it."""
+    path, covered = tmp_path / "v.json", Coverage()
+    covered.confirmed(TRADES, "a")
+    coverage.write(path, covered.beat(1))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            coverage.write(path, covered.beat(2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert coverage.read(path, [TRADES]).until == {TRADES: 1}
+    assert [one.name for one in tmp_path.iterdir()] == ["v.json"]
+
+
 async def test_the_time_between_connections_and_producers_is_told(simulator: Simulator, producer: Runs) -> None:
     """A reconnect and a restart both say in their notices since when nothing was connected; the first start says nothing."""
 
@@ -87,6 +124,44 @@ async def test_the_time_between_connections_and_producers_is_told(simulator: Sim
         await running.until(lambda: bool(running.published.notices("confirmed")))
         assert since(running.published.notices("connected")) == [ended[1]]
         assert set(since(running.published.notices("confirmed"))) == {ended[1]}
+
+
+async def test_of_two_producers_one_that_comes_back_was_not_away(
+    simulator: Simulator, kafka: Kafka, registry: Registry, tmp_path: Path
+) -> None:
+    """Both carry the same quotes; the second is stopped and begins again: it says since when, and to who reads both it is no gap."""
+
+    def another(name: str) -> Running:
+        return Running(simulator, "binance", kafka, registry, tmp_path / name, channels=("quote",))
+
+    async with another("one") as first, another("two") as second:
+        await simulator.step(50)
+        await second.stop()
+        await second.until(lambda: len(second.published.notices("closed")) == 1)
+        async with another("two") as again:
+            await again.until(lambda: bool(again.published.notices("confirmed")))
+            confirmed = max(one["received_at"] for one in again.published.all("notice"))
+            await simulator.step(50)
+            await first.until(lambda: any(one["received_at"] > confirmed for one in first.published.all("message")))
+            (since,) = {notice["since"] for notice in again.published.notices("confirmed")}
+            assert since is not None
+            frames = [one for run in (first, second, again) for records in run.published.frames.values() for one in records]
+    found = gaps_of(frames)
+    assert [gap for gap in found if gap["cause"] == "reconnect"] == []
+    alone = gaps_of([one for one in frames if first.mark not in one["connection_id"]])
+    assert {(gap["symbol"], gap["from_time"]) for gap in alone if gap["cause"] == "reconnect"} == {("BTCUSDT", since), ("ETHUSDT", since)}
+
+
+def gaps_of(frames: list[dict[str, Any]]) -> list[Gap]:
+    """Return the gaps that raw frames show, each connection on a partition of its own."""
+    common, readers, made = shared(), dict[str, Frames](), list[Gap]()
+    for one in sorted(frames, key=lambda one: (one["received_at"], one["connection_sequence"])):
+        reader = readers.setdefault(one["connection_id"], Frames(common, {}))
+        made += reader.take(tuple(one[name] for name in Frames.fields))[1]
+    last = max(one["received_at"] for one in frames)
+    for at in (last, last + 3_600_000_000 // 2):
+        made += [gap for reader in readers.values() for gap in reader.tick(at)]
+    return made
 
 
 async def test_the_file_is_written_while_it_runs(tmp_path: Path) -> None:

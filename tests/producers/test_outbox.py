@@ -1,8 +1,11 @@
 """The way to Kafka while the broker freezes, dies, comes back, or never does. On a broker of this module's own."""
 
 import asyncio
+import errno
+import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
@@ -175,3 +178,89 @@ async def test_a_client_that_takes_no_more_ends_the_process_and_not_the_connecti
         assert put(made, range(3)) == []
         with pytest.raises(Fatal, match="takes no more messages"):
             await made.failure
+
+
+class FullDisk:
+    """A disk that has no room while `full`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.full = False
+        write = os.write
+
+        def refusing(file: int, data: Any) -> int:
+            if self.full:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return write(file, data)
+
+        monkeypatch.setattr(os, "write", refusing)
+
+
+def alone(topic: str, root: Path, name: str) -> Outbox:
+    """Return an outbox that reaches no broker."""
+    return Outbox(
+        lambda overrides: Publisher(Kafka(brokers="127.0.0.1:1"), **overrides),
+        topic,
+        "venue",
+        Spill(root, name, 100_000_000, segment_bytes=64 * 1024),
+        spill_after=PATIENCE,
+        when_full="drop",
+        refused=lambda *_: None,
+        clock=time.monotonic,
+    )
+
+
+async def beginning(made: Outbox) -> None:
+    """Tick until the broker is found to be away."""
+    until = time.monotonic() + 10
+    while not made.spilling:
+        made.tick()
+        assert time.monotonic() < until
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("left", [0, 700], ids=["nothing left of an earlier run", "files of an earlier run unread"])
+async def test_what_waits_in_memory_is_on_disk_when_it_stops(
+    broker: Broker, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    """The disk is full when the broker goes, and has room again later: all that was taken is sent by the next, once and in order."""
+    disk = FullDisk(monkeypatch)
+    if left:
+        earlier = alone(topic, tmp_path, "0")
+        assert len(put(earlier, range(left))) == left
+        await earlier.close(0.1)
+    made = alone(topic, tmp_path, "1")
+    assert made.spilling == bool(left)
+    put(made, range(left, left + 500))
+    disk.full = True
+    await beginning(made)
+    assert len(put(made, range(left + 500, left + 1000))) == 500
+    assert made.unsafe_seconds() > 0
+    disk.full = False
+    for start in range(left + 1000, left + 3000, 100):
+        assert len(put(made, range(start, start + 100))) == 100
+        made.tick()
+        await asyncio.sleep(0.1)
+    assert made.unsafe_seconds() == 0
+    put(made, range(left + 3000, left + 3100))
+    assert not await made.close(0.1)
+    async with outbox(broker, topic, tmp_path) as following:
+        put(following, range(left + 3100, left + 3200))
+    assert stored(broker, topic) == in_order(list(range(left + 3200)))
+    assert size_of(tmp_path) == 0
+
+
+async def test_a_stop_right_after_the_disk_has_room_leaves_nothing_behind(
+    broker: Broker, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits is written at the end though the disk was full a moment ago, before what came after it."""
+    disk = FullDisk(monkeypatch)
+    made = alone(topic, tmp_path, "1")
+    put(made, range(500))
+    disk.full = True
+    await beginning(made)
+    put(made, range(500, 900))
+    disk.full = False
+    assert not await made.close(0.1)
+    async with outbox(broker, topic, tmp_path):
+        pass
+    assert stored(broker, topic) == in_order(list(range(900)))

@@ -12,6 +12,7 @@ import pytest
 from dialects.catalogue import all_dialects
 from dialects.contract import Request
 from producers import paging
+from producers.absences import Absences
 from producers.backfill import Backfill, Means
 from producers.backoff import Backoff
 from producers.frames import Frames
@@ -120,6 +121,7 @@ class Working:
                 backoff=lambda: Backoff(0.01, 0.01, random.random),
                 done=finished,
                 coverage=cast("Any", SimpleNamespace(silences={})),
+                absences=Absences("binance", "live", lambda: BEGAN),
                 tell=tell,
                 clock=asyncio.get_running_loop().time,
                 now=lambda: BEGAN,

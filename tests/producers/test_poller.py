@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from dialects import notices
 from dialects.binance.dialect import Binance
-from dialects.contract import Limits, Poll, Request, Stream
+from dialects.contract import Dialect, Limits, Poll, Request, Stream
+from producers import doubt
 from producers.backoff import Backoff
 from producers.coverage import Coverage
 from producers.frames import Frames
@@ -35,8 +36,8 @@ class Patient(Binance):
 
     def next_page(self, request: Request, body: bytes) -> Request | None:
         """Return the page that a reply names."""
-        _, found, path = body.partition(b"next: ")
-        return Request(request.method, path.decode()) if found else None
+        _, found, path = body.partition(b'"next": "')
+        return Request(request.method, path.partition(b'"')[0].decode()) if found else None
 
 
 class Polled:
@@ -49,12 +50,15 @@ class Polled:
         self.faults = Faults("test")
         self.answers: dict[str, Callable[[], web.Response]] = {}
         self.hanging: set[str] = set()
+        self.answer_all: Callable[[web.Request], Awaitable[web.Response]] | None = None
         self.rest: Rest
         self._codec = Codec(event("frame"), 0)
         self._connections = 0
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer as told, else with how often it was asked."""
+        if self.answer_all is not None:
+            return await self.answer_all(request)
         self.asked.append(request.path)
         if request.path in self.hanging:
             await asyncio.sleep(600)
@@ -63,8 +67,12 @@ class Polled:
 
     def poller(self, path: str, *streams: Stream, every: float = 0.05) -> Poller:
         """Return a poller of one path."""
-        around = PollerSurroundings(
-            Patient(),
+        return Poller(self.around(Patient()), Poll(streams, Request("GET", path), every))
+
+    def around(self, dialect: Dialect) -> PollerSurroundings:
+        """Return what pollers of a dialect share."""
+        return PollerSurroundings(
+            dialect,
             self.rest,
             self._frames,
             self.coverage,
@@ -73,7 +81,6 @@ class Polled:
             time.monotonic,
             now,
         )
-        return Poller(around, Poll(streams, Request("GET", path), every))
 
     def _frames(self) -> Frames:
         self._connections += 1
@@ -143,15 +150,15 @@ async def test_replies_are_published_verbatim_on_a_connection_of_their_own(polle
 async def test_a_reply_in_pages_is_followed_to_its_last(polled: Polled) -> None:
     """Each page is published with its own request, in order, and the streams are confirmed by the last; one that never ends is left."""
     polled.answers |= {
-        "/list": lambda: web.Response(text="1 next: /list/2"),
-        "/list/2": lambda: web.Response(text="2 next: /list/3"),
-        "/list/3": lambda: web.Response(text="3"),
-        "/circle": lambda: web.Response(text="next: /circle"),
+        "/list": lambda: web.Response(text='{"next": "/list/2"}'),
+        "/list/2": lambda: web.Response(text='{"next": "/list/3"}'),
+        "/list/3": lambda: web.Response(text="{}"),
+        "/circle": lambda: web.Response(text='{"next": "/circle"}'),
     }
     async with running(polled.poller("/list", INTEREST, every=600), polled.poller("/circle", FUNDING, every=600)):
         await until(lambda: len(polled.notices("confirmed")) == 2)
     pages = [(one["request"], one["payload"]) for one in polled.published if one["kind"] == "reply" and "list" in one["request"]]
-    assert pages == [("GET /list", b"1 next: /list/2"), ("GET /list/2", b"2 next: /list/3"), ("GET /list/3", b"3")]
+    assert pages == [("GET /list", b'{"next": "/list/2"}'), ("GET /list/2", b'{"next": "/list/3"}'), ("GET /list/3", b"{}")]
     assert len(polled.replies("/circle")) == 1
 
 
@@ -209,7 +216,7 @@ async def test_a_request_that_is_not_answered_is_told_once_and_counted_each_time
 
 async def test_one_that_fails_stops_no_other(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refused request is told once in the venue's words, a bug is told as one, an answer may never come; the others are answered."""
-    polled.answers["/refused"] = lambda: web.Response(status=400, text="Invalid symbol.")
+    polled.answers["/refused"] = lambda: web.Response(status=400, text='{"code":-1121,"msg":"Invalid symbol."}')
     polled.hanging.add("/hanging")
     get, bugs = polled.rest.get, 0
 
@@ -234,6 +241,22 @@ async def test_one_that_fails_stops_no_other(polled: Polled, monkeypatch: pytest
     assert (red["venue"], str(red["reason"]).partition(" (")[0]) == ("venue", "KeyError: 'a bug'")
 
 
+async def test_what_stays_unclear_is_told_as_a_refusal(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that nobody knows is asked about; where it stays so it is told with its words, and keeps nobody from being ready."""
+    monkeypatch.setattr(doubt, "FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(doubt, "LASTING_SECONDS", 0.0)
+    polled.answers["/interest"] = lambda: web.Response(status=400, text='{"code":-9999,"msg":"Never heard of."}')
+    poller = polled.poller("/interest", INTEREST)
+    async with running(poller):
+        await until(lambda: len(polled.asked) == 1)
+        assert poller.status()
+        await until(lambda: not poller.status())
+    (refused,) = polled.notices("refused")
+    assert f"understands {doubt.FEWEST} times in" in refused["reason"]
+    assert "Never heard of. (code -9999)" in refused["reason"]
+    assert len(polled.asked) == doubt.FEWEST
+
+
 async def test_requests_of_many_lines_take_turns(polled: Polled) -> None:
     """Behind many heavy requests of one line, one of another line waits for one of them only."""
     async with Rest(polled.rest._base, Binance(), time.monotonic, now) as rest:
@@ -245,3 +268,36 @@ async def test_requests_of_many_lines_take_turns(polled: Polled) -> None:
         for one in heavy:
             one.cancel()
         await asyncio.gather(*heavy, return_exceptions=True)
+
+
+class Listing(Patient):
+    """A venue of one request for many streams."""
+
+    def polls(self, streams: Sequence[Stream]) -> list[Poll]:
+        """Return the request for all."""
+        return [Poll(tuple(streams), Request("GET", f"/list/{'.'.join(one.symbol for one in streams)}"), 0.05)] if streams else []
+
+
+async def test_one_stream_that_is_refused_costs_no_other_of_its_request(polled: Polled) -> None:
+    """Of a request for many the wrong one is found by halves and told alone, once; the others are confirmed, as it is when right."""
+    streams = [Stream("interest", symbol) for symbol in "ABCDEFG"]
+    wrong = {"C", "F"}
+
+    async def answer(request: web.Request) -> web.Response:
+        symbols = request.path.removeprefix("/list/").split(".")
+        polled.asked.append(".".join(symbols))
+        refused = bool(wrong & set(symbols))
+        return web.Response(status=400 if refused else 200, text='{"code":-1121,"msg":"Invalid symbol."}' if refused else "{}")
+
+    polled.answer_all = answer
+    around = polled.around(Listing())
+    async with running(Poller(around, Listing().polls(streams)[0])):
+        await until(lambda: len(polled.asked) > 30)
+        assert {one["streams"][0][1]: one["reason"].partition(": ")[2] for one in polled.notices("refused")} == dict.fromkeys(
+            wrong, "Invalid symbol. (code -1121)"
+        )
+        assert len(polled.notices("refused")) == 2
+        assert {symbol for one in polled.notices("confirmed") for _, symbol in one["streams"]} == set("ABDEG")
+        wrong.clear()
+        await until(lambda: sum(len(one["streams"]) for one in polled.notices("confirmed")) == len(streams))
+    assert {symbol for one in polled.notices("confirmed") for _, symbol in one["streams"]} == set("ABCDEFG")

@@ -30,6 +30,20 @@ def test_a_refused_stream_is_left_alone() -> None:
     assert subscriptions.check(10, NONE).unconfirmed == [BOOK]
 
 
+def test_a_refused_stream_is_asked_for_again_later() -> None:
+    """After a minute, and after twice as long each time up to an hour, until the venue confirms it: then it is a stream as any."""
+    subscriptions = Subscriptions((TRADES, BOOK), {"trade": 5}, confirm_seconds=10)
+    subscriptions.ask((TRADES, BOOK), 0)
+    subscriptions.confirm((BOOK,), 1)
+    assert subscriptions.refuse(TRADES)
+    asked = [at for at in range(1, 20_000) if subscriptions.check(at, NONE).refused == [TRADES]]
+    assert asked == [61, 181, 421, 901, 1861, 3781, 7381, 10_981, 14_581, 18_181]
+    assert subscriptions.waiting() == set()
+    assert subscriptions.confirm((TRADES,), 20_000) == [TRADES]
+    assert subscriptions.refused() == set()
+    assert subscriptions.check(20_005, NONE).silent == [TRADES]
+
+
 def test_a_refusal_after_the_confirmation_changes_nothing() -> None:
     """`Already subscribed`, after asking twice, is no refusal of the stream."""
     subscriptions = Subscriptions((TRADES,), {}, confirm_seconds=10)

@@ -247,3 +247,15 @@ async def test_impossible_faults(simulator: Simulator, fault: Fault, text: str) 
     """A kind, venue or symbol that does not exist is refused."""
     with pytest.raises(ValueError, match=text):
         await simulator.inject(fault)
+
+
+async def test_an_answer_in_place_of_the_venues(simulator: Simulator, client: aiohttp.ClientSession) -> None:
+    """Requests of a path are answered with the status and the body asked for, as often as asked for; other paths are not."""
+    await simulator.inject(Fault("answer", "binance", channel="/api/v3/depth", status=403, body="<html>", count=2))
+    address, path = simulator.addresses["binance_rest"], "/api/v3/depth?symbol=BTCUSDT"
+    for _ in range(2):
+        async with client.get(f"{address}/api/v3/ping") as other, client.get(address + path) as answer:
+            assert (other.status, answer.status, await answer.text()) == (200, 403, "<html>")
+    async with client.get(address + path) as answer:
+        assert (answer.status, "bids" in await answer.json()) == (200, True)
+    assert [(line.kind, line.channel) for line in simulator.faults.log] == [("answer", "/api/v3/depth")] * 2

@@ -49,6 +49,15 @@ def test_a_silence_is_a_gap_until_the_stream_speaks() -> None:
     assert list(two.reader.open()) == []
 
 
+def test_a_silence_says_what_was_said_of_it() -> None:
+    """What its connection knows, that a stream has not said a word since it was confirmed, is in the gap while it lasts."""
+    one = Partition(shared())
+    (opened,) = one.notice("silent", "a", 50, streams=STREAMS, since=5, reason="not a word since it was confirmed")
+    (ended,) = one.notice("resumed", "b", 90, streams=STREAMS)
+    assert opened["repair"] == "not a word since it was confirmed"
+    assert (ended["state"], ended["repair"]) == ("filled", "the stream speaks again; what its sequence shows as missed is a gap of its own")
+
+
 def resumed(reason: str = "") -> bytes:
     """Return a notice that carries all that closes a silence told at 50 on connection a, which began at 5."""
     return notices.encode("resumed", streams=STREAMS, since=5, detected_at=50, previous="a", reason=reason)
