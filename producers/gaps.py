@@ -9,6 +9,7 @@ from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from producers import STAGE
 from schemas.catalogue import event
 from schemas.codec import Codec, schema_id
 from schemas.errors import InvalidDatum
@@ -16,6 +17,7 @@ from schemas.events import Gap
 from topology.dead_letters import DeadLetters
 from topology.errors import Reject, Retry
 from topology.kafka import consumer, failure
+from topology.login import refusal
 from topology.losses import loss_gap
 from topology.metrics import events_in
 from topology.registry import Registry
@@ -83,6 +85,7 @@ class GapReader:
         self._dead_letters = dead_letters
         self._venue = venue
         self._stage = f"producer-{venue}"
+        self._group = STAGE.group_of(venue)
         self._lost = lost
         self._now = now
         self._next: dict[int, int] = {}
@@ -112,7 +115,7 @@ class GapReader:
 
     def _run(self, take: Take) -> None:
         try:
-            reader = consumer(self._kafka, f"tidewire-backfill-{self._venue}", auto_offset_reset="error")
+            reader = consumer(self._kafka, self._group, auto_offset_reset="error")
             try:
                 reader.subscribe([self._topic], on_revoke=self._revoked, on_lost=self._revoked)
                 while not self._stop.is_set():
@@ -144,7 +147,7 @@ class GapReader:
                 continue
             if error is not None:
                 # Even a topic that is unknown may only be so while brokers come back.
-                self._stop.wait(self._attempts.failed(Retry(error.str())))
+                self._stop.wait(self._attempts.failed(Retry(refusal(error, self._kafka, f"Read topic {self._topic}, group {self._group}"))))
                 break
             self._attempts.worked()
             place = (message.partition() or 0, message.offset() or 0)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from dialects.catalogue import dialect as dialect_of
 from dialects.contract import Dialect, Origin
-from producers import coverage, plan
+from producers import STAGE, coverage, plan
 from producers.access import Access
 from producers.backfill import Backfill, Means
 from producers.backoff import Backoff
@@ -31,10 +31,12 @@ from producers.spill import SEGMENT_BYTES, Spill
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.events import Gap
+from topology.access import ensure_allowed
 from topology.clock import now
 from topology.dead_letters import DeadLetters
 from topology.errors import Fatal, Retry
 from topology.faults import Faults
+from topology.grants import grants
 from topology.health import Health
 from topology.kafka import Publisher
 from topology.log import configure, logger
@@ -47,6 +49,7 @@ from topology.secrets.shipping import shipping
 from topology.secrets.tokens import token
 from topology.secrets.validation import check
 from topology.settings import Settings, Venue
+from topology.topics import all_topics, prepare
 
 T = TypeVar("T")
 FLUSH_SECONDS = 30.0
@@ -92,6 +95,7 @@ class Stage:
         self.sources: list[Source] = []
         self.faults = Faults(self.name)
         self._access: Access | None = None
+        self._refused: Callable[[], str] = lambda: ""
 
     @property
     def name(self) -> str:
@@ -100,7 +104,8 @@ class Stage:
 
     def status(self) -> str:
         """Return why the producer is not ready, or nothing when all its streams are confirmed (or refused)."""
-        return self._state or "; ".join(filter(None, (self._sealing.status(), *(source.status() for source in self.sources))))
+        parts = (self._refused(), self._sealing.status(), *(source.status() for source in self.sources))
+        return self._state or "; ".join(filter(None, parts))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Produce until `stop` is set, then close every connection and deliver what was received. Raises Fatal."""
@@ -116,6 +121,7 @@ class Stage:
                 logger().info("stopped before it could begin", venue=self._dialect.venue, waited_for=str(error))
                 return
             outbox = self._outbox(dead_letters)
+            self._refused = lambda: outbox.refused
             shipping = asyncio.create_task(outbox.run())
             try:
                 await self._produce(stop, outbox, shipping, codec, events, dead_letters)
@@ -145,6 +151,7 @@ class Stage:
             beside = [
                 self._run("coverage", lambda: coverage.keep(covered, alive, lambda: now() - int(outbox.unsafe_seconds() * 1_000_000)))
             ]
+            beside.append(self._run("rights", self._prepare))
             if (access := self._access) is not None:
                 private = [feed for feed in self.feeds if self._dialect.is_private(feed.streams)]
                 beside.append(self._run("credential", lambda: access.run(private)))
@@ -161,6 +168,17 @@ class Stage:
                 await asyncio.gather(*(source.close("the producer stops") for source in self.sources))
                 await _end(*(one for one in life if isinstance(one, asyncio.Task)))
                 coverage.write(alive, covered.beat(now()))
+
+    async def _prepare(self) -> None:
+        """See, once a broker answers, that we may do what we shall do, and that our topics are there.
+
+        Fatal where not: it is told for as long as it lasts, and frames are captured meanwhile.
+        """
+        kafka, venue = self._settings.kafka, self._dialect.venue
+        wanted = grants(STAGE, venue, kafka.manage_topics)
+        written = {one.name for one in wanted if one.kind == "topic"}
+        await asyncio.to_thread(ensure_allowed, kafka, wanted, f"producers-{venue}")
+        await asyncio.to_thread(prepare, kafka, {topic: one for topic, one in all_topics().items() if topic in written})
 
     def _run(self, part: str, work: Callable[[], Coroutine[Any, Any, None]], *, vital: bool = False) -> asyncio.Task[None]:
         return asyncio.create_task(keep_running(part, work, self._tell, self._backoff(), time.monotonic, vital=vital))

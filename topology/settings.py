@@ -7,7 +7,7 @@ import os
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -39,16 +39,48 @@ class Kafka(Group):
     """The broker."""
 
     brokers: str = Field("", description="host:port,host:port of the brokers; empty: the embedded broker.")
-    security_protocol: str = Field("PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.")
-    sasl_mechanism: str = Field("", description="SASL mechanism, as librdkafka names it (SCRAM-SHA-512 …).")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."
+    )
+    sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "", description="How to log in where the protocol is SASL_…: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."
+    )
     sasl_username: str = Field("", description="SASL user.")
     sasl_password: SecretStr = Field(SecretStr(""), description="SASL password.")
-    ssl_ca: str = Field("", description="File with the CA that signed the brokers' certificates.")
+    ssl_ca: str = Field("", description="PEM file with the CA that signed the brokers' certificates; empty: the system's.")
+    ssl_certificate: str = Field("", description="PEM file with this client's certificate and its chain, where brokers ask for one (mTLS).")
+    ssl_key: str = Field("", description="PEM file with that certificate's private key.")
+    ssl_key_password: SecretStr = Field(SecretStr(""), description="Password of that key; empty: it has none.")
+    client_id: str = Field("", description="Name of this process in the brokers' logs, metrics and quotas; empty: tidewire-STAGE.")
+    client_rack: str = Field("", description="Rack (zone) of this process, so that it reads from a replica there; empty: from leaders.")
+    manage_topics: Literal["create", "verify", "off"] = Field(
+        "create",
+        description="What a stage does with the topics that it reads and writes: create (and mend their configuration), verify that they "
+        "are there, or off; with the latter two somebody else makes them (`tidewire topics --create`), and stages need no right to.",
+    )
     replication_factor: int = Field(1, ge=1, description="Replicas of each topic created.")
     partitions: int = Field(0, ge=0, description="Partitions of each topic created; 0: 1 for the embedded broker, else as its schema says.")
     message_max_bytes: int = Field(16_000_000, ge=1_000_000, description="Largest message; a full book can exceed 5 MB.")
     linger_ms: float = Field(5, ge=0, description="How long a producer waits to fill a batch; milliseconds, of which the last costs CPU.")
     compression: str = Field("lz4", description="Compression of what we publish: none, lz4, zstd, snappy, gzip.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """Refuse what would be ignored, or could not log in: half a login must not become none."""
+        sasl, encrypted = self.security_protocol.startswith("SASL_"), self.security_protocol.endswith("SSL")
+        wrong = [
+            (bool(self.sasl_mechanism) and not sasl, "sasl_mechanism is for security_protocol SASL_SSL or SASL_PLAINTEXT"),
+            (sasl and not self.sasl_mechanism, f"security_protocol {self.security_protocol} needs sasl_mechanism"),
+            (
+                sasl and not (self.sasl_username and self.sasl_password.get_secret_value()),
+                f"security_protocol {self.security_protocol} needs sasl_username and sasl_password",
+            ),
+            (not encrypted and bool(self.ssl_ca or self.ssl_certificate or self.ssl_key), "ssl_… is for security_protocol SSL or SASL_SSL"),
+            (bool(self.ssl_certificate) != bool(self.ssl_key), "ssl_certificate and ssl_key go together"),
+        ]
+        if found := [words for is_wrong, words in wrong if is_wrong]:
+            raise ValueError("; ".join(found))
+        return self
 
 
 class Registry(Group):
@@ -57,6 +89,11 @@ class Registry(Group):
     url: str = Field("", description="Base address of the registry's Confluent API; empty: the embedded one.")
     user: str = Field("", description="Basic-auth user.")
     password: SecretStr = Field(SecretStr(""), description="Basic-auth password.")
+    schemas: Literal["register", "lookup"] = Field(
+        "register",
+        description="What a stage does with a schema that is not there: register it, or lookup, which never writes (then somebody else "
+        "registers them: `tidewire topics --create`). One that is there is only looked up.",
+    )
 
 
 class ClickHouse(Group):

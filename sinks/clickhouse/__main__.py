@@ -7,14 +7,17 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
+from sinks.clickhouse import STAGE as DECLARED
 from sinks.clickhouse.composition import compose, outlets_of
 from sinks.clickhouse.stage import STAGE
 from sinks.clickhouse.writer import Writer
 from topology import log
+from topology.access import ensure_allowed
 from topology.clickhouse import connect
 from topology.collector import collect_rarely
 from topology.errors import Fatal, Retry
 from topology.faults import Faults
+from topology.grants import grants
 from topology.health import Health
 from topology.kafka import ensure_reachable
 from topology.registry import Registry
@@ -22,7 +25,7 @@ from topology.retry import Attempts, persist
 from topology.secrets.audit import act_as
 from topology.secrets.shipping import shipping
 from topology.settings import Settings, load
-from topology.topics import all_topics
+from topology.topics import all_topics, prepare
 
 T = TypeVar("T")
 
@@ -66,6 +69,11 @@ def run(settings: Settings, stop: threading.Event, *, prepare_only: bool = False
                 raise Fatal("; ".join(f"{name}: {error}" for name, error in unprepared.items()))
             return
         ensure_reachable(settings.kafka)
+        needed = grants(DECLARED, manage=settings.kafka.manage_topics)
+        skipped = {name for name in all_topics() if name not in topics}
+        needed = tuple(one for one in needed if one.operation != "Read" or one.name not in skipped)
+        patiently(lambda: ensure_allowed(settings.kafka, needed, DECLARED.name), "rights")
+        patiently(lambda: prepare(settings.kafka, topics), "topics")
         outlets = patiently(lambda: outlets_of(settings, registry, stop), "registry")
         stage = compose(settings, writer, outlets, topics, stop, faults, unprepared)
         health.ready = lambda: stage.waiting

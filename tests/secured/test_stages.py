@@ -1,0 +1,79 @@
+"""Every stage on a cluster with TLS, logins and ACLs: the ACLs are those that `tidewire acls` prints, and nobody has any other."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import clickhouse_connect
+import pytest
+import pytest_asyncio
+
+from local import Addresses
+from local.watchdog import Watchdog
+from schemas.catalogue import event
+from simulator.server import Simulator, SimulatorSettings
+from tests.secured.broker import SecuredBroker
+from tests.secured.conftest import ROLES
+from tests.secured.stages import DATABASE, SecuredStages, until
+from topology.access import OPERATIONS
+
+VENUES = ("binance", "kraken")
+RUNNING = {name: role for name, role in ROLES.items() if role.stage and role.venue in {"", *VENUES}}
+OFTEN_SILENT = {event(name).topic.of() for name in ("dead_letter", "credential_audit")}
+"""What is written only where something is amiss, or where a secret is read."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def run(
+    cluster: SecuredBroker, stack_addresses: Addresses, watchdog: Watchdog, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[SecuredStages]:
+    """Run every stage with two simulated venues until candles, books and trades are in ClickHouse."""
+    async with Simulator(SimulatorSettings(levels=50, rate=500.0, venues=VENUES)) as simulator:
+        venues = {
+            venue: {
+                "websocket": simulator.addresses[f"{venue}_ws"],
+                "rest": simulator.addresses[f"{venue}_rest"],
+                "origin": "simulated",
+                "symbols": [listing.instrument.wire_symbol for (name, _), listing in simulator.market.listings.items() if name == venue],
+            }
+            for venue in VENUES
+        }
+        environment = {"TIDEWIRE_VENUES": json.dumps(venues)}
+        found = SecuredStages(tmp_path_factory.mktemp("stages"), cluster, stack_addresses, environment, watchdog)
+        try:
+            for role in reversed(RUNNING.values()):
+                found.start(role)
+            for role in RUNNING.values():
+                await asyncio.to_thread(until, lambda role=role: not found.ready(role), f"{role.name} is ready")
+            await simulator.step(1_500)
+            await simulator.pause()
+            await asyncio.to_thread(stored, found)
+            yield found
+        finally:
+            await asyncio.to_thread(found.stop)
+
+
+def stored(run: SecuredStages) -> None:
+    """Wait until the tables have rows of each kind that the market makes."""
+    client = clickhouse_connect.get_client(dsn=run.addresses.clickhouse, autogenerate_session_id=False)
+    try:
+        for table in ("frames", "trades", "book_deltas", "candles", "book_snapshots"):
+            until(lambda table=table: client.command(f"SELECT count() FROM {DATABASE}.{table}"), f"{table} has rows")
+    finally:
+        client.close()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", RUNNING)
+async def test_a_stage_works_with_what_the_flow_grants(run: SecuredStages, name: str) -> None:
+    """Each stage reads all that it is granted as its own user and group, writes, and is refused nothing: it asks for nothing more."""
+    role = RUNNING[name]
+    assert not run.ready(role)
+    assert run.judged("Denied").get(name, set()) == set(), run.log(role)
+    used = run.judged("Allowed").get(name, set())
+    granted = {(OPERATIONS[one.operation].name, one.kind, one.name) for one in role.grants}
+    unused = {one for one in granted - used if one[0] != "WRITE"}
+    assert unused == set()
+    written = {one[2] for one in used if one[0] == "WRITE"}
+    assert written - OFTEN_SILENT or set(stages()[role.stage].writes) <= {"dead_letter", "gap"}
+    assert written <= {one.name for one in role.grants if one.operation == "Write"}
