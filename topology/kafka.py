@@ -1,5 +1,6 @@
 """Kafka through librdkafka: the one place that configures confluent-kafka; how it logs in is in login.py."""
 
+import time
 import warnings
 from collections.abc import Iterable
 from types import TracebackType
@@ -14,6 +15,9 @@ from topology.settings import Kafka
 
 GATHER_BYTES = 1024 * 1024
 """A reader whose work is not in a hurry is answered with so much at once, or when its time is up: fewer, larger batches."""
+
+MOMENT = 2.0
+"""Seconds in which a refused login may be of a broker that is only just starting, or learns of a user."""
 
 PERMANENT = (
     KafkaError.MSG_SIZE_TOO_LARGE,
@@ -183,7 +187,7 @@ def consumer(kafka: Kafka, group: str, **overrides: Any) -> Consumer:
 
 
 def ensure_reachable(kafka: Kafka, timeout: float = 10.0) -> None:
-    """Raise Fatal, naming the setting, where no broker answers within `timeout` seconds, or all refuse us."""
+    """Raise Fatal, naming the setting, where no broker answers within `timeout` seconds, or all refuse us for longer than a moment."""
     from confluent_kafka.admin import AdminClient
 
     refusals = Refusals(kafka)
@@ -191,12 +195,20 @@ def ensure_reachable(kafka: Kafka, timeout: float = 10.0) -> None:
         admin = AdminClient(connection(kafka) | {"error_cb": refusals, "reconnect.backoff.max.ms": 1_000})
     except KafkaException as error:
         raise Fatal(f"the settings of Kafka are refused (kafka.*): {error.args[0].str()}") from error
-    try:
-        admin.list_topics(timeout=timeout)
-    except KafkaException as error:
-        admin.poll(0)
-        words = refusals.current or f"{error.args[0].str()} (kafka.security_protocol says {kafka.security_protocol})"
-        raise Fatal(f"no Kafka broker answers at {kafka.brokers!r} (kafka.brokers): {words}") from error
+    began = time.monotonic()
+    while True:
+        left = began + timeout - time.monotonic()
+        try:
+            admin.list_topics(timeout=max(0.1, min(left, 1.0)))
+        except KafkaException as error:
+            admin.poll(0)
+            refused = refusals.current if time.monotonic() > began + MOMENT else ""
+            if not refused and time.monotonic() < began + timeout:
+                continue
+            words = refused or f"{error.args[0].str()} (kafka.security_protocol says {kafka.security_protocol})"
+            raise Fatal(f"no Kafka broker answers at {kafka.brokers!r} (kafka.brokers): {words}") from error
+        else:
+            return
 
 
 def failure(message: Message) -> KafkaError | None:

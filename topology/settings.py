@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from topology.errors import Fatal
 from topology.secrets.references import with_secrets
 from topology.secrets.settings import Secrets
+from topology.service_links import is_service_link
 
 PREFIX = "TIDEWIRE_"
 NO_SETTINGS = ("TIDEWIRE_MAVEN_URL", "TIDEWIRE_RECORDINGS", "TIDEWIRE_SECRETS_KEY", "TIDEWIRE_TEST_")
@@ -229,12 +230,21 @@ def _cache_dir() -> Path:
 
 
 class Environment(EnvSettingsSource):
-    """The variables with our prefix, all of them: one that names no setting is handed on, so that the tree refuses it."""
+    """The variables with our prefix, all of them: one that names no setting is handed on, so that the tree refuses it.
+
+    Those that Kubernetes sets for Services whose names begin like ours are nobody's settings (service_links.py).
+    """
 
     def __call__(self) -> dict[str, Any]:
         """Return the settings that the environment gives, and what it gives that is none."""
+        links = {name for name in os.environ if name.startswith(PREFIX) and is_service_link(name, os.environ)}
+        self.env_vars = {name: value for name, value in self.env_vars.items() if name.upper() not in links}
         found = super().__call__()
-        ours = [name for name in os.environ if name.upper().startswith(PREFIX) and not name.upper().startswith(NO_SETTINGS)]
+        ours = [
+            name
+            for name in os.environ
+            if name.upper().startswith(PREFIX) and not name.upper().startswith(NO_SETTINGS) and name not in links
+        ]
         keys = {name: name[len(PREFIX) :].lower() for name in ours}
         unknown = {name: key for name, key in keys.items() if key.partition("__")[0] not in self.settings_cls.model_fields}
         return found | {key.replace("__", "."): os.environ[name] for name, key in unknown.items()}

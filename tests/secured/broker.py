@@ -93,6 +93,15 @@ class SecuredBroker:
         for future in self.admin.create_acls(list(bindings)).values():
             future.result(PATIENCE)
 
+    def take_back(self, bindings: Iterable[AclBinding]) -> None:
+        """Delete ACLs."""
+        filters = [
+            AclBindingFilter(one.restype, one.name, one.resource_pattern_type, one.principal, one.host, one.operation, one.permission_type)
+            for one in bindings
+        ]
+        for future in self.admin.delete_acls(filters).values():
+            future.result(PATIENCE)
+
     def deny(self, user: str) -> None:
         """Take all ACLs of a user away."""
         anything: Any = None

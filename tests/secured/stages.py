@@ -76,7 +76,7 @@ class SecuredStages:
         self._watchdog = watchdog
 
     def start(self, role: Role, **changes: str) -> None:
-        """Start a role's stage; `changes` are settings of Kafka other than those of its user."""
+        """Start a role's stage; `changes` are of its login, or settings of Kafka."""
         stage = stages()[role.stage]
         environment = {
             **os.environ,
@@ -90,7 +90,7 @@ class SecuredStages:
             "TIDEWIRE_CANDLES__IDLE_SECONDS": "2",
             "TIDEWIRE_BOOKS__CHECKPOINT_SECONDS": "1",
             **self._environment,
-            **login(self.broker, role.name, **changes),
+            **login(self.broker, **{"user": role.name} | changes),
         }
         arguments = [role.venue] if role.venue else []
         with self._log(role).open("ab") as log:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 
 import clickhouse_connect
 import pytest
@@ -16,6 +17,8 @@ from tests.secured.broker import SecuredBroker
 from tests.secured.conftest import ROLES
 from tests.secured.stages import DATABASE, SecuredStages, until
 from topology.access import OPERATIONS
+from topology.flow import stages
+from topology.grants import Role
 
 VENUES = ("binance", "kraken")
 RUNNING = {name: role for name, role in ROLES.items() if role.stage and role.venue in {"", *VENUES}}
@@ -44,7 +47,7 @@ async def run(
             for role in reversed(RUNNING.values()):
                 found.start(role)
             for role in RUNNING.values():
-                await asyncio.to_thread(until, lambda role=role: not found.ready(role), f"{role.name} is ready")
+                await asyncio.to_thread(until, partial(is_ready, found, role), f"{role.name} is ready")
             await simulator.step(1_500)
             await simulator.pause()
             await asyncio.to_thread(stored, found)
@@ -53,12 +56,17 @@ async def run(
             await asyncio.to_thread(found.stop)
 
 
+def is_ready(run: SecuredStages, role: Role) -> bool:
+    """Whether a role's stage does its work."""
+    return not run.ready(role)
+
+
 def stored(run: SecuredStages) -> None:
     """Wait until the tables have rows of each kind that the market makes."""
     client = clickhouse_connect.get_client(dsn=run.addresses.clickhouse, autogenerate_session_id=False)
     try:
         for table in ("frames", "trades", "book_deltas", "candles", "book_snapshots"):
-            until(lambda table=table: client.command(f"SELECT count() FROM {DATABASE}.{table}"), f"{table} has rows")
+            until(partial(client.command, f"SELECT count() FROM {DATABASE}.{table}"), f"{table} has rows")
     finally:
         client.close()
 
