@@ -32,8 +32,8 @@ from topology.topics import all_topics, create, register
 
 SECONDS_TO_BE_READY = 30.0
 SECONDS_TO_DRAIN = 60.0
-SECONDS_TO_STOP = 45.0
-"""Longer than a producer's or the sink's own bound for delivering what it holds."""
+SECONDS_MORE_TO_STOP = 5.0
+"""Beyond a stage's own bound, after which it ends by itself and says what it waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Supervisor:
             for child in of_stage:
                 self.processes[child].ask_to_stop()
             for child in of_stage:
-                self._note(self.processes[child].stop(SECONDS_TO_STOP))
+                self._note(self.processes[child].stop(self.settings.stop_seconds + SECONDS_MORE_TO_STOP))
             if of_stage:
                 self._say(f"stopped {name}")
         if self._simulator is not None:

@@ -16,6 +16,7 @@ from schemas.errors import InvalidDatum
 from schemas.events import Gap
 from topology.dead_letters import DeadLetters
 from topology.errors import Reject, Retry
+from topology.grace import stopping
 from topology.kafka import consumer, failure
 from topology.login import refusal
 from topology.losses import loss_gap
@@ -29,6 +30,7 @@ HAND_OVER_SECONDS = 1.0
 WAIT_SECONDS = 1.0
 """Between two looks at a topic that cannot be read."""
 WATERMARK_SECONDS = 10.0
+CLOSE_SECONDS = 60.0
 MOST_AT_ONCE = 10_000
 
 Place = tuple[int, int]
@@ -111,7 +113,7 @@ class GapReader:
         """Commit what is done and leave the group."""
         self._stop.set()
         if self._thread is not None:
-            await asyncio.to_thread(self._thread.join)
+            await asyncio.to_thread(self._thread.join, min(CLOSE_SECONDS, stopping.left(0.3)))
 
     def _run(self, take: Take) -> None:
         try:

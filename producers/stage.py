@@ -6,9 +6,10 @@ import random
 import secrets
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from functools import partial
+from math import isinf
 from typing import Any, TypeVar
 
 from dialects.catalogue import dialect as dialect_of
@@ -36,6 +37,7 @@ from topology.clock import now
 from topology.dead_letters import DeadLetters
 from topology.errors import Fatal, Retry
 from topology.faults import Faults
+from topology.grace import stopping
 from topology.grants import grants
 from topology.health import Health
 from topology.kafka import Publisher
@@ -110,10 +112,11 @@ class Stage:
     async def run(self, stop: asyncio.Event) -> None:
         """Produce until `stop` is set, then close every connection and deliver what was received. Raises Fatal."""
         with (
-            Health(self._settings, self.name, self.status, self.faults),
+            Health(self._settings, self.name, self.status, self.faults) as health,
             self._sealing,
             closing(Publisher(self._settings.kafka, **{"delivery.timeout.ms": 0})) as events,
         ):
+            health.heartbeat.follow(asyncio.get_running_loop())
             try:
                 codec = await self._from_registry(stop, lambda: self._registry.codec(self._topic, self._frame))
                 dead_letters = await self._from_registry(stop, lambda: DeadLetters(events, self._registry, self.name, now))
@@ -128,7 +131,7 @@ class Stage:
             finally:
                 self._state = "stopping"
                 await _end(shipping)
-                complete = await outbox.close(FLUSH_SECONDS)
+                complete = await outbox.close(min(FLUSH_SECONDS, stopping.left(0.6)))
                 await asyncio.to_thread(events.flush, FLUSH_SECONDS)
                 logger().info("stopped", venue=self._dialect.venue, everything_delivered=complete)
 
@@ -165,7 +168,11 @@ class Stage:
             finally:
                 self._state = "stopping"
                 await _end(*beside)
-                await asyncio.gather(*(source.close("the producer stops") for source in self.sources))
+                closing = [asyncio.ensure_future(source.close("the producer stops")) for source in self.sources]
+                await _ended(closing)
+                for one in closing:
+                    if one.done() and not one.cancelled() and (error := one.exception()) is not None:
+                        self._tell(error, "source")
                 await _end(*(one for one in life if isinstance(one, asyncio.Task)))
                 coverage.write(alive, covered.beat(now()))
 
@@ -316,17 +323,36 @@ async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
 async def _end(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await _ended(tasks)
+
+
+async def _ended(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Wait until tasks have ended, however; for a share of the time to stop, as what was received is still to be delivered or kept."""
+    bound = stopping.left(0.3)
+    if not tasks:
+        return
+    ended, late = await asyncio.wait(tasks, timeout=None if isinf(bound) else bound)
+    for task in ended:
+        if not task.cancelled():
+            task.exception()  # whoever cares has been told; else asyncio says that nobody asked
+    for task in late:
+        logger().warning("not ended in time (stop_seconds); going on without it", task=str(task))
+        task.cancel()
 
 
 async def produce(settings: Settings, venue: str, duration: float = 0) -> None:
     """Run a venue's producer until SIGTERM or SIGINT, or for `duration` seconds where it is not 0. Raises Fatal."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        stopping.begin(settings.stop_seconds)
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end)
     if duration:
-        loop.call_later(duration, stop.set)
+        loop.call_later(duration, end)
     with shipping(settings, f"producer-{venue}"):
         await Stage(settings, venue).run(stop)
 
@@ -339,5 +365,8 @@ def main(settings: Settings, venue: str, duration: float = 0) -> int:
         asyncio.run(produce(settings, venue, duration))
     except Fatal as error:
         logger().error("stopped: a person must act", reason=str(error))
+        return 1
+    except Retry as error:
+        logger().error("stopped while it waited; what it waited for is not done", reason=str(error))
         return 1
     return 0

@@ -10,12 +10,15 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import Producer as LibrdkafkaProducer
 
 from topology.errors import Fatal, Reject, Retry
+from topology.grace import stopping
 from topology.login import NOT_ALLOWED, Refusals, connection, refusal
 from topology.settings import Kafka
 
 GATHER_BYTES = 1024 * 1024
 """A reader whose work is not in a hurry is answered with so much at once, or when its time is up: fewer, larger batches."""
 
+GLANCE = 0.5
+"""Seconds between two looks at whether a wait shall end."""
 MOMENT = 2.0
 """Seconds in which a refused login may be of a broker that is only just starting, or learns of a user."""
 
@@ -135,12 +138,20 @@ class Publisher:
             raise self._undelivered(failed)
 
     def flush(self, timeout: float = 120.0) -> None:
-        """Wait until everything queued is delivered; Retry where it is not within `timeout` seconds or a delivery failed."""
-        left = self._producer.flush(timeout)
-        self.check()
-        if left:
-            why = self.refused or "kafka.brokers"
-            raise Retry(f"{left} messages still wait for Kafka after {timeout:.0f} s ({why})")
+        """Wait until everything queued is delivered; Retry where it is not within `timeout` seconds or a delivery failed.
+
+        Once the process was asked to stop, no longer than it may take for that.
+        """
+        began = time.monotonic()
+        while True:
+            spent = time.monotonic() - began
+            left = self._producer.flush(max(0.0, min(timeout - spent, stopping.left(), GLANCE)))
+            self.check()
+            if not left:
+                return
+            if time.monotonic() >= began + timeout or not stopping.left():
+                why = self.refused or "kafka.brokers"
+                raise Retry(f"{left} messages still wait for Kafka after {time.monotonic() - began:.0f} s ({why})")
 
     def _undelivered(self, failed: list[tuple[KafkaError, str]]) -> Fatal | Retry:
         """Return what is said of deliveries that failed: no trying again gives us a right that we lack."""

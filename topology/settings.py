@@ -212,6 +212,9 @@ class Health(Group):
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 in a container.")
     port: int = Field(0, ge=0, le=65535, description="Port of /health, /ready and /metrics; 0: any free one, written under state_dir.")
+    hang_seconds: float = Field(
+        30.0, ge=2, description="A stage whose loop has not turned for so long is not alive: /health is 503; seconds."
+    )
 
 
 class Log(Group):
@@ -269,6 +272,12 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    stop_seconds: float = Field(
+        25.0,
+        gt=0,
+        description="A stage that is asked to stop has ended within this, whatever it waits for; seconds. Less than whoever stops it "
+        "gives it: Kubernetes gives 30.",
+    )
     state_dir: Path = Field(default_factory=_state_dir, description="Everything kept between runs: broker, tables, spill files.")
     cache_dir: Path = Field(default_factory=_cache_dir, description="Downloads, kept between checkouts.")
     kafka: Kafka = Field(Kafka(), description="The broker.")

@@ -1,8 +1,10 @@
 """The Faust application of a stage: settings that hold under rebalances, and a run that ends with the right exit code."""
 
 import logging
+import signal
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from math import isinf
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +14,7 @@ from mode import CrashingSupervisor
 from processors.engine.transport import Loss, OnBegin
 from processors.engine.transport.progress import watch
 from topology.collector import collect_rarely
+from topology.grace import stopping
 from topology.kafka import GATHER_BYTES
 from topology.login import aiokafka_connection
 from topology.settings import Kafka
@@ -157,8 +160,16 @@ def create_app(
 class _StageWorker(faust.Worker):
     """A worker that leaves logging and the terminal as they are."""
 
+    stop_seconds = float("inf")
+
     def _setup_logging(self) -> None:
         """Keep the handlers the process has set up."""
+
+    def _schedule_shutdown(self, signal: signal.Signals) -> None:
+        """Stop, and have stopped in time; called by the signal's handler on the event loop."""
+        if not isinf(self.stop_seconds):
+            stopping.begin(self.stop_seconds)
+        super()._schedule_shutdown(signal)
 
 
 def reaching(kafka: Kafka) -> dict[str, Any]:
@@ -183,8 +194,8 @@ def reaching(kafka: Kafka) -> dict[str, Any]:
     }
 
 
-def run(app: faust.App, *, log_level: int = logging.INFO) -> None:
-    """Run a stage until SIGTERM or SIGINT, then commit and leave the group.
+def run(app: faust.App, *, log_level: int = logging.INFO, stop_seconds: float = float("inf")) -> None:
+    """Run a stage until SIGTERM or SIGINT, then commit and leave the group, within `stop_seconds`.
 
     Raises:
         SystemExit: always; code 0 after a signal, 1 after a crash.
@@ -193,4 +204,5 @@ def run(app: faust.App, *, log_level: int = logging.INFO) -> None:
     collect_rarely()
     worker = _StageWorker(app, quiet=True, loglevel=log_level, redirect_stdouts=False)
     worker.spinner = None
+    worker.stop_seconds = stop_seconds
     worker.execute_from_commandline()

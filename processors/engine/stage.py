@@ -29,8 +29,10 @@ from topology.clock import now
 from topology.errors import Fatal
 from topology.faults import Faults, reason_of
 from topology.flow import BY_ALL, changelog_of, stages
+from topology.grace import stopping
 from topology.grants import grants
 from topology.health import Health
+from topology.heartbeat import Heartbeat
 from topology.kafka import ensure_reachable
 from topology.log import configure, logger
 from topology.losses import venue_of
@@ -117,6 +119,14 @@ class Stage:
         if not self.app.rebalancing_count:
             return "joining its group"
         return "waiting for its partitions" if self.app.rebalancing else ""
+
+    def follow(self, heartbeat: Heartbeat) -> None:
+        """Let the event loop of the stage beat; call it before the stage runs."""
+
+        async def begin() -> None:
+            heartbeat.follow(asyncio.get_running_loop())
+
+        self.app.task(begin)
 
     @property
     def _consumer(self) -> Consumer:
@@ -244,7 +254,7 @@ class Stage:
         except Exception:  # whatever it was; a cancellation is no failure, and what it left out is read again
             if not self._failed:
                 self._failed = True
-                end_anyway(SECONDS_TO_END)
+                end_anyway(min(SECONDS_TO_END, stopping.left()))
             raise
 
     async def checkpoint(self) -> None:
@@ -318,8 +328,9 @@ def main(
     partitions = persist(lambda: prepared(settings.kafka, name, topics), Attempts(name, "topics"))
     begin = begin_of(settings, Registry(settings.registry))
     stage = Stage(settings, name, topics, begin, checkpoint_seconds_of(settings), partitions=partitions, patient=patient)
-    with closing(stage.output), Health(settings, name, stage.status, stage.faults), shipping(settings, name):
-        run(stage.app)
+    with closing(stage.output), Health(settings, name, stage.status, stage.faults) as health, shipping(settings, name):
+        stage.follow(health.heartbeat)
+        run(stage.app, stop_seconds=settings.stop_seconds)
 
 
 def prepared(kafka: Kafka, name: str, topics: tuple[str, ...]) -> int:

@@ -17,6 +17,7 @@ from topology.clickhouse import connect
 from topology.collector import collect_rarely
 from topology.errors import Fatal, Retry
 from topology.faults import Faults
+from topology.grace import stopping
 from topology.grants import grants
 from topology.health import Health
 from topology.kafka import ensure_reachable
@@ -28,6 +29,9 @@ from topology.settings import Settings, load
 from topology.topics import all_topics, prepare
 
 T = TypeVar("T")
+TURNS = 10
+"""How many times health.hang_seconds the loop may take for a turn: it asks brokers for offsets and to take some, and waits for each answer;
+one that is away must not look like a hang."""
 
 
 def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
@@ -38,8 +42,13 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
         collect_rarely()
         log.configure(settings.log, STAGE)
         stop = threading.Event()
+
+        def end(*_: object) -> None:
+            stopping.begin(settings.stop_seconds)
+            stop.set()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, end)
         run(settings, stop, prepare_only="--prepare" in arguments)
     except Fatal as error:
         print(f"{STAGE}: {error}", file=sys.stderr)
@@ -60,7 +69,7 @@ def run(settings: Settings, stop: threading.Event, *, prepare_only: bool = False
     def patiently(call: Callable[[], T], what: str) -> T:
         return persist(call, Attempts(STAGE, what, say=lambda reason: waiting.__setitem__(0, reason)), stop.wait)
 
-    with Health(settings, STAGE, lambda: waiting[0], faults) as health, shipping(settings, STAGE):
+    with Health(settings, STAGE, lambda: waiting[0], faults, TURNS * settings.health.hang_seconds) as health, shipping(settings, STAGE):
         statements, unprepared = patiently(writer.prepare_all, "tables")
         for statement in statements:
             log.logger().info("table changed", statement=statement)
@@ -75,7 +84,7 @@ def run(settings: Settings, stop: threading.Event, *, prepare_only: bool = False
         patiently(lambda: ensure_allowed(settings.kafka, needed, DECLARED.name), "rights")
         patiently(lambda: prepare(settings.kafka, topics), "topics")
         outlets = patiently(lambda: outlets_of(settings, registry, stop), "registry")
-        stage = compose(settings, writer, outlets, topics, stop, faults, unprepared)
+        stage = compose(settings, writer, outlets, topics, stop, faults, unprepared, beat=health.heartbeat.beat)
         health.ready = lambda: stage.waiting
         stage.run()
 

@@ -1,5 +1,6 @@
 """Every stage as its own process on a secured broker: each logs in as a user of its own, who may do what the flow says and nothing else."""
 
+import json
 import os
 import re
 import signal
@@ -13,7 +14,7 @@ from typing import Any
 from confluent_kafka.admin import AclBinding, AclPermissionType, ResourcePatternType, ResourceType
 
 from local import Addresses
-from local.health_pages import readiness
+from local.health_pages import page, readiness
 from local.watchdog import Watchdog
 from tests.secured.broker import PASSWORD, SecuredBroker
 from tests.uncounted import uncounted
@@ -86,6 +87,7 @@ class SecuredStages:
             "TIDEWIRE_REGISTRY__SCHEMAS": "lookup",
             "TIDEWIRE_CLICKHOUSE__URL": self.addresses.clickhouse,
             "TIDEWIRE_CLICKHOUSE__DATABASE": DATABASE,
+            "TIDEWIRE_TEST_HANG": str(self.goes_on(role)),
             "TIDEWIRE_SECRETS__AUDIT_QUEUE": str(self.folder / f"{role.name}.audit"),
             "TIDEWIRE_CANDLES__IDLE_SECONDS": "2",
             "TIDEWIRE_BOOKS__CHECKPOINT_SECONDS": "1",
@@ -104,9 +106,21 @@ class SecuredStages:
         """Return why a role's stage is not ready, or nothing; AssertionError where it has ended."""
         process = self.processes[role.name]
         assert process.poll() is None, f"{role.name} ended with {process.returncode}:\n{self.log(role)}"
-        urls = {one["pid"]: str(one["url"]) for one in running(self.folder / "state")}
-        state, reason = readiness(urls.get(process.pid, ""))
+        state, reason = readiness(self._url(role))
         return "" if state == "ready" else f"{state} {reason}"
+
+    def health(self, role: Role) -> tuple[int, str]:
+        """Return the status of a role's /health and what it says that the stage is."""
+        status, text = page(f"{self._url(role)}/health")
+        return status, str(json.loads(text or "{}").get("status"))
+
+    def goes_on(self, role: Role) -> Path:
+        """Return the file that ends a hang of a role's stage (hanging/sitecustomize.py)."""
+        return self.folder / f"{role.name}.goes_on"
+
+    def _url(self, role: Role) -> str:
+        urls = {one["pid"]: str(one["url"]) for one in running(self.folder / "state")}
+        return urls.get(self.processes[role.name].pid, "")
 
     def ended(self, role: Role, patience: float = PATIENCE) -> int:
         """Return the exit code of a role's stage once it has ended by itself."""
@@ -118,13 +132,15 @@ class SecuredStages:
             process.wait()
             self._watchdog.forget(process.pid)
 
-    def stop(self) -> dict[str, int]:
-        """Ask all to stop, in the order of the flow; return how each ended."""
+    def stop(self, patience: float = PATIENCE) -> dict[str, int]:
+        """Ask all to stop at once; return how each ended."""
         codes: dict[str, int] = {}
-        for name, process in self.processes.items():
+        until = time.monotonic() + patience
+        for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
+        for name, process in self.processes.items():
             try:
-                codes[name] = process.wait(PATIENCE)
+                codes[name] = process.wait(max(0.0, until - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
                 codes[name] = process.wait()

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 
 import clickhouse_connect
 import pytest
@@ -22,6 +25,7 @@ from topology.grants import Role
 
 VENUES = ("binance", "kraken")
 RUNNING = {name: role for name, role in ROLES.items() if role.stage and role.venue in {"", *VENUES}}
+STOP_SECONDS = 10.0
 OFTEN_SILENT = {event(name).topic.of() for name in ("dead_letter", "credential_audit")}
 """What is written only where something is amiss, or where a secret is read."""
 
@@ -41,7 +45,12 @@ async def run(
             }
             for venue in VENUES
         }
-        environment = {"TIDEWIRE_VENUES": json.dumps(venues)}
+        environment = {
+            "TIDEWIRE_VENUES": json.dumps(venues),
+            "TIDEWIRE_HEALTH__HANG_SECONDS": "2",
+            "TIDEWIRE_STOP_SECONDS": str(STOP_SECONDS),
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(Path(__file__).parent / "hanging"), os.environ.get("PYTHONPATH")))),
+        }
         found = SecuredStages(tmp_path_factory.mktemp("stages"), cluster, stack_addresses, environment, watchdog)
         try:
             for role in reversed(RUNNING.values()):
@@ -85,3 +94,27 @@ async def test_a_stage_works_with_what_the_flow_grants(run: SecuredStages, name:
     written = {one[2] for one in used if one[0] == "WRITE"}
     assert written - OFTEN_SILENT or set(stages()[role.stage].writes) <= {"dead_letter", "gap"}
     assert written <= {one.name for one in role.grants if one.operation == "Write"}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", RUNNING)
+async def test_a_stage_that_hangs_is_not_alive(run: SecuredStages, name: str) -> None:
+    """While the loop that does its work hangs /health is 503 and says so, though its own thread answers; it is alive again after."""
+    role = RUNNING[name]
+    assert run.health(role) == (200, "alive")
+    run.processes[name].send_signal(signal.SIGALRM)
+    await asyncio.to_thread(until, lambda: run.health(role) == (503, "hanging"), "it is told that it hangs")
+    run.goes_on(role).touch()
+    await asyncio.to_thread(until, lambda: run.health(role) == (200, "alive"), "it is alive again")
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_every_stage_stops_in_time_while_no_broker_answers(run: SecuredStages, cluster: SecuredBroker) -> None:
+    """A broker that hangs holds up nobody's end: each stage that is asked to stop has ended within stop_seconds, killed by nobody."""
+    os.kill(cluster.server.child.pid, signal.SIGSTOP)
+    try:
+        codes = await asyncio.to_thread(run.stop, STOP_SECONDS + 15.0)
+    finally:
+        os.kill(cluster.server.child.pid, signal.SIGCONT)
+    assert codes.keys() == RUNNING.keys()
+    assert {name: code for name, code in codes.items() if code not in {0, 1}} == {}, "a negative code is a signal that killed it"
