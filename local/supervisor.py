@@ -25,6 +25,7 @@ from local.watchdog import Watchdog
 from topology import addresses
 from topology.errors import Fatal, Retry
 from topology.flow import Stage, stages
+from topology.folders import make
 from topology.health import running
 from topology.registry import Registry
 from topology.settings import Settings
@@ -155,7 +156,7 @@ class Supervisor:
         state_dir = self.settings.state_dir
         if self.options.fresh:
             LocalStack(state_dir, self.settings.cache_dir).fresh()
-        state_dir.mkdir(parents=True, exist_ok=True)
+        make(state_dir, "state_dir")
         self._lock = os.open(state_dir / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -113,7 +113,7 @@ class GapReader:
         """Commit what is done and leave the group."""
         self._stop.set()
         if self._thread is not None:
-            await asyncio.to_thread(self._thread.join, min(CLOSE_SECONDS, stopping.left(0.3)))
+            await asyncio.to_thread(self._thread.join, min(CLOSE_SECONDS, stopping.left(0.2)))
 
     def _run(self, take: Take) -> None:
         try:

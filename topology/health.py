@@ -17,6 +17,7 @@ from typing import Self
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from topology.faults import Faults
+from topology.folders import make
 from topology.heartbeat import Heartbeat
 from topology.settings import Settings
 
@@ -83,7 +84,7 @@ class Health:
         return json.dumps(state | {"failing": sorted({str(one["venue"]) for one in red}), "faults": red}).encode()
 
     def __enter__(self) -> Self:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        make(self._file.parent, "state_dir")
         host, port = self._server.server_address[:2]
         text = json.dumps({"stage": self.stage, "pid": os.getpid(), "url": f"http://{host!s}:{port}"})
         fresh = self._file.with_suffix(".new")

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from topology.errors import Fatal
+from topology.folders import cache_folder, placed, state_folder
 from topology.secrets.references import with_secrets
 from topology.secrets.settings import Secrets
 from topology.service_links import is_service_link
@@ -224,14 +225,6 @@ class Log(Group):
     format: Literal["text", "json"] = Field("text", description="Lines for people or for machines.")
 
 
-def _state_dir() -> Path:
-    return Path.home() / ".local" / "state" / "tidewire"
-
-
-def _cache_dir() -> Path:
-    return Path.home() / ".cache" / "tidewire"
-
-
 class Environment(EnvSettingsSource):
     """The variables with our prefix, all of them: one that names no setting is handed on, so that the tree refuses it.
 
@@ -278,8 +271,8 @@ class Settings(BaseSettings):
         description="A stage that is asked to stop has ended within this, whatever it waits for; seconds. Less than whoever stops it "
         "gives it: Kubernetes gives 30.",
     )
-    state_dir: Path = Field(default_factory=_state_dir, description="Everything kept between runs: broker, tables, spill files.")
-    cache_dir: Path = Field(default_factory=_cache_dir, description="Downloads, kept between checkouts.")
+    state_dir: Path = Field(default_factory=state_folder, description="Everything kept between runs: broker, tables, spill files.")
+    cache_dir: Path = Field(default_factory=cache_folder, description="Downloads, kept between checkouts.")
     kafka: Kafka = Field(Kafka(), description="The broker.")
     registry: Registry = Field(Registry(), description="The schema registry.")
     clickhouse: ClickHouse = Field(ClickHouse(), description="ClickHouse.")
@@ -295,6 +288,7 @@ class Settings(BaseSettings):
     log: Log = Field(Log(), description="Logs.")
 
     _references = model_validator(mode="before")(with_secrets)
+    _folders = model_validator(mode="before")(placed)
 
     @classmethod
     def settings_customise_sources(

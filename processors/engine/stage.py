@@ -29,6 +29,7 @@ from topology.clock import now
 from topology.errors import Fatal
 from topology.faults import Faults, reason_of
 from topology.flow import BY_ALL, changelog_of, stages
+from topology.folders import make
 from topology.grace import stopping
 from topology.grants import grants
 from topology.health import Health
@@ -85,7 +86,8 @@ class Stage:
         self.registry = Registry(settings.registry)
         self.faults = Faults(name)
         self.output = Output(settings, self.registry, name, self.faults)
-        data_dir = Path(settings.processors.data_dir or settings.state_dir / "faust")
+        given = settings.processors.data_dir
+        data_dir = make(Path(given) if given else settings.state_dir / "faust", "processors.data_dir" if given else "state_dir")
         self.app = create_app(
             f"tidewire.{name}",
             **reaching(settings.kafka),

@@ -81,6 +81,7 @@ class SecuredStages:
         stage = stages()[role.stage]
         environment = {
             **os.environ,
+            "HOME": "/dev/null",  # nothing of a stage may need it, where state_dir is set
             "PYTHONFAULTHANDLER": "1",
             "TIDEWIRE_STATE_DIR": str(self.folder / "state"),
             "TIDEWIRE_REGISTRY__URL": self.addresses.registry,
@@ -88,7 +89,6 @@ class SecuredStages:
             "TIDEWIRE_CLICKHOUSE__URL": self.addresses.clickhouse,
             "TIDEWIRE_CLICKHOUSE__DATABASE": DATABASE,
             "TIDEWIRE_TEST_HANG": str(self.goes_on(role)),
-            "TIDEWIRE_SECRETS__AUDIT_QUEUE": str(self.folder / f"{role.name}.audit"),
             "TIDEWIRE_CANDLES__IDLE_SECONDS": "2",
             "TIDEWIRE_BOOKS__CHECKPOINT_SECONDS": "1",
             **self._environment,
