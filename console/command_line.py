@@ -101,12 +101,22 @@ def run(
 
 
 @app.command()
-def topics(as_json: Json = False) -> None:
+def topics(
+    as_json: Json = False,
+    create: Annotated[
+        bool, typer.Option("--create", help="First make those that are not there, the states' too, and register the schemas.")
+    ] = False,
+) -> None:
     """List every topic: the event it carries, key, who writes and reads it, and how many messages it holds."""
     from console.commands.show import answer
+    from console.commands.topics import create as create_all
     from console.commands.topics import topics as all_topics
-    from topology.addresses import embedded, merged
+    from topology.addresses import embedded, located, merged
     from topology.settings import settings
+
+    if create:
+        for change in create_all(located(settings(), "kafka", "registry")):
+            print(change, file=sys.stderr)
 
     found = all_topics(merged(settings(), embedded(settings())))
     if not as_json:
@@ -114,6 +124,32 @@ def topics(as_json: Json = False) -> None:
         for one in found:
             del one["meaning"], one["event"]
     answer(list(found[0]), [list(one.values()) for one in found], as_json=as_json)
+
+
+@app.command()
+def acls(
+    role: Annotated[str, typer.Argument(help="Only of this stage or role: normalise, producers-kraken, topics, onlooker …")] = "",
+    user: Annotated[str, typer.Option(help="The user that gets them; else one called like the role.")] = "",
+    as_commands: Annotated[bool, typer.Option("--commands", help="Print the commands of Kafka's own tool, kafka-acls.sh.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List what each stage must be allowed at the brokers, and nothing else: least privilege, drawn from the flow.
+
+    `topics` is whoever makes topics (`tidewire topics --create`), `onlooker` whoever reads lag. Stages that make their topics themselves
+    (kafka.manage_topics is create) need more: say TIDEWIRE_KAFKA__MANAGE_TOPICS=verify to see what they need without.
+    """
+    from console.commands.acls import chosen
+    from console.commands.show import answer
+    from topology.grants import commands
+    from topology.settings import settings
+
+    found = chosen(role, settings().kafka.manage_topics)
+    if as_commands:
+        for one in found:
+            print("\n".join(commands(one, user)))
+        return
+    rows = [[user or one.name, grant.kind, grant.name, grant.operation] for one in found for grant in one.grants]
+    answer(["user", "resource", "name", "operation"], rows, as_json=as_json)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from pathlib import Path
 from local.artifacts import Lock, sha256_of
 from local.maven import CURE, URL_SETTING, fetch
 from topology.errors import Fatal
+from topology.folders import make
 
 MANIFEST = "verified.json"
 
@@ -28,7 +29,7 @@ def ensure(lock: Lock, cache_dir: Path, progress: Callable[[str], None], base_ur
     Raises Fatal when the files cannot be had, or are not the ones that were pinned.
     """
     folder = cache_dir / lock.name
-    cache_dir.mkdir(parents=True, exist_ok=True)
+    make(cache_dir, "cache_dir")
     with _only_one_process(cache_dir / f"{lock.name}.lock"):
         if _is_whole(folder):
             return folder

@@ -3,8 +3,9 @@
 import logging
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -53,11 +54,14 @@ SETTINGS = {
 
 
 class Kafka:
-    """The broker. `state_dir` holds its log directory, its settings and its output."""
+    """The broker. `state_dir` holds its log directory, its settings and its output.
+
+    `settings` are of the broker's own names, and win over ours; its listeners are added to the one in plain text, which our own stack uses.
+    """
 
     def __init__(
         self, state_dir: Path, cache_dir: Path, java: Java, port: int, controller_port: int, watchdog: Watchdog,
-        progress: Callable[[str], None],
+        progress: Callable[[str], None], settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         self.address = f"{HOST}:{port}"
         self._folder = state_dir / "kafka"
@@ -68,6 +72,7 @@ class Kafka:
             f"1@{HOST}:{controller_port}",
         )
         self._progress = progress
+        self._settings = settings
         self._archive = ClassArchive(cache_dir, KAFKA.name, java)
         self._folder.mkdir(parents=True, exist_ok=True)
         self.child = Child("kafka", self._folder, watchdog)
@@ -99,10 +104,13 @@ class Kafka:
 
     def _write_settings(self) -> Path:
         listeners, voters = self._listeners
+        plain, *_ = listeners.split(",")
+        more = self._settings.get("listeners")
         settings = {
             **SETTINGS,
-            "listeners": listeners,
-            "advertised.listeners": listeners.split(",")[0],
+            **self._settings,
+            "listeners": f"{listeners},{more}" if more else listeners,
+            "advertised.listeners": f"{plain},{more}" if more else plain,
             "controller.quorum.voters": voters,
             "log.dirs": str(self._folder / "data"),
         }

@@ -22,6 +22,7 @@ from local.revival import Revival
 from local.watchdog import Watchdog
 from topology.addresses import Addresses
 from topology.errors import Fatal
+from topology.folders import make
 
 PARTS = ("kafka", "registry", "clickhouse")
 PORTS = ("kafka", "kafka_controller", "registry", "registry_management", "clickhouse")
@@ -55,7 +56,7 @@ class LocalStack:
         Raises Fatal, with nothing left running, if a part does not start.
         """
         wanted = tuple(parts)
-        self.state_dir.mkdir(parents=True, exist_ok=True)
+        make(self.state_dir, "state_dir")
         if not self._take_lock():
             self.addresses = self._join(wanted)
             return self.addresses

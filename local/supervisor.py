@@ -26,6 +26,7 @@ from local.watchdog import Watchdog
 from topology import addresses
 from topology.errors import Fatal, Retry
 from topology.flow import Stage, stages
+from topology.folders import make
 from topology.health import running
 from topology.registry import Registry
 from topology.settings import Settings
@@ -33,8 +34,8 @@ from topology.topics import all_topics, create, register
 
 SECONDS_TO_BE_READY = 30.0
 SECONDS_TO_DRAIN = 60.0
-SECONDS_TO_STOP = 45.0
-"""Longer than a producer's or the sink's own bound for delivering what it holds."""
+SECONDS_MORE_TO_STOP = 5.0
+"""Beyond a stage's own bound, after which it ends by itself and says what it waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Supervisor:
             for child in of_stage:
                 self.processes[child].ask_to_stop()
             for child in of_stage:
-                self._note(self.processes[child].stop(SECONDS_TO_STOP))
+                self._note(self.processes[child].stop(self.settings.stop_seconds + SECONDS_MORE_TO_STOP))
             if of_stage:
                 self._say(f"stopped {name}")
         if self._simulator is not None:
@@ -158,7 +159,7 @@ class Supervisor:
         state_dir = self.settings.state_dir
         if self.options.fresh:
             LocalStack(state_dir, self.settings.cache_dir).fresh()
-        state_dir.mkdir(parents=True, exist_ok=True)
+        make(state_dir, "state_dir")
         self._lock = os.open(state_dir / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,5 +7,6 @@ STAGE = Stage(
     reads=("gap",),
     writes=("frame", "gap", "dead_letter", "credential_audit"),
     outside="exchanges",
+    group="tidewire-backfill-{venue}",
     per_venue=True,
 )

@@ -16,7 +16,9 @@ from schemas.errors import InvalidDatum
 from schemas.events import Gap
 from topology.dead_letters import DeadLetters
 from topology.errors import Reject, Retry
+from topology.grace import stopping
 from topology.kafka import consumer, failure
+from topology.login import refusal
 from topology.losses import loss_gap
 from topology.metrics import events_in
 from topology.registry import Registry
@@ -28,6 +30,7 @@ HAND_OVER_SECONDS = 1.0
 WAIT_SECONDS = 1.0
 """Between two looks at a topic that cannot be read."""
 WATERMARK_SECONDS = 10.0
+CLOSE_SECONDS = 60.0
 MOST_AT_ONCE = 10_000
 
 Place = tuple[int, int]
@@ -84,6 +87,7 @@ class GapReader:
         self._dead_letters = dead_letters
         self._venue = venue
         self._stage = STAGE.child(venue)
+        self._group = STAGE.group_of(venue)
         self._lost = lost
         self._now = now
         self._next: dict[int, int] = {}
@@ -109,11 +113,11 @@ class GapReader:
         """Commit what is done and leave the group."""
         self._stop.set()
         if self._thread is not None:
-            await asyncio.to_thread(self._thread.join)
+            await asyncio.to_thread(self._thread.join, min(CLOSE_SECONDS, stopping.left(0.2)))
 
     def _run(self, take: Take) -> None:
         try:
-            reader = consumer(self._kafka, f"tidewire-backfill-{self._venue}", auto_offset_reset="error")
+            reader = consumer(self._kafka, self._group, auto_offset_reset="error")
             try:
                 reader.subscribe([self._topic], on_revoke=self._revoked, on_lost=self._revoked)
                 while not self._stop.is_set():
@@ -145,7 +149,7 @@ class GapReader:
                 continue
             if error is not None:
                 # Even a topic that is unknown may only be so while brokers come back.
-                self._stop.wait(self._attempts.failed(Retry(error.str())))
+                self._stop.wait(self._attempts.failed(Retry(refusal(error, self._kafka, f"Read topic {self._topic}, group {self._group}"))))
                 break
             self._attempts.worked()
             place = (message.partition() or 0, message.offset() or 0)

@@ -146,6 +146,11 @@ class Outbox:
         """How many messages are with librdkafka and not acknowledged."""
         return self._count
 
+    @property
+    def refused(self) -> str:
+        """Why brokers do not let us in now, in words; empty where they do, or none is there. Any thread."""
+        return self._publisher.refused
+
     def unsafe_seconds(self) -> float:
         """How long ago the oldest message came that a kill -9 now would lose; 0 where all is acknowledged or on disk."""
         if self._all_on_disk():
@@ -243,7 +248,8 @@ class Outbox:
             return
         key = message.key()
         if error is not None and error.code() not in PERMANENT:
-            text = f"Kafka gives messages of {self._topic} back: {error.str()} (kafka.brokers; does the topic exist?)"
+            why = self._publisher.explained(error, self._topic)
+            text = f"Kafka gives messages of {self._topic} back: {why} (kafka.brokers; does the topic exist?)"
             self.failure.set_exception(Fatal(text))
             return
         queue = self._waiting[key]

@@ -6,9 +6,10 @@ import random
 import secrets
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from functools import partial
+from math import isinf
 from typing import Any, TypeVar
 
 from dialects.catalogue import dialect as dialect_of
@@ -33,10 +34,13 @@ from producers.spill import SEGMENT_BYTES, Spill
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.events import Gap
+from topology.access import ensure_allowed
 from topology.clock import now
 from topology.dead_letters import DeadLetters
 from topology.errors import Fatal, Retry
 from topology.faults import Faults
+from topology.grace import stopping
+from topology.grants import grants
 from topology.health import Health
 from topology.kafka import Publisher
 from topology.log import configure, logger
@@ -49,6 +53,7 @@ from topology.secrets.shipping import shipping
 from topology.secrets.tokens import token
 from topology.secrets.validation import check
 from topology.settings import Settings, Venue
+from topology.topics import all_topics, prepare
 
 T = TypeVar("T")
 FLUSH_SECONDS = 30.0
@@ -95,6 +100,7 @@ class Stage:
         self.faults = Faults(self.name)
         self._access: Access | None = None
         self._absences = Absences(venue, self._origins[0], now)
+        self._refused: Callable[[], str] = lambda: ""
 
     @property
     def name(self) -> str:
@@ -103,15 +109,17 @@ class Stage:
 
     def status(self) -> str:
         """Return why the producer is not ready, or nothing when all its streams are confirmed (or refused)."""
-        return self._state or "; ".join(filter(None, (self._sealing.status(), *(source.status() for source in self.sources))))
+        parts = (self._refused(), self._sealing.status(), *(source.status() for source in self.sources))
+        return self._state or "; ".join(filter(None, parts))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Produce until `stop` is set, then close every connection and deliver what was received. Raises Fatal."""
         with (
-            Health(self._settings, self.name, self.status, self.faults),
+            Health(self._settings, self.name, self.status, self.faults) as health,
             self._sealing,
             closing(Publisher(self._settings.kafka, **{"delivery.timeout.ms": 0})) as events,
         ):
+            health.heartbeat.follow(asyncio.get_running_loop())
             try:
                 codec = await self._from_registry(stop, lambda: self._registry.codec(self._topic, self._frame))
                 dead_letters = await self._from_registry(stop, lambda: DeadLetters(events, self._registry, self.name, now))
@@ -119,13 +127,14 @@ class Stage:
                 logger().info("stopped before it could begin", venue=self._dialect.venue, waited_for=str(error))
                 return
             outbox = self._outbox(dead_letters)
+            self._refused = lambda: outbox.refused
             shipping = asyncio.create_task(outbox.run())
             try:
                 await self._produce(stop, outbox, shipping, codec, events, dead_letters)
             finally:
                 self._state = "stopping"
                 await _end(shipping)
-                complete = await outbox.close(FLUSH_SECONDS)
+                complete = await outbox.close(min(FLUSH_SECONDS, stopping.left(0.6)))
                 await asyncio.to_thread(events.flush, FLUSH_SECONDS)
                 logger().info("stopped", venue=self._dialect.venue, everything_delivered=complete)
 
@@ -150,6 +159,7 @@ class Stage:
             beside = [
                 self._run("coverage", lambda: coverage.keep(covered, alive, lambda: now() - int(outbox.unsafe_seconds() * 1_000_000)))
             ]
+            beside.append(self._run("rights", self._prepare))
             if (access := self._access) is not None:
                 private = [feed for feed in self.feeds if self._dialect.is_private(feed.streams)]
                 beside.append(self._run("credential", lambda: access.run(private)))
@@ -163,9 +173,24 @@ class Stage:
             finally:
                 self._state = "stopping"
                 await _end(*beside)
-                await asyncio.gather(*(source.close("the producer stops") for source in self.sources))
+                closing = [asyncio.ensure_future(source.close("the producer stops")) for source in self.sources]
+                await _ended(closing)
+                for one in closing:
+                    if one.done() and not one.cancelled() and (error := one.exception()) is not None:
+                        self._tell(error, "source")
                 await _end(*(one for one in life if isinstance(one, asyncio.Task)))
                 coverage.write(alive, covered.beat(now()))
+
+    async def _prepare(self) -> None:
+        """See, once a broker answers, that we may do what we shall do, and that our topics are there.
+
+        Fatal where not: it is told for as long as it lasts, and frames are captured meanwhile.
+        """
+        kafka, venue = self._settings.kafka, self._dialect.venue
+        wanted = grants(STAGE, venue, kafka.manage_topics)
+        written = {one.name for one in wanted if one.kind == "topic"}
+        await asyncio.to_thread(ensure_allowed, kafka, wanted, f"producers-{venue}")
+        await asyncio.to_thread(prepare, kafka, {topic: one for topic, one in all_topics().items() if topic in written})
 
     def _run(self, part: str, work: Callable[[], Coroutine[Any, Any, None]], *, vital: bool = False) -> asyncio.Task[None]:
         return asyncio.create_task(keep_running(part, work, self._tell, self._backoff(), time.monotonic, vital=vital))
@@ -306,17 +331,36 @@ async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
 async def _end(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await _ended(tasks)
+
+
+async def _ended(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Wait until tasks have ended, however; for a share of the time to stop, as what was received is still to be delivered or kept."""
+    bound = stopping.left(0.3)
+    if not tasks:
+        return
+    ended, late = await asyncio.wait(tasks, timeout=None if isinf(bound) else bound)
+    for task in ended:
+        if not task.cancelled():
+            task.exception()  # whoever cares has been told; else asyncio says that nobody asked
+    for task in late:
+        logger().warning("not ended in time (stop_seconds); going on without it", task=str(task))
+        task.cancel()
 
 
 async def produce(settings: Settings, venue: str, duration: float = 0) -> None:
     """Run a venue's producer until SIGTERM or SIGINT, or for `duration` seconds where it is not 0. Raises Fatal."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        stopping.begin(settings.stop_seconds)
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end)
     if duration:
-        loop.call_later(duration, stop.set)
+        loop.call_later(duration, end)
     with shipping(settings, STAGE.child(venue)):
         await Stage(settings, venue).run(stop)
 
@@ -329,5 +373,8 @@ def main(settings: Settings, venue: str, duration: float = 0) -> int:
         asyncio.run(produce(settings, venue, duration))
     except Fatal as error:
         logger().error("stopped: a person must act", reason=str(error))
+        return 1
+    except Retry as error:
+        logger().error("stopped while it waited; what it waited for is not done", reason=str(error))
         return 1
     return 0

@@ -11,6 +11,15 @@ from types import MappingProxyType
 from schemas.catalogue import event, events
 
 ROOMS = ("producers", "processors", "sinks")
+STATEFUL = "processors"
+"""The room whose stages keep a state in Kafka."""
+BY_ALL = ("dead_letter", "credential_audit")
+"""What every stage may write: what it could not use, and which secrets it has read."""
+
+
+def changelog_of(stage: str) -> str:
+    """Return the topic in which a processor's state is kept, as Faust names it."""
+    return f"tidewire.{stage}-state-changelog"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +32,7 @@ class Stage:
     outside: str = ""
     """What it speaks to that is not Kafka, as the drawing calls it."""
     group: str = ""
-    """Its consumer group; empty: `tidewire.<name>`."""
+    """Its consumer group, with `{venue}` where each venue's process has one of its own; empty: `tidewire.<name>`."""
     per_venue: bool = False
     """One process for each venue, which is its argument."""
     background: bool = False
@@ -33,8 +42,17 @@ class Stage:
 
     @property
     def consumer_group(self) -> str:
-        """The consumer group whose lag is this stage's; empty where it has none."""
-        return self.group or f"tidewire.{self.name}"
+        """The consumer group of a stage that serves all venues; see `group_of`."""
+        return self.group_of()
+
+    def group_of(self, venue: str = "") -> str:
+        """Return the consumer group whose lag is this stage's, of one venue where it is per venue."""
+        return (self.group or f"tidewire.{self.name}").format(venue=venue)
+
+    @property
+    def changelog(self) -> str:
+        """The topic of its state; empty where it keeps none in Kafka."""
+        return changelog_of(self.name) if self.package.partition(".")[0] == STATEFUL else ""
 
     def child(self, venue: str = "") -> str:
         """Return the name of one of its processes, everywhere: of a venue where it runs once a venue (`producers-kraken`), else its own."""

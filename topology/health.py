@@ -1,4 +1,4 @@
-"""Health of one stage over HTTP: /health (alive, and its faults by venue), /ready (doing its work), /metrics (Prometheus).
+"""Health of one stage over HTTP: /health (alive: its loop turns; and its faults by venue), /ready (doing its work), /metrics (Prometheus).
 
 The address is written to <state_dir>/stages/<stage>-<pid>.json, where the live view and `tidewire doctor` find it.
 """
@@ -17,6 +17,8 @@ from typing import Self
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from topology.faults import Faults
+from topology.folders import make
+from topology.heartbeat import Heartbeat
 from topology.settings import Settings
 
 POLL_SECONDS = 0.1
@@ -28,13 +30,19 @@ class Health:
 
     The server's threads call `ready` at every question: it must neither wait nor change anything.
 
+    /health is 503 while the work's loop hangs, which beats `heartbeat`; `longest_turn` is how many seconds one turn of it may take, where
+    that is more than `health.hang_seconds`. It never depends on a server of ours: an outage must restart nobody.
+
     A venue on which our own code failed in the last five minutes is in `failing` of /health, which stays 200: the process is well.
     """
 
-    def __init__(self, settings: Settings, stage: str, ready: Callable[[], str] = lambda: "", faults: Faults | None = None) -> None:
+    def __init__(
+        self, settings: Settings, stage: str, ready: Callable[[], str] = lambda: "", faults: Faults | None = None, longest_turn: float = 0
+    ) -> None:
         self.stage = stage
         self.ready = ready
         self.faults = faults
+        self.heartbeat = Heartbeat(max(settings.health.hang_seconds, longest_turn))
         self._file = settings.state_dir / "stages" / f"{stage}-{os.getpid()}.json"
         health = self
 
@@ -43,7 +51,9 @@ class Health:
                 if self.path == "/metrics":
                     self._answer(HTTPStatus.OK, generate_latest(), CONTENT_TYPE_LATEST)
                 elif self.path == "/health":
-                    self._answer(HTTPStatus.OK, health.document(), "application/json")
+                    hanging = health.heartbeat.hanging()
+                    status = HTTPStatus.SERVICE_UNAVAILABLE if hanging else HTTPStatus.OK
+                    self._answer(status, health.document(hanging), "application/json")
                 elif self.path == "/ready":
                     reason = health.ready()
                     status = HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK
@@ -65,15 +75,16 @@ class Health:
         self._server = ThreadingHTTPServer((settings.health.host, settings.health.port), Handler)
         self._server.daemon_threads = True
 
-    def document(self) -> bytes:
-        """Return what /health says: alive; and while there are faults, the venues `failing`, and each fault. Any thread."""
+    def document(self, hanging: str = "") -> bytes:
+        """Return what /health says: alive, or why it hangs; while there are faults, the venues `failing`, and each fault. Any thread."""
         red = self.faults.red() if self.faults is not None else []
-        if not red:
+        if not red and not hanging:
             return b'{"status":"alive"}'
-        return json.dumps({"status": "alive", "failing": sorted({str(one["venue"]) for one in red}), "faults": red}).encode()
+        state = {"status": "hanging", "reason": hanging} if hanging else {"status": "alive"}
+        return json.dumps(state | {"failing": sorted({str(one["venue"]) for one in red}), "faults": red}).encode()
 
     def __enter__(self) -> Self:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        make(self._file.parent, "state_dir")
         host, port = self._server.server_address[:2]
         text = json.dumps({"stage": self.stage, "pid": os.getpid(), "url": f"http://{host!s}:{port}"})
         fresh = self._file.with_suffix(".new")

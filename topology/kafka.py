@@ -1,5 +1,6 @@
-"""Kafka through librdkafka: the one place that configures confluent-kafka."""
+"""Kafka through librdkafka: the one place that configures confluent-kafka; how it logs in is in login.py."""
 
+import time
 import warnings
 from collections.abc import Iterable
 from types import TracebackType
@@ -9,10 +10,17 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import Producer as LibrdkafkaProducer
 
 from topology.errors import Fatal, Reject, Retry
+from topology.grace import stopping
+from topology.login import NOT_ALLOWED, Refusals, connection, refusal
 from topology.settings import Kafka
 
 GATHER_BYTES = 1024 * 1024
 """A reader whose work is not in a hurry is answered with so much at once, or when its time is up: fewer, larger batches."""
+
+GLANCE = 0.5
+"""Seconds between two looks at whether a wait shall end."""
+MOMENT = 2.0
+"""Seconds in which a refused login may be of a broker that is only just starting, or learns of a user."""
 
 PERMANENT = (
     KafkaError.MSG_SIZE_TOO_LARGE,
@@ -20,20 +28,6 @@ PERMANENT = (
     KafkaError.INVALID_RECORD,
     KafkaError._INVALID_ARG,  # noqa: SLF001 - librdkafka's own codes are named so
 )
-
-
-def connection(kafka: Kafka) -> dict[str, Any]:
-    """Return what every librdkafka client needs to reach the brokers."""
-    config: dict[str, Any] = {"bootstrap.servers": kafka.brokers, "security.protocol": kafka.security_protocol}
-    if kafka.sasl_mechanism:
-        config |= {
-            "sasl.mechanism": kafka.sasl_mechanism,
-            "sasl.username": kafka.sasl_username,
-            "sasl.password": kafka.sasl_password.get_secret_value(),
-        }
-    if kafka.ssl_ca:
-        config["ssl.ca.location"] = kafka.ssl_ca
-    return config
 
 
 class Publisher:
@@ -47,14 +41,16 @@ class Publisher:
     """Until there is something to close."""
 
     def __init__(self, kafka: Kafka, **overrides: Any) -> None:
-        failed: list[KafkaError] = []
+        failed: list[tuple[KafkaError, str]] = []
 
-        def on_failure(error: KafkaError | None, _message: Message) -> None:
+        def on_failure(error: KafkaError | None, message: Message) -> None:
             # Of the list, not of the publisher: a circle would keep one that is forgotten, and its threads, until the collector comes.
             if error is not None:
-                failed.append(error)
+                failed.append((error, message.topic() or ""))
 
         self._failed = failed
+        self._kafka = kafka
+        self._refusals = Refusals(kafka)
         self._producer = LibrdkafkaProducer(
             connection(kafka)
             | {
@@ -71,6 +67,7 @@ class Publisher:
                 "on_delivery": on_failure,
                 "delivery.timeout.ms": 120_000,
                 "reconnect.backoff.max.ms": 1_000,
+                "error_cb": self._refusals,
             }
             | overrides
         )
@@ -138,14 +135,39 @@ class Publisher:
         if self._failed:
             failed = self._failed.copy()
             self._failed.clear()
-            raise Retry(f"{len(failed)} messages were not delivered to Kafka: {failed[0].str()} (kafka.brokers)")
+            raise self._undelivered(failed)
 
     def flush(self, timeout: float = 120.0) -> None:
-        """Wait until everything queued is delivered; Retry where it is not within `timeout` seconds or a delivery failed."""
-        left = self._producer.flush(timeout)
-        self.check()
-        if left:
-            raise Retry(f"{left} messages still wait for Kafka after {timeout:.0f} s (kafka.brokers)")
+        """Wait until everything queued is delivered; Retry where it is not within `timeout` seconds or a delivery failed.
+
+        Once the process was asked to stop, no longer than it may take for that.
+        """
+        began = time.monotonic()
+        while True:
+            spent = time.monotonic() - began
+            left = self._producer.flush(max(0.0, min(timeout - spent, stopping.left(), GLANCE)))
+            self.check()
+            if not left:
+                return
+            if time.monotonic() >= began + timeout or not stopping.left():
+                why = self.refused or "kafka.brokers"
+                raise Retry(f"{left} messages still wait for Kafka after {time.monotonic() - began:.0f} s ({why})")
+
+    def _undelivered(self, failed: list[tuple[KafkaError, str]]) -> Fatal | Retry:
+        """Return what is said of deliveries that failed: no trying again gives us a right that we lack."""
+        for error, topic in failed:
+            if error.code() in NOT_ALLOWED:
+                return Fatal(self.explained(error, topic))
+        return Retry(f"{len(failed)} messages were not delivered to Kafka: {self.refused or failed[0][0].str()} (kafka.brokers)")
+
+    def explained(self, error: KafkaError, topic: str) -> str:
+        """Return why a message was not delivered to a topic, in words that name the setting or the right to mend."""
+        return refusal(error, self._kafka, f"Write topic {topic}")
+
+    @property
+    def refused(self) -> str:
+        """Why brokers do not let us in now, in words; empty where they do, or none is there. Any thread."""
+        return self._refusals.current
 
     def __len__(self) -> int:
         """How many messages wait for delivery."""
@@ -169,19 +191,35 @@ def consumer(kafka: Kafka, group: str, **overrides: Any) -> Consumer:
             "session.timeout.ms": 10_000,
             "reconnect.backoff.max.ms": 1_000,
             "message.max.bytes": kafka.message_max_bytes,
+            "error_cb": Refusals(kafka),
         }
         | {name.replace("_", "."): value for name, value in overrides.items()}
     )
 
 
 def ensure_reachable(kafka: Kafka, timeout: float = 10.0) -> None:
-    """Raise Fatal, naming the setting, where no broker answers within `timeout` seconds."""
+    """Raise Fatal, naming the setting, where no broker answers within `timeout` seconds, or all refuse us for longer than a moment."""
     from confluent_kafka.admin import AdminClient
 
+    refusals = Refusals(kafka)
     try:
-        AdminClient(connection(kafka)).list_topics(timeout=timeout)
+        admin = AdminClient(connection(kafka) | {"error_cb": refusals, "reconnect.backoff.max.ms": 1_000})
     except KafkaException as error:
-        raise Fatal(f"no Kafka broker answers at {kafka.brokers!r} (kafka.brokers): {error.args[0].str()}") from error
+        raise Fatal(f"the settings of Kafka are refused (kafka.*): {error.args[0].str()}") from error
+    began = time.monotonic()
+    while True:
+        left = began + timeout - time.monotonic()
+        try:
+            admin.list_topics(timeout=max(0.1, min(left, 1.0)))
+        except KafkaException as error:
+            admin.poll(0)
+            refused = refusals.current if time.monotonic() > began + MOMENT else ""
+            if not refused and time.monotonic() < began + timeout:
+                continue
+            words = refused or f"{error.args[0].str()} (kafka.security_protocol says {kafka.security_protocol})"
+            raise Fatal(f"no Kafka broker answers at {kafka.brokers!r} (kafka.brokers): {words}") from error
+        else:
+            return
 
 
 def failure(message: Message) -> KafkaError | None:
@@ -190,3 +228,6 @@ def failure(message: Message) -> KafkaError | None:
     if error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own codes are named so
         return None
     return error
+
+
+__all__ = ["GATHER_BYTES", "PERMANENT", "Publisher", "connection", "consumer", "ensure_reachable", "failure"]

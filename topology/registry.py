@@ -14,6 +14,7 @@ from topology.errors import Fatal, Reject, Retry
 
 NOT_FOUND = 404
 INCOMPATIBLE = 409
+REFUSED = (401, 403)
 
 
 class Registry:
@@ -27,16 +28,31 @@ class Registry:
         self._lock = threading.Lock()
 
     def register(self, topic: str, event: Event) -> int:
-        """Register an event's schema under a topic's value subject and return its id.
+        """Return the id of an event's schema under a topic's value subject; one that is not there is registered first.
 
-        Raises Fatal where it is not compatible with a version before, Retry where the registry is away.
+        One that is there needs no right to write. Raises Fatal where it is not there and may not be registered (`registry.schemas`), or is
+        not compatible with a version before, Retry where the registry is away.
         """
         subject = f"{topic}-value"
         with self._lock:
             if (subject, event.name) not in self._ids:
-                answer = self._call("POST", f"/subjects/{subject}/versions", {"schema": json.dumps(event.schema)})
+                schema = {"schema": json.dumps(event.schema)}
+                try:
+                    answer = self._call("POST", f"/subjects/{subject}", schema)
+                except urllib.error.HTTPError as error:
+                    if not self.registers:
+                        raise Fatal(
+                            f"the registry has no such schema of {event.name} under {subject}, and registry.schemas says lookup: "
+                            "register it (`tidewire topics --create`), or set registry.schemas to register"
+                        ) from error
+                    answer = self._call("POST", f"/subjects/{subject}/versions", schema)
                 self._ids[subject, event.name] = int(answer["id"])
             return self._ids[subject, event.name]
+
+    @property
+    def registers(self) -> bool:
+        """Whether a schema that is not there may be registered."""
+        return self._registry.schemas == "register"
 
     def codec(self, topic: str, event: Event) -> Codec:
         """Return the codec which writes an event to a topic."""
@@ -73,13 +89,14 @@ class Registry:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             text = error.read().decode(errors="replace")[:500]
-            if error.code == NOT_FOUND and method == "GET":
+            if error.code == NOT_FOUND and not path.endswith("/versions"):
                 raise
             if error.code == INCOMPATIBLE:
                 raise Fatal(f"{path}: the registry refuses this schema as incompatible with those before: {text}") from error
             if error.code >= 500:
                 raise Retry(f"the registry answered {error.code} (registry.url): {text}") from error
-            raise Fatal(f"the registry answered {error.code} to {method} {path} (registry.url): {text}") from error
+            about = "registry.url, registry.user, registry.password" if error.code in REFUSED else "registry.url"
+            raise Fatal(f"the registry answered {error.code} to {method} {path} ({about}): {text}") from error
         except (urllib.error.URLError, OSError, json.JSONDecodeError) as error:
             raise Retry(f"no registry answers at {self._registry.url} (registry.url): {error}") from error
 

@@ -7,15 +7,17 @@ import os
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from topology.errors import Fatal
+from topology.folders import cache_folder, placed, state_folder
 from topology.secrets.references import with_secrets
 from topology.secrets.settings import Secrets
+from topology.service_links import is_service_link
 
 PREFIX = "TIDEWIRE_"
 NO_SETTINGS = ("TIDEWIRE_MAVEN_URL", "TIDEWIRE_RECORDINGS", "TIDEWIRE_SECRETS_KEY", "TIDEWIRE_TEST_")
@@ -44,16 +46,48 @@ class Kafka(Group):
     """The broker."""
 
     brokers: str = Field("", description="host:port,host:port of the brokers; empty: the embedded broker.")
-    security_protocol: str = Field("PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.")
-    sasl_mechanism: str = Field("", description="SASL mechanism, as librdkafka names it (SCRAM-SHA-512 …).")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."
+    )
+    sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "", description="How to log in where the protocol is SASL_…: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."
+    )
     sasl_username: str = Field("", description="SASL user.")
     sasl_password: SecretStr = Field(SecretStr(""), description="SASL password.")
-    ssl_ca: str = Field("", description="File with the CA that signed the brokers' certificates.")
+    ssl_ca: str = Field("", description="PEM file with the CA that signed the brokers' certificates; empty: the system's.")
+    ssl_certificate: str = Field("", description="PEM file with this client's certificate and its chain, where brokers ask for one (mTLS).")
+    ssl_key: str = Field("", description="PEM file with that certificate's private key.")
+    ssl_key_password: SecretStr = Field(SecretStr(""), description="Password of that key; empty: it has none.")
+    client_id: str = Field("", description="Name of this process in the brokers' logs, metrics and quotas; empty: tidewire-STAGE.")
+    client_rack: str = Field("", description="Rack (zone) of this process, so that it reads from a replica there; empty: from leaders.")
+    manage_topics: Literal["create", "verify", "off"] = Field(
+        "create",
+        description="What a stage does with the topics that it reads and writes: create (and mend their configuration), verify that they "
+        "are there, or off; with the latter two somebody else makes them (`tidewire topics --create`), and stages need no right to.",
+    )
     replication_factor: int = Field(1, ge=1, description="Replicas of each topic created.")
     partitions: int = Field(0, ge=0, description="Partitions of each topic created; 0: 1 for the embedded broker, else as its schema says.")
     message_max_bytes: int = Field(16_000_000, ge=1_000_000, description="Largest message; a full book can exceed 5 MB.")
     linger_ms: float = Field(5, ge=0, description="How long a producer waits to fill a batch; milliseconds, of which the last costs CPU.")
     compression: str = Field("lz4", description="Compression of what we publish: none, lz4, zstd, snappy, gzip.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """Refuse what would be ignored, or could not log in: half a login must not become none."""
+        sasl, encrypted = self.security_protocol.startswith("SASL_"), self.security_protocol.endswith("SSL")
+        wrong = [
+            (bool(self.sasl_mechanism) and not sasl, "sasl_mechanism is for security_protocol SASL_SSL or SASL_PLAINTEXT"),
+            (sasl and not self.sasl_mechanism, f"security_protocol {self.security_protocol} needs sasl_mechanism"),
+            (
+                sasl and not (self.sasl_username and self.sasl_password.get_secret_value()),
+                f"security_protocol {self.security_protocol} needs sasl_username and sasl_password",
+            ),
+            (not encrypted and bool(self.ssl_ca or self.ssl_certificate or self.ssl_key), "ssl_… is for security_protocol SSL or SASL_SSL"),
+            (bool(self.ssl_certificate) != bool(self.ssl_key), "ssl_certificate and ssl_key go together"),
+        ]
+        if found := [words for is_wrong, words in wrong if is_wrong]:
+            raise ValueError("; ".join(found))
+        return self
 
 
 class Registry(Group):
@@ -62,6 +96,11 @@ class Registry(Group):
     url: str = Field("", description="Base address of the registry's Confluent API; empty: the embedded one.")
     user: str = Field("", description="Basic-auth user.")
     password: SecretStr = Field(SecretStr(""), description="Basic-auth password.")
+    schemas: Literal["register", "lookup"] = Field(
+        "register",
+        description="What a stage does with a schema that is not there: register it, or lookup, which never writes (then somebody else "
+        "registers them: `tidewire topics --create`). One that is there is only looked up.",
+    )
 
 
 class ClickHouse(Group):
@@ -183,6 +222,9 @@ class Health(Group):
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 in a container.")
     port: int = Field(0, ge=0, le=65535, description="Port of /health, /ready and /metrics; 0: any free one, written under state_dir.")
+    hang_seconds: float = Field(
+        30.0, ge=2, description="A stage whose loop has not turned for so long is not alive: /health is 503; seconds."
+    )
 
 
 class Log(Group):
@@ -192,21 +234,22 @@ class Log(Group):
     format: Literal["text", "json"] = Field("text", description="Lines for people or for machines.")
 
 
-def _state_dir() -> Path:
-    return Path.home() / ".local" / "state" / "tidewire"
-
-
-def _cache_dir() -> Path:
-    return Path.home() / ".cache" / "tidewire"
-
-
 class Environment(EnvSettingsSource):
-    """The variables with our prefix, all of them: one that names no setting is handed on, so that the tree refuses it."""
+    """The variables with our prefix, all of them: one that names no setting is handed on, so that the tree refuses it.
+
+    Those that Kubernetes sets for Services whose names begin like ours are nobody's settings (service_links.py).
+    """
 
     def __call__(self) -> dict[str, Any]:
         """Return the settings that the environment gives, and what it gives that is none."""
+        links = {name for name in os.environ if name.startswith(PREFIX) and is_service_link(name, os.environ)}
+        self.env_vars = {name: value for name, value in self.env_vars.items() if name.upper() not in links}
         found = super().__call__()
-        ours = [name for name in os.environ if name.upper().startswith(PREFIX) and not name.upper().startswith(NO_SETTINGS)]
+        ours = [
+            name
+            for name in os.environ
+            if name.upper().startswith(PREFIX) and not name.upper().startswith(NO_SETTINGS) and name not in links
+        ]
         keys = {name: name[len(PREFIX) :].lower() for name in ours}
         unknown = {name: key for name, key in keys.items() if key.partition("__")[0] not in self.settings_cls.model_fields}
         return found | {key.replace("__", "."): os.environ[name] for name, key in unknown.items()}
@@ -231,8 +274,14 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    state_dir: Path = Field(default_factory=_state_dir, description="Everything kept between runs: broker, tables, spill files.")
-    cache_dir: Path = Field(default_factory=_cache_dir, description="Downloads, kept between checkouts.")
+    stop_seconds: float = Field(
+        25.0,
+        gt=0,
+        description="A stage that is asked to stop has ended within this, whatever it waits for; seconds. Less than whoever stops it "
+        "gives it: Kubernetes gives 30.",
+    )
+    state_dir: Path = Field(default_factory=state_folder, description="Everything kept between runs: broker, tables, spill files.")
+    cache_dir: Path = Field(default_factory=cache_folder, description="Downloads, kept between checkouts.")
     kafka: Kafka = Field(Kafka(), description="The broker.")
     registry: Registry = Field(Registry(), description="The schema registry.")
     clickhouse: ClickHouse = Field(ClickHouse(), description="ClickHouse.")
@@ -248,6 +297,7 @@ class Settings(BaseSettings):
     log: Log = Field(Log(), description="Logs.")
 
     _references = model_validator(mode="before")(with_secrets)
+    _folders = model_validator(mode="before")(placed)
 
     @classmethod
     def settings_customise_sources(

@@ -1,4 +1,4 @@
-"""Create the topics and register the schemas: idempotent, and never less than what is there."""
+"""Create the topics and register the schemas: idempotent, and never less than what is there. Or see that somebody else has."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -11,11 +11,19 @@ from dialects.catalogue import all_dialects
 from schemas.catalogue import Event, topics
 from topology.errors import Fatal, Retry
 from topology.kafka import connection
+from topology.login import NOT_ALLOWED, refusal
 from topology.registry import Registry
 from topology.settings import Kafka
 
 DAY_MS = 86_400_000
 SECONDS_TO_BE_LISTED = 30.0
+CHANGELOG = {
+    "segment.ms": "60000",
+    "segment.bytes": "16777216",
+    "min.cleanable.dirty.ratio": "0.1",
+    "max.message.bytes": "16000000",
+}
+"""Configuration of a state's topic: compacted within minutes, so that recovery reads little more than one value per key."""
 
 
 def all_topics(venues: Iterable[str] | None = None) -> Mapping[str, Event]:
@@ -58,6 +66,8 @@ def create(kafka: Kafka, wanted: Mapping[str, Event]) -> list[str]:
                 future.result()
                 changes.append(f"created {name}")
             except KafkaException as error:
+                if error.args[0].code() in NOT_ALLOWED:
+                    raise Fatal(_unmanaged(error, kafka, f"Create topic {name}")) from error
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise Fatal(f"topic {name} could not be created: {error.args[0].str()}") from error
         _await(admin, {one.topic for one in new})
@@ -97,7 +107,7 @@ class Descriptions:
                 one = future.result()
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    said = error.args[0].str()
+                    said = refusal(error.args[0], self._kafka, f"Describe topic {name}")
                     raise Retry(f"the broker at {self._kafka.brokers} (kafka.brokers) did not say what {name} is: {said}") from error
             else:
                 given = one.topic_id.get_most_significant_bits() or one.topic_id.get_least_significant_bits()
@@ -141,7 +151,12 @@ def _alter(admin: AdminClient, kafka: Kafka, wanted: Mapping[str, Event]) -> lis
     if not wanted:
         return []
     resources = {name: ConfigResource(ResourceType.TOPIC, name) for name in wanted}
-    current = {resource.name: future.result() for resource, future in admin.describe_configs(list(resources.values())).items()}
+    try:
+        current = {resource.name: future.result() for resource, future in admin.describe_configs(list(resources.values())).items()}
+    except KafkaException as error:
+        if error.args[0].code() in NOT_ALLOWED:
+            raise Fatal(_unmanaged(error, kafka, "DescribeConfigs")) from error
+        raise Retry(f"the broker did not say how its topics are set (kafka.brokers): {error.args[0].str()}") from error
     changes: list[str] = []
     alterations: list[ConfigResource] = []
     for name, event in wanted.items():
@@ -153,12 +168,73 @@ def _alter(admin: AdminClient, kafka: Kafka, wanted: Mapping[str, Event]) -> lis
             alterations.append(ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries))
             changes += [f"{name}: {key} {current[name][key].value} → {value}" for key, value in differing.items()]
     if alterations:
-        for future in admin.incremental_alter_configs(alterations).values():
-            future.result()
+        for resource, future in admin.incremental_alter_configs(alterations).items():
+            try:
+                future.result()
+            except KafkaException as error:
+                if error.args[0].code() in NOT_ALLOWED:
+                    raise Fatal(_unmanaged(error, kafka, f"AlterConfigs topic {resource.name}")) from error
+                raise Fatal(f"topic {resource.name} could not be altered: {error.args[0].str()}") from error
     return changes
 
 
+def _unmanaged(error: KafkaException, kafka: Kafka, what: str) -> str:
+    return f"{refusal(error.args[0], kafka, what)}; where somebody else makes the topics, set kafka.manage_topics to verify"
+
+
+def prepare(kafka: Kafka, wanted: Mapping[str, Event]) -> list[str]:
+    """Do what `kafka.manage_topics` says for topics: create them, see that they are there (Fatal where not), or nothing.
+
+    Returns what was changed, in words.
+    """
+    if kafka.manage_topics == "create":
+        return create(kafka, wanted)
+    if kafka.manage_topics == "verify":
+        verify(kafka, wanted)
+    return []
+
+
+def verify(kafka: Kafka, wanted: Mapping[str, Event]) -> None:
+    """Raise Fatal where a topic is not there, or has another count of partitions than `kafka.partitions` says where that is set."""
+    there = Descriptions(kafka).of(wanted)
+    if missing := [name for name in wanted if name not in there]:
+        raise Fatal(
+            f"topics that are not there, or that {kafka.sasl_username or 'this client'} may not describe: {', '.join(missing)}: "
+            "make them (`tidewire topics --create`), or set kafka.manage_topics to create"
+        )
+    for name, one in there.items():
+        if kafka.partitions and one.partitions != kafka.partitions:
+            raise Fatal(
+                f"{name} has {one.partitions} partitions and is to have {kafka.partitions}: set kafka.partitions "
+                f"(TIDEWIRE_KAFKA__PARTITIONS) to {one.partitions}, or to 0 for what is there"
+            )
+
+
+def create_changelogs(kafka: Kafka, wanted: Mapping[str, Iterable[str]]) -> list[str]:
+    """Create the topics of states that are not there, by name with the topics that the stage reads; return what was created, in words.
+
+    Each has as many partitions as those: Fatal where they differ (see `agreed_partitions`).
+    """
+    described = Descriptions(kafka).of({topic for sources in wanted.values() for topic in sources} | set(wanted))
+    admin, new = AdminClient(connection(kafka)), list[NewTopic]()
+    for changelog, sources in wanted.items():
+        counts = {topic: described[topic].partitions for topic in sources if topic in described}
+        kept = described[changelog].partitions if changelog in described else None
+        count = agreed_partitions(changelog, counts, changelog, kept)
+        if kept is None:
+            config = CHANGELOG | {"cleanup.policy": "compact"}
+            new.append(NewTopic(changelog, count, kafka.replication_factor, config=config))
+    for name, future in admin.create_topics(new, request_timeout=30).items() if new else ():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise Fatal(f"topic {name} could not be created: {refusal(error.args[0], kafka, f'Create topic {name}')}") from error
+    return [f"created {one.topic}" for one in new]
+
+
 def register(registry: Registry, wanted: Mapping[str, Event]) -> dict[str, int]:
-    """Register every topic's schema; return the schema id by topic."""
-    registry.set_compatibility("BACKWARD_TRANSITIVE")
+    """Register every topic's schema, or look them up where the settings say so; return the schema id by topic."""
+    if registry.registers:
+        registry.set_compatibility("BACKWARD_TRANSITIVE")
     return {name: registry.register(name, event) for name, event in wanted.items()}

@@ -6,8 +6,10 @@ from typing import Any
 from schemas.catalogue import Event
 from topology.flow import stages
 from topology.lag import Offsets
+from topology.registry import Registry
 from topology.settings import Settings
-from topology.topics import all_topics
+from topology.topics import all_topics, create_changelogs, register
+from topology.topics import create as create_topics
 
 
 def described(name: str, event: Event) -> dict[str, Any]:
@@ -22,6 +24,20 @@ def described(name: str, event: Event) -> dict[str, Any]:
         "read_by": [stage.name for stage in stages().values() if event.name in stage.reads],
         "meaning": event.schema["doc"],
     }
+
+
+def create(settings: Settings) -> list[str]:
+    """Make every topic and the state of every processor that is not there, and register the schemas; return what was done, in words."""
+    wanted = all_topics()
+    done = create_topics(settings.kafka, wanted)
+    states = {
+        stage.changelog: [topic for topic, event in wanted.items() if event.name in stage.reads]
+        for stage in stages().values()
+        if stage.changelog
+    }
+    done += create_changelogs(settings.kafka, states)
+    registry = Registry(settings.registry.model_copy(update={"schemas": "register"}))
+    return [*done, f"{len(register(registry, wanted))} schemas registered"]
 
 
 def topics(settings: Settings) -> list[dict[str, Any]]:

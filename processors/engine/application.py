@@ -1,9 +1,10 @@
 """The Faust application of a stage: settings that hold under rebalances, and a run that ends with the right exit code."""
 
 import logging
-import ssl
+import signal
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from math import isinf
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,9 @@ from mode import CrashingSupervisor
 from processors.engine.transport import Loss, OnBegin
 from processors.engine.transport.progress import watch
 from topology.collector import collect_rarely
+from topology.grace import stopping
 from topology.kafka import GATHER_BYTES
+from topology.login import aiokafka_connection
 from topology.settings import Kafka
 
 SESSION_SECONDS: Final = 8.0
@@ -46,6 +49,7 @@ class Application(faust.App):
     `batched_topics`: each partition's fetched records are one event. All others come one by one.
     `holed_topics`: compacted or written in transactions, so missing offsets are no loss there.
     `fetch_least`: the bytes that the broker gathers for a fetch, and how many milliseconds it waits for them at most.
+    `rack`: where this process is, so that it fetches from a replica in the same rack; empty: from the leaders.
     `on_loss`: told of records that were owed and are gone, before the position is set; None stops the stage with Fatal.
     `on_begin`: asked where partitions begin, given what the broker says of each and the epoch its batches will have; it returns
     the offsets that are other than the group's commit. Called before a position is set, at each rebalance.
@@ -56,6 +60,7 @@ class Application(faust.App):
     batched_topics: set[str]
     holed_topics: set[str]
     fetch_least: tuple[int, int]
+    rack: str
     on_loss: Callable[[Loss], Awaitable[None]] | None
     on_begin: OnBegin | None
 
@@ -63,6 +68,7 @@ class Application(faust.App):
         self.batched_topics = set()
         self.holed_topics = set()
         self.fetch_least = (1, LONG_POLL_MS)
+        self.rack = ""
         self.on_loss = None
         self.on_begin = None
         super().__init__(*args, **options)
@@ -97,12 +103,13 @@ def create_app(
     web_port: int | None = None,
     buffered_batches: int = BUFFERED_BATCHES,
     fetch_least: tuple[int, int] = (1, LONG_POLL_MS),
+    rack: str = "",
     stall_seconds: float = STALL_SECONDS,
     **settings: Any,
 ) -> Application:
     """Make a stage's app: consumer group `name`, at `broker` ("host:port", several joined by commas).
 
-    `fetch_least`: see Application. `stall_seconds`: without a commit for so long, while there is something to commit,
+    `fetch_least`, `rack`: see Application. `stall_seconds`: without a commit for so long, while there is something to commit,
     the process ends with code 1. `table_partitions` must equal the partition count of the topic whose agent writes
     the tables. The web server runs only with a `web_port`. Further `settings` are Faust's own and win over those chosen here.
     """
@@ -124,6 +131,8 @@ def create_app(
         "consumer_metadata_max_age_ms": METADATA_MS,
         "producer_max_request_size": LARGEST_RECORD_BYTES,
         "consumer_auto_offset_reset": "earliest",
+        # Nobody asks who leads, and each stage would need the right to make and read one topic more.
+        "topic_disable_leader": True,
         "stream_buffer_maxsize": buffered_batches,
         # A stage acknowledges in checkpoints: a rebalance that waited for them would hang. What is held is read again.
         "stream_wait_empty": False,
@@ -143,6 +152,7 @@ def create_app(
     app.on_loss = on_loss
     app.on_begin = on_begin
     app.fetch_least = fetch_least
+    app.rack = rack
     app.task(partial(watch, app, stall_seconds))
     return app
 
@@ -150,26 +160,42 @@ def create_app(
 class _StageWorker(faust.Worker):
     """A worker that leaves logging and the terminal as they are."""
 
+    stop_seconds = float("inf")
+
     def _setup_logging(self) -> None:
         """Keep the handlers the process has set up."""
 
+    def _schedule_shutdown(self, signal: signal.Signals) -> None:
+        """Stop, and have stopped in time; called by the signal's handler on the event loop."""
+        if not isinf(self.stop_seconds):
+            stopping.begin(self.stop_seconds)
+        super()._schedule_shutdown(signal)
 
-def credentials(kafka: Kafka) -> faust.SASLCredentials | faust.SSLCredentials | None:
-    """Return the `broker_credentials` to hand to `create_app`; None where the brokers speak plain text."""
-    encrypted = "SSL" in kafka.security_protocol
-    context = ssl.create_default_context(cafile=kafka.ssl_ca or None) if encrypted else None
+
+def reaching(kafka: Kafka) -> dict[str, Any]:
+    """Return what `create_app` needs to reach the brokers and log in. Fatal where a file that a setting names can't be read."""
+    given = aiokafka_connection(kafka)
+    context = given.get("ssl_context")
+    credentials: faust.SASLCredentials | faust.SSLCredentials | None = None
     if kafka.sasl_mechanism:
-        return faust.SASLCredentials(
-            username=kafka.sasl_username,
-            password=kafka.sasl_password.get_secret_value(),
+        credentials = faust.SASLCredentials(
+            username=given["sasl_plain_username"],
+            password=given["sasl_plain_password"],
             ssl_context=context,
-            mechanism=kafka.sasl_mechanism,
+            mechanism=given["sasl_mechanism"],
         )
-    return faust.SSLCredentials(context=context) if context else None
+    elif context is not None:
+        credentials = faust.SSLCredentials(context=context)
+    return {
+        "broker": kafka.brokers,
+        "broker_client_id": given["client_id"],
+        "broker_credentials": credentials,
+        "rack": kafka.client_rack,
+    }
 
 
-def run(app: faust.App, *, log_level: int = logging.INFO) -> None:
-    """Run a stage until SIGTERM or SIGINT, then commit and leave the group.
+def run(app: faust.App, *, log_level: int = logging.INFO, stop_seconds: float = float("inf")) -> None:
+    """Run a stage until SIGTERM or SIGINT, then commit and leave the group, within `stop_seconds`.
 
     Raises:
         SystemExit: always; code 0 after a signal, 1 after a crash.
@@ -178,4 +204,5 @@ def run(app: faust.App, *, log_level: int = logging.INFO) -> None:
     collect_rarely()
     worker = _StageWorker(app, quiet=True, loglevel=log_level, redirect_stdouts=False)
     worker.spinner = None
+    worker.stop_seconds = stop_seconds
     worker.execute_from_commandline()

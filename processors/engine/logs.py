@@ -11,10 +11,11 @@ from processors.engine.application import Application
 from processors.engine.bookmarks import beginning
 from processors.engine.output import Output
 from processors.engine.partition import Place, Reading
-from processors.engine.state import SavedState, changelog_of
+from processors.engine.state import SavedState
 from processors.engine.transport import Bounds, Cause, Consumer, Loss
 from topology.clock import now
 from topology.errors import Retry
+from topology.flow import changelog_of
 from topology.log import logger
 from topology.losses import loss_gap
 from topology.topics import Described, Descriptions, agreed_partitions

@@ -15,30 +15,34 @@ from typing import Any, Final, cast
 
 from faust.types import TP
 
-from processors.engine.application import create_app, gathering, run
+from processors.engine.application import create_app, gathering, reaching, run
 from processors.engine.isolation import blameless
 from processors.engine.logs import Logs
 from processors.engine.output import Output
 from processors.engine.partition import NewTask, PartitionState, PartitionTask, Place, Reading
-from processors.engine.state import TABLE, SavedState, changelog_of, unreadable
+from processors.engine.state import TABLE, SavedState, unreadable
 from processors.engine.transport import Batch, Consumer, Revoked
 from processors.engine.transport.progress import end_anyway
 from topology import metrics
+from topology.access import ensure_allowed
 from topology.clock import now
 from topology.errors import Fatal
 from topology.faults import Faults, reason_of
+from topology.flow import BY_ALL, changelog_of, stages
+from topology.folders import make
+from topology.grace import stopping
+from topology.grants import grants
 from topology.health import Health
+from topology.heartbeat import Heartbeat
 from topology.kafka import ensure_reachable
 from topology.log import configure, logger
 from topology.losses import venue_of
 from topology.registry import Registry
+from topology.retry import Attempts, persist
 from topology.secrets.audit import act_as
 from topology.secrets.shipping import shipping
 from topology.settings import Kafka, Settings
-from topology.topics import Descriptions, agreed_partitions, all_topics, create
-
-TABLE_SETTINGS = {"segment.ms": "60000", "segment.bytes": "16777216", "min.cleanable.dirty.ratio": "0.1", "max.message.bytes": "16000000"}
-"""A changelog is compacted within minutes, so that recovery reads little more than one value per key."""
+from topology.topics import CHANGELOG, Descriptions, agreed_partitions, all_topics, prepare
 
 SECONDS_TO_END = 30.0
 """Of a process that failed: what it would still do in order is of no use."""
@@ -82,16 +86,18 @@ class Stage:
         self.registry = Registry(settings.registry)
         self.faults = Faults(name)
         self.output = Output(settings, self.registry, name, self.faults)
-        data_dir = Path(settings.processors.data_dir or settings.state_dir / "faust")
+        given = settings.processors.data_dir
+        data_dir = make(Path(given) if given else settings.state_dir / "faust", "processors.data_dir" if given else "state_dir")
         self.app = create_app(
             f"tidewire.{name}",
-            broker=settings.kafka.brokers,
+            **reaching(settings.kafka),
             data_dir=data_dir,
             replication_factor=settings.kafka.replication_factor,
             table_partitions=partitions,
             fetch_least=gathering(settings.processors.background_gather_ms if background else settings.processors.gather_ms),
             stall_seconds=max(settings.processors.stall_seconds, 10 * self._every),
             broker_session_timeout=settings.processors.session_timeout,
+            topic_allow_declare=settings.kafka.manage_topics == "create",
         )
         self.app.conf.producer_max_request_size = settings.kafka.message_max_bytes
         self.table = self.app.Table(
@@ -99,7 +105,7 @@ class Stage:
             partitions=partitions,
             key_type=bytes,
             value_type=bytes,
-            extra_topic_configs=TABLE_SETTINGS,
+            extra_topic_configs=CHANGELOG,
         )
         self._saved = SavedState(self.table, name)
         self._logs = Logs(name, self.app, self._saved, self.output, Descriptions(settings.kafka), partitions)
@@ -115,6 +121,14 @@ class Stage:
         if not self.app.rebalancing_count:
             return "joining its group"
         return "waiting for its partitions" if self.app.rebalancing else ""
+
+    def follow(self, heartbeat: Heartbeat) -> None:
+        """Let the event loop of the stage beat; call it before the stage runs."""
+
+        async def begin() -> None:
+            heartbeat.follow(asyncio.get_running_loop())
+
+        self.app.task(begin)
 
     @property
     def _consumer(self) -> Consumer:
@@ -244,7 +258,7 @@ class Stage:
         except Exception:  # whatever it was; a cancellation is no failure, and what it left out is read again
             if not self._failed:
                 self._failed = True
-                end_anyway(SECONDS_TO_END)
+                end_anyway(min(SECONDS_TO_END, stopping.left()))
             raise
 
     async def checkpoint(self) -> None:
@@ -316,13 +330,24 @@ def main(
     logging.getLogger("faust").setLevel(logging.WARNING)
     logging.getLogger("mode").setLevel(logging.WARNING)
     ensure_reachable(settings.kafka)
-    create(settings.kafka, all_topics())
     topics = topics_of(settings)
-    partitions = partitions_of(settings.kafka, name, topics)
+    partitions = persist(lambda: prepared(settings.kafka, name, topics), Attempts(name, "topics"))
     begin = begin_of(settings, Registry(settings.registry))
     stage = Stage(settings, name, topics, begin, checkpoint_seconds_of(settings), partitions=partitions, background=background)
-    with closing(stage.output), Health(settings, name, stage.status, stage.faults), shipping(settings, name):
-        run(stage.app)
+    with closing(stage.output), Health(settings, name, stage.status, stage.faults) as health, shipping(settings, name):
+        stage.follow(health.heartbeat)
+        run(stage.app, stop_seconds=settings.stop_seconds)
+
+
+def prepared(kafka: Kafka, name: str, topics: tuple[str, ...]) -> int:
+    """See that we may do what the flow says of a stage, and that its topics are there (`kafka.manage_topics`); see `partitions_of`."""
+    wanted = all_topics()
+    if (declared := stages().get(name)) is not None:
+        ensure_allowed(kafka, grants(declared, manage=kafka.manage_topics), name)
+        own = {*declared.reads, *declared.writes, *BY_ALL}
+        wanted = {topic: event for topic, event in wanted.items() if event.name in own}
+    prepare(kafka, wanted)
+    return partitions_of(kafka, name, topics)
 
 
 def partitions_of(kafka: Kafka, name: str, topics: tuple[str, ...]) -> int:
@@ -334,6 +359,11 @@ def partitions_of(kafka: Kafka, name: str, topics: tuple[str, ...]) -> int:
             f"{name} reads topics that are not there: {', '.join(missing)} (`tidewire up` or any stage creates those of the schemas)"
         )
     kept = found.pop(changelog, None)
+    if kept is None and kafka.manage_topics != "create":
+        raise Fatal(
+            f"{name} keeps its state in {changelog}, which is not there: make it (`tidewire topics --create`; compacted, with as many "
+            "partitions as the topics that it reads), or set kafka.manage_topics to create"
+        )
     return agreed_partitions(name, {topic: one.partitions for topic, one in found.items()}, changelog, kept and kept.partitions)
 
 

@@ -10,11 +10,7 @@ from schemas.errors import InvalidDatum
 from topology.errors import Fatal
 
 TABLE: Final = "state"
-
-
-def changelog_of(stage: str) -> str:
-    """Return the topic in which a stage's state is kept."""
-    return f"tidewire.{stage}-{TABLE}-changelog"
+"""Part of the changelog's name: flow.changelog_of."""
 
 
 class SavedState:

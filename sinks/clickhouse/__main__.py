@@ -7,14 +7,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
+from sinks.clickhouse import STAGE as DECLARED
 from sinks.clickhouse.composition import compose, outlets_of
 from sinks.clickhouse.stage import STAGE
 from sinks.clickhouse.writer import Writer
 from topology import log
+from topology.access import ensure_allowed
 from topology.clickhouse import connect
 from topology.collector import collect_rarely
 from topology.errors import Fatal, Retry
 from topology.faults import Faults
+from topology.grace import stopping
+from topology.grants import grants
 from topology.health import Health
 from topology.kafka import ensure_reachable
 from topology.registry import Registry
@@ -22,9 +26,12 @@ from topology.retry import Attempts, persist
 from topology.secrets.audit import act_as
 from topology.secrets.shipping import shipping
 from topology.settings import Settings, load
-from topology.topics import all_topics
+from topology.topics import all_topics, prepare
 
 T = TypeVar("T")
+TURNS = 10
+"""How many times health.hang_seconds the loop may take for a turn: it asks brokers for offsets and to take some, and waits for each answer;
+one that is away must not look like a hang."""
 
 
 def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
@@ -35,8 +42,13 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
         collect_rarely()
         log.configure(settings.log, STAGE)
         stop = threading.Event()
+
+        def end(*_: object) -> None:
+            stopping.begin(settings.stop_seconds)
+            stop.set()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, end)
         run(settings, stop, prepare_only="--prepare" in arguments)
     except Fatal as error:
         print(f"{STAGE}: {error}", file=sys.stderr)
@@ -57,7 +69,7 @@ def run(settings: Settings, stop: threading.Event, *, prepare_only: bool = False
     def patiently(call: Callable[[], T], what: str) -> T:
         return persist(call, Attempts(STAGE, what, say=lambda reason: waiting.__setitem__(0, reason)), stop.wait)
 
-    with Health(settings, STAGE, lambda: waiting[0], faults) as health, shipping(settings, STAGE):
+    with Health(settings, STAGE, lambda: waiting[0], faults, TURNS * settings.health.hang_seconds) as health, shipping(settings, STAGE):
         statements, unprepared = patiently(writer.prepare_all, "tables")
         for statement in statements:
             log.logger().info("table changed", statement=statement)
@@ -66,8 +78,13 @@ def run(settings: Settings, stop: threading.Event, *, prepare_only: bool = False
                 raise Fatal("; ".join(f"{name}: {error}" for name, error in unprepared.items()))
             return
         ensure_reachable(settings.kafka)
+        needed = grants(DECLARED, manage=settings.kafka.manage_topics)
+        skipped = {name for name in all_topics() if name not in topics}
+        needed = tuple(one for one in needed if one.operation != "Read" or one.name not in skipped)
+        patiently(lambda: ensure_allowed(settings.kafka, needed, DECLARED.name), "rights")
+        patiently(lambda: prepare(settings.kafka, topics), "topics")
         outlets = patiently(lambda: outlets_of(settings, registry, stop), "registry")
-        stage = compose(settings, writer, outlets, topics, stop, faults, unprepared)
+        stage = compose(settings, writer, outlets, topics, stop, faults, unprepared, beat=health.heartbeat.beat)
         health.ready = lambda: stage.waiting
         stage.run()
 

@@ -48,7 +48,8 @@ def compose(
     unprepared: Mapping[str, Exception],
     group: str = DECLARED.consumer_group,
     around: Callable[[Any], Any] = lambda consumer: consumer,
+    beat: Callable[[], None] = lambda: None,
 ) -> Stage:
     """Return the sink of a group; `around` wraps its consumer, for tests."""
     reader = group_consumer(settings.kafka, group, fetch_min_bytes=GATHER_BYTES, fetch_wait_max_ms=settings.sink.gather_ms)
-    return Stage(around(reader), writer, outlets, topics, Descriptions(settings.kafka).of, settings.sink, stop, faults, unprepared)
+    return Stage(around(reader), writer, outlets, topics, Descriptions(settings.kafka).of, settings.sink, stop, faults, unprepared, beat)

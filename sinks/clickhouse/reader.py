@@ -185,13 +185,13 @@ class Reader:
                 continue
             topic = message.topic() or ""
             if error.fatal() or error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
-                raise Fatal(f"Kafka refuses {topic or 'the group'}: {error.str()} (kafka.*)")
+                raise Fatal(f"Kafka refuses {topic or 'the group'}: {error.str()} (kafka.*; `tidewire acls clickhouse`)")
             if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - librdkafka's own codes are named so
                 self._astray.add((topic, message.partition()))
                 self._look_at = NOW
                 continue
             if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-                self.refused[topic] = f"Kafka does not let us read it: {error.str()} (kafka.*)"
+                self.refused[topic] = f"Kafka does not let us read it: {error.str()} (kafka.*; `tidewire acls clickhouse`)"
             retries.labels(STAGE, "kafka").inc()
             self._tell(topic, error, "Kafka says")
         for topic in [topic for topic in self.refused if any(message.topic() == topic for message in found)]:

@@ -24,6 +24,7 @@ from topology.clock import now
 from topology.dead_letters import DeadLetters
 from topology.errors import Fatal, Retry
 from topology.faults import Faults
+from topology.grace import stopping
 from topology.kafka import Publisher
 from topology.log import logger
 from topology.losses import loss_gap
@@ -99,13 +100,18 @@ class Stage:
         stop: threading.Event,
         faults: Faults,
         unprepared: Mapping[str, Exception] | None = None,
+        beat: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`describe`: see Reader; `unprepared`: by event, why its table could not be prepared; its topics are held from the start."""
+        """`describe`: see Reader; `unprepared`: by event, why its table could not be prepared; its topics are held from the start.
+
+        `beat` is called at each turn of the loop.
+        """
         self._limits = limits
         self._outlets = outlets
         self._stop = stop
         self._monotonic = monotonic
+        self._beat = beat
         self._burying = ""
         self._lanes = {
             topic: Lane(topic, event, writer, outlets.bury(self._say), limits, faults, monotonic) for topic, event in topics.items()
@@ -146,6 +152,7 @@ class Stage:
             self._outlets.close()
 
     def _turn(self) -> None:
+        self._beat()
         self._settle()
         self._each(self._mend)
         self._begin()
@@ -213,7 +220,7 @@ class Stage:
 
     def _finish(self) -> None:
         """Send what is gathered and wait a while for what is under way; what waits for a retry or is held stays in Kafka."""
-        deadline = self._monotonic() + FAREWELL
+        deadline = self._monotonic() + min(FAREWELL, stopping.left(0.5))
         while self._monotonic() < deadline:
             self._settle()
             lanes = [lane for lane in self._lanes.values() if lane.reads]
@@ -232,7 +239,7 @@ class Stage:
 
     def _revoked(self) -> None:
         """End what is under way, so that it is committed before others read on."""
-        deadline = self._monotonic() + FAREWELL
+        deadline = self._monotonic() + min(FAREWELL, stopping.left(0.5))
         while self._monotonic() < deadline:
             self._settle()
             futures = [future for lane in self._lanes.values() if lane.state is not State.HELD for future in lane.futures]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects
+from processors.engine.state import TABLE
 from schemas.catalogue import events
 from topology import flow
 from topology.flow import ROOMS, Stage, in_order, orphans, stages
@@ -68,6 +69,8 @@ def test_groups_are_those_that_commit() -> None:
     sink = importlib.import_module("sinks.clickhouse.composition")
     assert stages()["clickhouse"].consumer_group == inspect.signature(sink.compose).parameters["group"].default
     assert {stage.consumer_group for stage in PROCESSORS} == {f"tidewire.{stage.name}" for stage in PROCESSORS}
+    assert stages()["producers"].group_of("kraken") == "tidewire-backfill-kraken"
+    assert {stage.changelog for stage in PROCESSORS} == {f"tidewire.{stage.name}-{TABLE}-changelog" for stage in PROCESSORS}
 
 
 def test_a_stage_has_one_name() -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic
-from pydantic import SecretStr
 
 from local import Addresses
 from tests.sinks.stages import eventually
@@ -215,24 +214,3 @@ def test_a_broker_that_does_not_answer_is_a_retry() -> None:
         with pytest.raises(Retry, match=r"127\.0\.0\.1:1 \(kafka\.brokers\) did not say "):
             ask()
     offsets.close()
-
-
-def test_a_secured_broker_is_spoken_to_as_set() -> None:
-    """Every security setting reaches librdkafka under its own name, and none is there that was not set."""
-    assert connection(Kafka(brokers="a:1")) == {"bootstrap.servers": "a:1", "security.protocol": "PLAINTEXT"}
-    secured = Kafka(
-        brokers="a:1",
-        security_protocol="SASL_SSL",
-        sasl_mechanism="SCRAM-SHA-512",
-        sasl_username="us",
-        sasl_password=SecretStr("swordfish"),
-        ssl_ca="/ca.pem",
-    )
-    assert connection(secured) == {
-        "bootstrap.servers": "a:1",
-        "security.protocol": "SASL_SSL",
-        "sasl.mechanism": "SCRAM-SHA-512",
-        "sasl.username": "us",
-        "sasl.password": "swordfish",
-        "ssl.ca.location": "/ca.pem",
-    }

@@ -70,18 +70,23 @@ class Answers(ThreadingHTTPServer):
 
     status = 200
     text = "{}"
+    to_lookup = 0
+    """Another status for the question whether a schema is there; 0: the same."""
 
     def __init__(self) -> None:
         self.authorizations: list[str | None] = []
         self.asked = 0
+        self.paths: list[str] = []
 
         class Handler(BaseHTTPRequestHandler):
             server: Answers
 
             def do_GET(self) -> None:
                 self.server.asked += 1
+                self.server.paths.append(f"{self.command} {self.path}")
                 self.server.authorizations.append(self.headers["Authorization"])
-                self.send_response(self.server.status)
+                is_lookup = self.path.startswith("/subjects/") and not self.path.endswith("/versions")
+                self.send_response((is_lookup and self.server.to_lookup) or self.server.status)
                 self.send_header("Content-Length", str(len(self.server.text)))
                 self.end_headers()
                 self.wfile.write(self.server.text.encode())
@@ -133,3 +138,35 @@ def test_each_question_is_asked_once(answers: Answers) -> None:
         assert client.writer_schema(7) == event("trade").schema
     assert answers.asked == 2
     assert answers.authorizations == ["Basic " + base64.b64encode(b"us:swordfish").decode()] * 2
+
+
+def test_a_schema_that_is_there_is_only_looked_up(registry: Registry, topic: str, stack_addresses: Addresses) -> None:
+    """Who may not register finds what another has registered, under the same id; what is not there is Fatal and says who registers it."""
+    number = registry.register(topic, event("trade"))
+    onlooker = Registry(RegistrySettings(url=stack_addresses.registry, schemas="lookup"))
+    assert onlooker.register(topic, event("trade")) == number
+    for subject, one in ((topic, event("gap")), (f"{topic}-other", event("trade"))):
+        with pytest.raises(Fatal, match=rf"no such schema of {one.name} under {subject}-value.*topics --create.*registry\.schemas"):
+            onlooker.register(subject, one)
+    assert f"{topic}-other-value" not in onlooker.subjects()
+
+
+def test_nothing_is_written_where_the_schema_is_there(answers: Answers) -> None:
+    """A schema is looked up first, and registered only where it is not there; so a stage needs no right to write in either mode."""
+    answers.text = '{"id": 7}'
+    at = f"http://127.0.0.1:{answers.server_port}"
+    assert Registry(RegistrySettings(url=at)).register("topic", event("trade")) == 7
+    assert answers.paths == ["POST /subjects/topic-value"]
+    answers.to_lookup = 404
+    with pytest.raises(Fatal, match=r"registry\.schemas says lookup"):
+        Registry(RegistrySettings(url=at, schemas="lookup")).register("topic", event("trade"))
+    assert answers.paths == ["POST /subjects/topic-value"] * 2
+    assert Registry(RegistrySettings(url=at)).register("topic", event("trade")) == 7
+    assert answers.paths[2:] == ["POST /subjects/topic-value", "POST /subjects/topic-value/versions"]
+
+
+def test_a_registry_that_lets_us_not_in_names_the_settings(answers: Answers) -> None:
+    """A refused login, or a right that lacks, is Fatal and names user and password."""
+    for answers.status in (401, 403):
+        with pytest.raises(Fatal, match=rf"answered {answers.status} .*registry\.user, registry\.password"):
+            Registry(RegistrySettings(url=f"http://127.0.0.1:{answers.server_port}")).register("topic", event("trade"))

@@ -189,6 +189,11 @@ def act_as(stage: str, venue: str = "") -> None:
     _stage[:] = [(f"{stage}-{venue}" if venue else stage).replace("_", "-")]
 
 
+def acting() -> str:
+    """Return the stage in whose name this process acts; empty where it acts in none."""
+    return "".join(_stage)
+
+
 def this_author(stage: str = "") -> Author:
     """Return who runs this process, and where: the stage that is named or that it has become, else the user."""
     stage = stage or "".join(_stage)

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from topology.folders import config_folder
+
 _MOUNT = r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*$"
 
 
@@ -16,10 +18,6 @@ def _environment(name: str) -> Callable[[], str]:
 
 def _secret_environment(name: str) -> Callable[[], SecretStr]:
     return lambda: SecretStr(os.environ.get(name, ""))
-
-
-def _config_dir() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "tidewire"
 
 
 class Secrets(BaseModel):
@@ -54,13 +52,13 @@ class Secrets(BaseModel):
         default_factory=_secret_environment("VAULT_TOKEN"), description="An operator's token; empty: VAULT_TOKEN. Stages use role_id."
     )
     timeout_seconds: float = Field(5.0, gt=0, description="Longest wait for one answer; seconds.")
-    folder: Path = Field(default_factory=lambda: _config_dir() / "secrets", description="The local store's folder.")
+    folder: Path = Field(default_factory=lambda: config_folder() / "secrets", description="The local store's folder.")
     key_file: Path = Field(
-        default_factory=lambda: _config_dir() / "secrets.key",
+        default_factory=lambda: config_folder() / "secrets.key",
         description="The local store's key, mode 0600; TIDEWIRE_SECRETS_KEY in the environment comes before it.",
     )
     audit_queue: Path = Field(
-        default_factory=lambda: _config_dir() / "credential_audit.jsonl",
+        default_factory=lambda: config_folder() / "credential_audit.jsonl",
         description="File in which audit events wait until Kafka has them.",
     )
     poll_seconds: float = Field(4.0, gt=0, le=5, description="How often a new version is looked for, at most; seconds.")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from schemas.catalogue import event
 from topology.addresses import embedded, merged
 from topology.errors import Retry, TidewireError
+from topology.grace import stopping
 from topology.kafka import Publisher
 from topology.log import logger
 from topology.metrics import retries
@@ -51,8 +52,9 @@ def shipping(settings: Settings, stage: str) -> Iterator[None]:
         yield
     finally:
         shipper.stop.set()
-        thread.join(DELIVERY_SECONDS + 2)
-        shipper.attempt()
+        thread.join(min(DELIVERY_SECONDS + 2, stopping.left(0.5)))
+        if stopping.left() > 1.0:  # else they wait in the file for the next start
+            shipper.attempt()
 
 
 class _Shipper:

@@ -43,6 +43,7 @@ class FetchThread(AIOKafkaConsumerThread):
         # Faust 0.15.3 passes its own and has no setting; aiokafka 0.14.0 reads these when the consumer starts.
         consumer._fetch_max_bytes = FETCH_BYTES
         consumer._fetch_min_bytes, consumer._fetch_max_wait_ms = transport.app.fetch_least
+        consumer._client_rack = transport.app.rack or None
         return consumer
 
     async def fetch(self, active: frozenset[TP] | None, timeout: float) -> list[Fetched]:

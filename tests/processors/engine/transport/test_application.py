@@ -6,7 +6,7 @@ from pathlib import Path
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from pydantic import SecretStr
 
-from processors.engine.application import create_app, credentials
+from processors.engine.application import create_app, reaching
 from processors.engine.transport import Transport
 from topology.settings import Kafka
 
@@ -36,8 +36,8 @@ def test_settings_of_faust_win(tmp_path: Path) -> None:
 
 def test_credentials_become_what_aiokafka_takes() -> None:
     """Plain text needs none; TLS and SASL carry their context, mechanism, user and password."""
-    assert credentials(Kafka()) is None
-    encrypted = credentials_to_aiokafka_auth(credentials(Kafka(security_protocol="SSL")))
+    assert reaching(Kafka())["broker_credentials"] is None
+    encrypted = credentials_to_aiokafka_auth(reaching(Kafka(security_protocol="SSL"))["broker_credentials"])
     assert encrypted["security_protocol"] == "SSL"
     assert isinstance(encrypted["ssl_context"], ssl.SSLContext)
     kafka = Kafka(
@@ -46,7 +46,7 @@ def test_credentials_become_what_aiokafka_takes() -> None:
         sasl_username="user",
         sasl_password=SecretStr("word"),
     )
-    found = credentials_to_aiokafka_auth(credentials(kafka))
+    found = credentials_to_aiokafka_auth(reaching(kafka)["broker_credentials"])
     assert (found["security_protocol"], found["sasl_mechanism"]) == ("SASL_SSL", "SCRAM-SHA-512")
     assert (found["sasl_plain_username"], found["sasl_plain_password"]) == ("user", "word")
     assert isinstance(found["ssl_context"], ssl.SSLContext)

@@ -1,0 +1,152 @@
+"""How a client reaches the brokers and logs in, for librdkafka and for aiokafka, and what a broker's refusal says of our settings."""
+
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import KafkaError
+
+from topology.errors import Fatal
+from topology.log import logger
+from topology.secrets.audit import acting
+from topology.settings import Kafka
+
+TOLD_EVERY = 60.0
+"""Seconds between two log lines of one kind of refusal."""
+CURRENT_SECONDS = 10.0
+"""A client whose login is refused tries again, and is refused again, within a second or two."""
+LOGIN = (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED)  # noqa: SLF001 - librdkafka's own codes are named so
+TLS = (KafkaError._SSL,)  # noqa: SLF001 - the same
+NOT_ALLOWED = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "a right on the topic",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "Read on its consumer group",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "a right on the cluster",
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "a right on the transactional id",
+}
+"""What lacks where the broker refuses a request of somebody who has logged in."""
+
+
+def client_id(kafka: Kafka) -> str:
+    """Return the name of this process in the brokers' logs, metrics and quotas."""
+    return kafka.client_id or "-".join(filter(None, ("tidewire", acting())))
+
+
+def connection(kafka: Kafka) -> dict[str, Any]:
+    """Return what every librdkafka client needs to reach the brokers. Fatal where a file that a setting names can't be read."""
+    config: dict[str, Any] = {
+        "bootstrap.servers": kafka.brokers,
+        "security.protocol": kafka.security_protocol,
+        "client.id": client_id(kafka),
+    }
+    if kafka.client_rack:
+        config["client.rack"] = kafka.client_rack
+    if kafka.sasl_mechanism:
+        config |= {
+            "sasl.mechanism": kafka.sasl_mechanism,
+            "sasl.username": kafka.sasl_username,
+            "sasl.password": kafka.sasl_password.get_secret_value(),
+        }
+    names = {"ssl_ca": "ssl.ca.location", "ssl_certificate": "ssl.certificate.location", "ssl_key": "ssl.key.location"}
+    config |= {name: _readable(kafka, setting) for setting, name in names.items() if getattr(kafka, setting)}
+    if kafka.ssl_key_password.get_secret_value():
+        config["ssl.key.password"] = kafka.ssl_key_password.get_secret_value()
+    return config
+
+
+def aiokafka_connection(kafka: Kafka) -> dict[str, Any]:
+    """Return the same for aiokafka's clients. Fatal where a file that a setting names can't be read, or is not what it should be."""
+    config: dict[str, Any] = {
+        "bootstrap_servers": kafka.brokers.split(","),
+        "security_protocol": kafka.security_protocol,
+        "client_id": client_id(kafka),
+    }
+    if kafka.security_protocol.endswith("SSL"):
+        config["ssl_context"] = _ssl_context(kafka)
+    if kafka.sasl_mechanism:
+        config |= {
+            "sasl_mechanism": kafka.sasl_mechanism,
+            "sasl_plain_username": kafka.sasl_username,
+            "sasl_plain_password": kafka.sasl_password.get_secret_value(),
+        }
+    return config
+
+
+def _readable(kafka: Kafka, setting: str) -> str:
+    path = str(getattr(kafka, setting))
+    try:
+        Path(path).open("rb").close()
+    except OSError as error:
+        raise Fatal(f"kafka.{setting} names {path}, which can't be read: {error.strerror}") from error
+    return path
+
+
+def _ssl_context(kafka: Kafka) -> ssl.SSLContext:
+    settings = {setting: _readable(kafka, setting) for setting in ("ssl_ca", "ssl_certificate", "ssl_key") if getattr(kafka, setting)}
+    try:
+        context = ssl.create_default_context(cafile=settings.get("ssl_ca"))
+    except ssl.SSLError as error:
+        raise Fatal(f"kafka.ssl_ca names {kafka.ssl_ca}, in which there is no certificate in PEM: {error}") from error
+    if "ssl_certificate" in settings:
+        try:
+            context.load_cert_chain(kafka.ssl_certificate, kafka.ssl_key, kafka.ssl_key_password.get_secret_value)
+        except (ssl.SSLError, ValueError) as error:
+            words = f"{kafka.ssl_certificate} and {kafka.ssl_key} are no certificate and its key in PEM, or the password is another"
+            raise Fatal(f"{words} (kafka.ssl_certificate, kafka.ssl_key, kafka.ssl_key_password): {error}") from error
+    return context
+
+
+def who(kafka: Kafka) -> str:
+    """Return whom the brokers take us for, as far as the settings say it."""
+    if kafka.sasl_username:
+        return f"user {kafka.sasl_username!r} (kafka.sasl_username)"
+    return "this client's certificate (kafka.ssl_certificate)" if kafka.ssl_certificate else "whoever does not log in"
+
+
+def refusal(error: KafkaError, kafka: Kafka, what: str = "") -> str:
+    """Return an error in words that name the setting or the right to mend; `what` is the topic, group or work that it concerns."""
+    about = f" ({what})" if what else ""
+    if error.code() in LOGIN:
+        return (
+            f"Kafka refuses the login of {who(kafka)} by {kafka.sasl_mechanism or kafka.security_protocol}"
+            f" (kafka.sasl_password, kafka.sasl_mechanism){about}: {error.str()}"
+        )
+    if error.code() in TLS:
+        return (
+            f"no TLS connection to {kafka.brokers} (kafka.ssl_ca, kafka.ssl_certificate, kafka.ssl_key, kafka.security_protocol)"
+            f"{about}: {error.str()}"
+        )
+    if error.code() in NOT_ALLOWED:
+        lacks = NOT_ALLOWED[error.code()]
+        return f"Kafka does not let {who(kafka)} do this{about}: {lacks} lacks (`tidewire acls` lists what each stage needs): {error.str()}"
+    return error.str()
+
+
+class Refusals:
+    """A client's ears for what no call of it returns: a login or a TLS connection that brokers refuse, again and again.
+
+    The client calls it on the thread that polls (librdkafka's `error_cb`).
+    """
+
+    def __init__(self, kafka: Kafka, clock: Callable[[], float] = time.monotonic) -> None:
+        self._kafka = kafka
+        self._clock = clock
+        self._last: tuple[float, str] | None = None
+        self._told_at: dict[int, float] = {}
+
+    def __call__(self, error: KafkaError) -> None:
+        """Keep a refusal, and write it down once a minute; whatever else ails a connection the client logs itself."""
+        if error.code() not in (*LOGIN, *TLS):
+            return
+        words = refusal(error, self._kafka)
+        self._last = (self._clock(), words)
+        if self._clock() >= self._told_at.get(error.code(), float("-inf")) + TOLD_EVERY:
+            self._told_at[error.code()] = self._clock()
+            logger().error("Kafka refuses us", reason=words)
+
+    @property
+    def current(self) -> str:
+        """The refusal that stands now, in words; empty where there is none. Any thread."""
+        last = self._last
+        return last[1] if last is not None and self._clock() < last[0] + CURRENT_SECONDS else ""
