@@ -19,6 +19,7 @@ from local.watchdog import Watchdog
 from tests.secured.broker import PASSWORD, SecuredBroker
 from tests.uncounted import uncounted
 from topology.access import OPERATIONS
+from topology.errors import Retry
 from topology.flow import stages
 from topology.grants import Grant, Role
 from topology.health import running
@@ -165,9 +166,14 @@ class SecuredStages:
 
 
 def until(holds: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-    """Wait until a condition holds; AssertionError says what did not, and what it was last."""
-    deadline = time.monotonic() + patience
-    while not (found := holds()):
-        assert time.monotonic() < deadline, f"not within {patience:.0f} s: {what}"
-        time.sleep(0.1)
+    """Wait until a condition holds; AssertionError says what did not, and why it could not be asked, where a broker only begins to know."""
+    deadline, found, trouble = time.monotonic() + patience, None, ""
+    while not found:
+        assert time.monotonic() < deadline, f"not within {patience:.0f} s: {what} {trouble}"
+        try:
+            found, trouble = holds(), ""
+        except Retry as error:
+            trouble = str(error)
+        if not found:
+            time.sleep(0.1)
     return found
