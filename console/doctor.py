@@ -91,7 +91,7 @@ def broker(settings: Settings) -> Iterator[Finding]:
     """Look at Kafka and its topics."""
     try:
         ensure_reachable(settings.kafka, 5.0)
-    except Fatal as error:
+    except (Fatal, Retry) as error:
         yield Finding("Kafka", "fail", str(error), "start it, or mend kafka.brokers (TIDEWIRE_KAFKA__BROKERS)")
         return
     yield Finding("Kafka", "ok", settings.kafka.brokers)

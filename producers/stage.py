@@ -5,6 +5,7 @@ import logging
 import random
 import secrets
 import signal
+import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
@@ -37,7 +38,8 @@ from schemas.events import Gap
 from topology.access import ensure_allowed
 from topology.clock import now
 from topology.dead_letters import DeadLetters
-from topology.errors import Fatal, Retry
+from topology.ending import words_of
+from topology.errors import FATAL_CODE, Fatal, Retry
 from topology.faults import Faults
 from topology.grace import stopping
 from topology.grants import grants
@@ -373,7 +375,8 @@ def main(settings: Settings, venue: str, duration: float = 0) -> int:
         asyncio.run(produce(settings, venue, duration))
     except Fatal as error:
         logger().error("stopped: a person must act", reason=str(error))
-        return 1
+        print(f"{STAGE.child(venue)}: {words_of(error)}", file=sys.stderr)
+        return FATAL_CODE
     except Retry as error:
         logger().error("stopped while it waited; what it waited for is not done", reason=str(error))
         return 1

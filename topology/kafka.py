@@ -198,7 +198,7 @@ def consumer(kafka: Kafka, group: str, **overrides: Any) -> Consumer:
 
 
 def ensure_reachable(kafka: Kafka, timeout: float = 10.0) -> None:
-    """Raise Fatal, naming the setting, where no broker answers within `timeout` seconds, or all refuse us for longer than a moment."""
+    """Raise Retry where no broker answers within `timeout` seconds, Fatal where all refuse us for longer than a moment."""
     from confluent_kafka.admin import AdminClient
 
     refusals = Refusals(kafka)
@@ -217,7 +217,7 @@ def ensure_reachable(kafka: Kafka, timeout: float = 10.0) -> None:
             if not refused and time.monotonic() < began + timeout:
                 continue
             words = refused or f"{error.args[0].str()} (kafka.security_protocol says {kafka.security_protocol})"
-            raise Fatal(f"no Kafka broker answers at {kafka.brokers!r} (kafka.brokers): {words}") from error
+            raise (Fatal if refused else Retry)(f"no Kafka broker answers at {kafka.brokers!r} (kafka.brokers): {words}") from error
         else:
             return
 

@@ -14,6 +14,7 @@ from mode import CrashingSupervisor
 from processors.engine.transport import Loss, OnBegin
 from processors.engine.transport.progress import watch
 from topology.collector import collect_rarely
+from topology.ending import end
 from topology.grace import stopping
 from topology.kafka import GATHER_BYTES
 from topology.login import aiokafka_connection
@@ -198,11 +199,17 @@ def run(app: faust.App, *, log_level: int = logging.INFO, stop_seconds: float = 
     """Run a stage until SIGTERM or SIGINT, then commit and leave the group, within `stop_seconds`.
 
     Raises:
-        SystemExit: always; code 0 after a signal, 1 after a crash.
+        SystemExit: always; code 0 after a signal, else as topology.ending has it, with the reason as the last line.
 
     """
     collect_rarely()
     worker = _StageWorker(app, quiet=True, loglevel=log_level, redirect_stdouts=False)
     worker.spinner = None
     worker.stop_seconds = stop_seconds
-    worker.execute_from_commandline()
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as ended:
+        reason = app._crash_reason  # noqa: SLF001 - mode tells it to nobody
+        if ended.code and reason is not None:
+            end(app.conf.id.removeprefix("tidewire."), reason)
+        raise

@@ -26,7 +26,8 @@ from processors.engine.transport.progress import end_anyway
 from topology import metrics
 from topology.access import ensure_allowed
 from topology.clock import now
-from topology.errors import Fatal
+from topology.ending import end
+from topology.errors import Fatal, TidewireError
 from topology.faults import Faults, reason_of
 from topology.flow import BY_ALL, changelog_of, stages
 from topology.folders import make
@@ -318,25 +319,39 @@ def main(
     *,
     background: bool = False,
 ) -> None:
-    """Run a processor as its own process until SIGTERM or SIGINT.
+    """Run a processor as its own process until SIGTERM or SIGINT; SystemExit says how it ended (topology/ending.py).
 
     `checkpoint_seconds_of` is for a state too large to write at every checkpoint of the others; `background`: see flow.Stage.
     """
     from topology.settings import settings as read
 
-    act_as(name)
-    settings = read()
-    configure(settings.log, name)
-    logging.getLogger("faust").setLevel(logging.WARNING)
-    logging.getLogger("mode").setLevel(logging.WARNING)
-    ensure_reachable(settings.kafka)
-    topics = topics_of(settings)
-    partitions = persist(lambda: prepared(settings.kafka, name, topics), Attempts(name, "topics"))
-    begin = begin_of(settings, Registry(settings.registry))
-    stage = Stage(settings, name, topics, begin, checkpoint_seconds_of(settings), partitions=partitions, background=background)
+    try:
+        act_as(name)
+        settings = read()
+        configure(settings.log, name)
+        stage = _made(settings, name, topics_of(settings), begin_of, checkpoint_seconds_of(settings), background=background)
+    except TidewireError as error:
+        end(name, error)
     with closing(stage.output), Health(settings, name, stage.status, stage.faults) as health, shipping(settings, name):
         stage.follow(health.heartbeat)
         run(stage.app, stop_seconds=settings.stop_seconds)
+
+
+def _made(
+    settings: Settings,
+    name: str,
+    topics: tuple[str, ...],
+    begin_of: Callable[[Settings, Registry], NewTask],
+    checkpoint_seconds: float,
+    *,
+    background: bool,
+) -> Stage:
+    logging.getLogger("faust").setLevel(logging.WARNING)
+    logging.getLogger("mode").setLevel(logging.WARNING)
+    persist(lambda: ensure_reachable(settings.kafka), Attempts(name, "broker"))
+    partitions = persist(lambda: prepared(settings.kafka, name, topics), Attempts(name, "topics"))
+    begin = begin_of(settings, Registry(settings.registry))
+    return Stage(settings, name, topics, begin, checkpoint_seconds, partitions=partitions, background=background)
 
 
 def prepared(kafka: Kafka, name: str, topics: tuple[str, ...]) -> int:

@@ -15,7 +15,8 @@ from topology import log
 from topology.access import ensure_allowed
 from topology.clickhouse import connect
 from topology.collector import collect_rarely
-from topology.errors import Fatal, Retry
+from topology.ending import words_of
+from topology.errors import FATAL_CODE, Fatal, Retry
 from topology.faults import Faults
 from topology.grace import stopping
 from topology.grants import grants
@@ -35,7 +36,7 @@ one that is away must not look like a hang."""
 
 
 def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
-    """Run until SIGTERM or SIGINT; return 0, or 1 where a person must act."""
+    """Run until SIGTERM or SIGINT; return 0, or FATAL_CODE where a person must act."""
     try:
         act_as("clickhouse")
         settings = load()
@@ -51,8 +52,8 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
             signal.signal(number, end)
         run(settings, stop, prepare_only="--prepare" in arguments)
     except Fatal as error:
-        print(f"{STAGE}: {error}", file=sys.stderr)
-        return 1
+        print(f"{STAGE}: {words_of(error)}", file=sys.stderr)
+        return FATAL_CODE
     except Retry as error:
         print(f"{STAGE}: stopped while it waited: {error}", file=sys.stderr)
     return 0
@@ -77,7 +78,7 @@ def run(settings: Settings, stop: threading.Event, *, prepare_only: bool = False
             if unprepared:
                 raise Fatal("; ".join(f"{name}: {error}" for name, error in unprepared.items()))
             return
-        ensure_reachable(settings.kafka)
+        patiently(lambda: ensure_reachable(settings.kafka), "broker")
         needed = grants(DECLARED, manage=settings.kafka.manage_topics)
         skipped = {name for name in all_topics() if name not in topics}
         needed = tuple(one for one in needed if one.operation != "Read" or one.name not in skipped)

@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from local import Addresses
 from schemas.catalogue import event
 from tests.uncounted import uncounted
+from topology.errors import FATAL_CODE
 from topology.kafka import Publisher, connection
 from topology.lag import Offsets
 from topology.settings import Kafka
@@ -21,7 +22,7 @@ PATIENCE = 60.0
 STAGE = """
 import sys
 from processors.engine import stage
-from topology.errors import Retry
+from topology.errors import Fatal, Retry
 
 name, topic, where = sys.argv[1:]
 
@@ -37,6 +38,8 @@ class Counting:
             self.begun = message.offset
             if where == "apply" and message.value == b"bad":
                 raise Retry("bad apply")
+            if where == "person" and message.value == b"bad":
+                raise Fatal("bad person")
             print("did", message.value.decode(), flush=True)
         output.bad = any(message.value == b"bad" for message in batch)
 
@@ -60,9 +63,12 @@ stage.main(name, lambda settings: (topic,), lambda settings, registry: lambda to
 
 
 @pytest.mark.timeout(150)
-@pytest.mark.parametrize("where", ["apply", "tick", "flush"])
+@pytest.mark.parametrize("where", ["apply", "tick", "flush", "person"])
 def test_what_failed_is_done_again(stack_addresses: Addresses, tmp_path: Path, where: str) -> None:
-    """Where work, the clock's work or delivery can't be done, the stage ends with code 1; its next run does what was not acknowledged."""
+    """Where work, the clock's work or delivery can't be done, the stage ends; its next run does what was not acknowledged.
+
+    The last line of its output says why, and its code whether a person must act.
+    """
     kafka, partitions = Kafka(brokers=stack_addresses.kafka), event("trade").topic.partitions
     name, topic = f"failing-{uuid.uuid4().hex[:8]}", f"numbers-{uuid.uuid4().hex[:8]}"
     admin = AdminClient(connection(kafka))
@@ -93,8 +99,8 @@ def test_what_failed_is_done_again(stack_addresses: Addresses, tmp_path: Path, w
             said, _ = first.communicate(timeout=PATIENCE)
         finally:
             first.kill()
-    assert first.returncode == 1, said
-    assert f"bad {where}" in said
+    assert first.returncode == (FATAL_CODE if where == "person" else 1), said
+    assert said.splitlines()[-1] == f"{name}: bad {where}"
     assert acknowledged() == 0
     with started("nowhere", uncounted(environment)) as second:
         try:

@@ -11,7 +11,7 @@ from tests.secured.broker import PASSWORD, SecuredBroker
 from tests.secured.conftest import ROLES
 from tests.secured.stages import SecuredStages, bindings, until
 from topology.access import ensure_allowed, lacking
-from topology.errors import Fatal
+from topology.errors import FATAL_CODE, Fatal
 from topology.grants import Grant, Role
 from topology.settings import Kafka
 
@@ -90,7 +90,7 @@ def told(run: SecuredStages, role: Role, words: list[str]) -> bool:
 @pytest.mark.parametrize("name", OF_STAGES)
 @pytest.mark.parametrize("why", ["password", "rights"])
 def test_a_stage_that_is_refused_says_what_to_mend(refused: dict[str, SecuredStages], why: str, name: str) -> None:
-    """A stage ends with code 1 and says what to mend. A producer captures on, and says it in its log and, of its login, when asked."""
+    """A stage ends as by a Fatal and says what to mend. A producer captures on, and says it in its log and, of its login, when asked."""
     role, run = OF_STAGES[name], refused[why]
     words = ["kafka.sasl_password", f"user '{name}'"] if why == "password" else [str(one) for one in withheld(role)]
     if role.venue:
@@ -99,6 +99,6 @@ def test_a_stage_that_is_refused_says_what_to_mend(refused: dict[str, SecuredSta
             until(lambda: "kafka.sasl_password" in run.ready(role), "it is said to who asks whether it is ready")
         assert run.processes[name].poll() is None
     else:
-        assert run.ended(role) == 1, run.log(role)
+        assert run.ended(role) == FATAL_CODE, run.log(role)
         assert told(run, role, words), run.log(role)
     assert PASSWORD not in run.log(role, 10_000)

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from local import Addresses
 from tests.sinks.stages import eventually
-from topology.errors import Fatal, Reject, Retry
+from topology.errors import Reject, Retry
 from topology.kafka import Publisher, connection, consumer, ensure_reachable, failure
 from topology.lag import Offsets
 from topology.settings import Kafka
@@ -163,10 +163,10 @@ def test_a_publisher_that_nobody_closed_is_told() -> None:
         del publisher
 
 
-def test_a_broker_that_is_nowhere_is_fatal_at_start(kafka: Kafka) -> None:
-    """A stage says at its start that there is no broker, and which setting to mend; where there is one it says nothing."""
+def test_a_broker_that_is_nowhere_is_waited_for(kafka: Kafka) -> None:
+    """A stage says at its start that there is no broker yet, and which setting names it; where there is one it says nothing."""
     ensure_reachable(kafka)
-    with pytest.raises(Fatal, match=r"no Kafka broker answers at '127\.0\.0\.1:1' \(kafka\.brokers\)"):
+    with pytest.raises(Retry, match=r"no Kafka broker answers at '127\.0\.0\.1:1' \(kafka\.brokers\)"):
         ensure_reachable(Kafka(brokers="127.0.0.1:1"), 1.0)
 
 
