@@ -147,7 +147,7 @@ def test_what_was_renamed_is_there_by_its_new_name_alone() -> None:
 def test_secrets_show_nowhere() -> None:
     """Each password is a secret: neither repr nor str nor the dumped tree shows it."""
     found = Settings(kafka=Kafka(sasl_password=SecretStr("swordfish")))
-    passwords = [path for path, field in fields(Settings) if "password" in path or "token" in path]
+    passwords = [path for path, field in fields(Settings) if ("password" in path or "token" in path) and not path.endswith("_file")]
     assert passwords
     assert all(dict(fields(Settings))[path].annotation is SecretStr for path in passwords)
     for shown in (repr(found), str(found), str(found.model_dump()), found.model_dump_json(), repr(found.kafka)):
