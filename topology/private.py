@@ -1,6 +1,7 @@
 """Files and folders that only their owner may open: 0600 and 0700. What is kept between runs is made here, or under `keep`."""
 
 import os
+from io import BufferedWriter, FileIO
 from pathlib import Path
 
 FOLDER = 0o700
@@ -31,3 +32,11 @@ def write(path: Path, text: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     fresh.replace(path)
+
+
+def appending(path: Path) -> BufferedWriter:
+    """Open a file to add to its end, in a folder that is made where it is missing; an older file is closed to others."""
+    folder(path.parent)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, FILE)
+    os.fchmod(descriptor, FILE)
+    return BufferedWriter(FileIO(descriptor, "ab"))

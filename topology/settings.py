@@ -351,7 +351,7 @@ def load() -> Settings:
 def _wrong(name: str, kind: str, message: str) -> str:
     """Return what is wrong with a setting; `kind` and `message` as pydantic has them."""
     new = f", it is called {RENAMED[name]} now" if name in RENAMED else ""
-    return f"{name}: {MEANINGS.get(kind, message)}{new}"
+    return f"{name}: {MEANINGS.get(kind, message.removeprefix('Value error, '))}{new}"
 
 
 @cache
