@@ -72,8 +72,13 @@ class Engine:
     def _plain_default_database(self) -> None:
         """Let `default` be a database: chdb lays the machine's files over it, as tables that are named by their paths."""
         self._keeper.query("DETACH DATABASE default", "Null")
-        verb = "ATTACH" if (Path(self._path) / "metadata" / "default.sql").exists() else "CREATE"
-        self._keeper.query(f"{verb} DATABASE default{' ENGINE = Atomic' if verb == 'CREATE' else ''}", "Null")
+        tables = Path(self._path) / "metadata" / "default"
+        if tables.exists():
+            self._keeper.query("ATTACH DATABASE default", "Null")
+            return
+        # Without a table chdb does not find its own file of the database again, and refuses to make or to attach it.
+        tables.with_suffix(".sql").unlink(missing_ok=True)
+        self._keeper.query("CREATE DATABASE default ENGINE = Atomic", "Null")
 
     def _run_alone(self, request: Request, statement: Statement, *, may_only_read: bool) -> Answer:
         connection = self._connect()

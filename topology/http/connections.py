@@ -84,8 +84,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._connections.leave(self._transport)
-        self._head = _cancelled(self._head)
-        self._send = _cancelled(self._send)
+        self._head = _stopped(self._head)
+        self._send = _stopped(self._send)
         if self._is_in:
             self._inner.connection_lost(exc)
 
@@ -98,13 +98,13 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """End it: the client takes again."""
-        self._send = _cancelled(self._send)
+        self._send = _stopped(self._send)
         self._inner.resume_writing()
 
     def begin(self) -> None:
         """Note that the head of a request is there: it is being answered."""
         self.has_asked = self._answering = True
-        self._head = _cancelled(self._head)
+        self._head = _stopped(self._head)
 
     def done(self) -> None:
         """Note that it was answered: what comes now is the next request."""
@@ -120,6 +120,8 @@ class Connection(asyncio.Protocol):
         self._head = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.end)
 
 
-def _cancelled(timer: asyncio.TimerHandle | None) -> None:
+def _stopped(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+    """Stop a timer; return none."""
     if timer is not None:
         timer.cancel()
+    return None

@@ -2,18 +2,17 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Final
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
 
 from topology.http.connections import Connections
 from topology.http.policy import refusal
 from topology.http.ports import BODY_SECONDS, FIELD_BYTES, FIELDS, HEAD_BYTES, LINGER_SECONDS, SLOWEST_BYTES, Port
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 Admit = Callable[[web.Request], web.Response | None]
 
 BACKLOG: Final = 128
