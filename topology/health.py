@@ -53,7 +53,8 @@ class Health:
             raise Fatal(f"{where} can't be opened for health pages ({error}): set health.host, health.port to a free address") from error
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="health", daemon=True)
-        self._server: http.Server | None = None
+        self.server: http.Server | None = None
+        """While it is open."""
 
     def document(self, hanging: str = "") -> bytes:
         """Return what /health says: alive, or why it hangs; while there are faults, the venues `failing`, and each fault. Any thread."""
@@ -66,14 +67,14 @@ class Health:
     def __enter__(self) -> Self:
         make(self._file.parent, "state_dir")
         self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(self._serve(), self._loop).result()
-        url = f"http://{self._server.address}"
+        self.server = asyncio.run_coroutine_threadsafe(self._serve(), self._loop).result()
+        url = f"http://{self.server.address}"
         private.write(self._file, json.dumps({"stage": self.stage, "pid": os.getpid(), "url": url}))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._server is not None:
-            asyncio.run_coroutine_threadsafe(self._server.close(), self._loop).result()
+        if self.server is not None:
+            asyncio.run_coroutine_threadsafe(self.server.close(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -18,7 +18,7 @@ import sys
 import threading
 import uuid
 from base64 import b64decode
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,7 +71,7 @@ class Server:
 
     def admit(self, asked: web.Request) -> web.Response | None:
         """Return the refusal of whoever does not know the password; before anything else of the request is looked at."""
-        if _asks_nothing(asked):
+        if _asks_nothing(asked) and not asked.can_read_body:
             return None
         user, password = _credentials(asked)
         if user in USERS and hmac.compare_digest(password.encode(errors="replace"), self._password):
@@ -96,9 +96,9 @@ class Server:
             return await self._ping(asked)
         body = await asked.read()
         token = uuid.uuid4().hex
-        work = asyncio.get_running_loop().run_in_executor(self._threads, self._run, asked, body, token)
+        work = self._threads.submit(self._run, asked, body, token)
         try:
-            done = await asyncio.shield(work)
+            done = await asyncio.shield(asyncio.wrap_future(work))
         except asyncio.CancelledError:  # the client has gone
             task = asyncio.create_task(self._abandon(work, token))
             self._abandoned.add(task)
@@ -106,17 +106,23 @@ class Server:
             raise
         if done.stream is None:
             return web.Response(body=done.content + done.encoder.end(), status=done.status, headers=done.headers)
-        return await self._streamed(asked, done, done.stream)
+        return await self._streamed(asked, done, done.stream, token)
 
-    async def _abandon(self, work: "asyncio.Future[Prepared]", token: str) -> None:
+    async def _abandon(self, work: Future[Prepared], token: str) -> None:
         """Cancel a statement that nobody waits for, until it has ended: it may be about to begin only now."""
         loop = asyncio.get_running_loop()
-        work.cancel()  # while it waits for a thread
+        if work.cancel():  # it waited for a thread
+            return
         while not work.done():
             await loop.run_in_executor(self._cancelling, self._engine.cancel, token)
-            await asyncio.wait([work], timeout=SECONDS_BETWEEN_CANCELS)
-        if not work.cancelled() and work.exception() is None and (stream := work.result().stream) is not None:
+            await asyncio.sleep(SECONDS_BETWEEN_CANCELS)
+        if work.exception() is None and (stream := work.result().stream) is not None:
             await loop.run_in_executor(self._cancelling, stream.close)
+
+    def _end(self, stream: Pieces, token: str) -> None:
+        """End a stream, and what still looks for its next piece: closing alone would wait for that."""
+        self._engine.cancel(token)
+        stream.close()
 
     def _run(self, asked: web.Request, body: bytes, token: str) -> Prepared:
         query_id = asked.query.get("query_id") or str(uuid.uuid4())
@@ -142,7 +148,7 @@ class Server:
         status, code, text = describe_error(str(error), self._engine.version)
         return web.Response(status=status, text=text, headers={**headers, "X-ClickHouse-Exception-Code": str(code)})
 
-    async def _streamed(self, asked: web.Request, done: Prepared, stream: Pieces) -> web.StreamResponse:
+    async def _streamed(self, asked: web.Request, done: Prepared, stream: Pieces, token: str) -> web.StreamResponse:
         loop = asyncio.get_running_loop()
         tag = uuid.uuid4().hex[:16]
         response = web.StreamResponse(status=done.status, headers={**done.headers, "X-ClickHouse-Exception-Tag": tag})
@@ -158,7 +164,7 @@ class Server:
                 await response.write(done.encoder.piece(underway_error(text, tag)))
         finally:
             # Also when the client has gone: not awaited, since this task may be cancelled already.
-            self._cancelling.submit(stream.close)
+            self._cancelling.submit(self._end, stream, token)
         await response.write_eof(done.encoder.end())
         return response
 

@@ -155,10 +155,9 @@ def _tokens(text: bytes) -> Iterator[tuple[str, int, int]]:
             else:
                 if last is None:
                     last = {tag.group(1): tag.start() for tag in _TAG.finditer(text, 0, LONGEST)}
-                if last.get(opening, 0) >= end:
-                    kind, end = "text", _after(text, opening, end)
-                else:
-                    kind, end = "other", at + 1
+                if last.get(opening, 0) < end:  # refused here: the engine's own lexer would look for each to the end
+                    raise _open(opening)
+                kind, end = "text", _after(text, opening, end)
         yield kind, at, end
         at = end
 
