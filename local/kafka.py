@@ -124,7 +124,7 @@ class Kafka:
             *self._java_command(libraries),
             "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", CLUSTER_ID, "-c", str(settings),
         ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_TO_START, check=False)  # noqa: S603 - ours
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_TO_START, check=False, umask=private.UMASK)  # noqa: S603 - ours
         if done.returncode != 0:
             raise Fatal(f"Kafka could not format {self._folder / 'data'}: {done.stdout}{done.stderr}")
 

@@ -60,6 +60,8 @@ class Statement:
     """Those of them before an opening bracket."""
     pairs: set[tuple[str, str]] = field(default_factory=set)
     """Words beside one another, in capitals."""
+    is_several: bool = False
+    """Whether more follows a semicolon."""
     changes_session: bool = False
     """SET, USE, or a temporary table: it has an effect only on the session it is said in."""
 
@@ -89,7 +91,7 @@ def read_statement(text: bytes) -> Statement:
     word = before = b""
     word_at = 0
     name: bytes | None = None  # the token just before, if it can be a function's name
-    is_select = False
+    is_select = ended = False
     is_settled = False  # the FORMAT clause was followed by what may follow it
     for kind, at, end in _tokens(text):
         if end > LONGEST:
@@ -97,6 +99,8 @@ def read_statement(text: bytes) -> Statement:
         if kind == "gap":
             continue
         piece = text[at:end]
+        statement.is_several = statement.is_several or (ended and piece != b";")
+        ended = ended or piece == b";"
         if statement.format_at is not None and depth == 0 and not is_settled:
             is_settled = piece == b";" or piece.upper() in _AFTER_FORMAT
             if not is_settled:  # not the last clause, so `format` was a column's name

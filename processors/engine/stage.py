@@ -23,7 +23,7 @@ from processors.engine.partition import NewTask, PartitionState, PartitionTask, 
 from processors.engine.state import TABLE, SavedState, unreadable
 from processors.engine.transport import Batch, Consumer, Revoked
 from processors.engine.transport.progress import end_anyway
-from topology import metrics
+from topology import metrics, private
 from topology.access import ensure_allowed
 from topology.clock import now
 from topology.errors import Fatal
@@ -326,6 +326,7 @@ def main(
 
     act_as(name)
     settings = read()
+    private.keep()
     configure(settings.log, name)
     logging.getLogger("faust").setLevel(logging.WARNING)
     logging.getLogger("mode").setLevel(logging.WARNING)
