@@ -5,7 +5,7 @@ import gzip
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -59,7 +59,7 @@ def clickhouse(folder: Path) -> Iterator[str]:
         watchdog.close()
 
 
-OPENED: dict[str, tuple[Callable[[Path], "contextmanager[str]"], str]] = {  # type: ignore[valid-type]
+OPENED: dict[str, tuple[Callable[[Path], AbstractContextManager[str]], str]] = {
     "health": (health, "/health"),
     "simulator's control": (lambda _: simulator("control"), "/status"),
     "simulated venue": (lambda _: simulator("kraken_rest"), "/0/public/SystemStatus"),
