@@ -22,6 +22,12 @@ ESCAPES: Final = frozenset({"eval", "cluster", "clusterallreplicas", "python", "
 CLOSED_NAMES: Final = frozenset({"file", "catboostevaluate", "evalmlmethod", "reversednsquery", "hascolumnintable", "showcertificate"})
 """The same of functions of values: they may be named nowhere, since `* APPLY file` calls one without a bracket after its name."""
 
+ENGINES: Final = frozenset({
+    "MergeTree", "ReplacingMergeTree", "SummingMergeTree", "AggregatingMergeTree", "CollapsingMergeTree", "VersionedCollapsingMergeTree",
+    "Memory", "Null", "Join", "Set", "Merge", "Buffer", "Log", "TinyLog", "StripeLog", "Atomic",
+})  # fmt: skip
+"""Engines of tables and databases that keep what they are given in the engine's own folder; not every other one needs a grant."""
+
 WRITES: Final = frozenset({
     "INSERT", "CREATE", "REPLACE", "ALTER", "DROP", "TRUNCATE", "OPTIMIZE", "RENAME", "EXCHANGE", "DETACH", "ATTACH", "UNDROP",
     "DELETE", "UPDATE", "KILL", "CHECK",
@@ -82,6 +88,8 @@ def refuse(parsed: Statement, calls: AbstractSet[str], names: AbstractSet[str], 
         raise ClickHouseError(48, "NOT_IMPLEMENTED", "INTO OUTFILE and FROM INFILE are for clients, not for a server")
     if closed := (parsed.calls & calls) | (parsed.names & names):
         raise ClickHouseError(164, "READONLY", f"{min(closed)} is open to nobody here: it reaches out of the database")
+    if engines := parsed.engines - ENGINES:
+        raise ClickHouseError(164, "READONLY", f"the engine {min(engines)} is open to nobody here: there are {', '.join(sorted(ENGINES))}")
     if not parsed.pairs.isdisjoint({("SET", "ROLE"), ("SET", "DEFAULT"), ("EXECUTE", "AS")}):
         raise ClickHouseError(164, "READONLY", "nobody takes another role here")
     if parsed.first_word not in READS | WRITES:

@@ -58,6 +58,8 @@ class Statement:
     """Words and quoted names, in small letters."""
     calls: set[str] = field(default_factory=set)
     """Those of them before an opening bracket."""
+    engines: set[str] = field(default_factory=set)
+    """Names after ENGINE =, as they are written."""
     pairs: set[tuple[str, str]] = field(default_factory=set)
     """Words beside one another, in capitals."""
     is_several: bool = False
@@ -91,7 +93,7 @@ def read_statement(text: bytes) -> Statement:
     word = before = b""
     word_at = 0
     name: bytes | None = None  # the token just before, if it can be a function's name
-    is_select = ended = False
+    is_select = ended = names_engine = False
     is_settled = False  # the FORMAT clause was followed by what may follow it
     for kind, at, end in _tokens(text):
         if end > LONGEST:
@@ -110,6 +112,9 @@ def read_statement(text: bytes) -> Statement:
                 statement.calls.add(name.decode(errors="replace").lower())
             depth += {b"(": 1, b")": -1}.get(piece, 0)
         name = piece.strip(_QUOTES) if kind in {"word", "quoted"} else None
+        if name is not None and names_engine:
+            statement.engines.add(name.decode(errors="replace"))
+        names_engine = piece == b"=" and word == b"ENGINE"
         if name is not None:
             statement.names.add(name.decode(errors="replace").lower())
         if kind != "word":
