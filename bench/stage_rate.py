@@ -61,13 +61,14 @@ class Bench:
             state_dir=directory / "state",
             kafka=self.kafka,
             registry=RegistrySettings(url=stack.addresses.registry),
-            clickhouse=ClickHouse(url=stack.addresses.clickhouse),
+            clickhouse=ClickHouse(url=stack.addresses.clickhouse, password_file=stack.addresses.clickhouse_password_file),
         )
         self.environment = os.environ | {
             "TIDEWIRE_STATE_DIR": str(self.settings.state_dir),
             "TIDEWIRE_KAFKA__BROKERS": stack.addresses.kafka,
             "TIDEWIRE_REGISTRY__URL": stack.addresses.registry,
             "TIDEWIRE_CLICKHOUSE__URL": stack.addresses.clickhouse,
+            "TIDEWIRE_CLICKHOUSE__PASSWORD_FILE": stack.addresses.clickhouse_password_file,
         }
         create(self.kafka, all_topics())
         register(self.registry, all_topics())

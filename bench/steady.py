@@ -20,10 +20,12 @@ from confluent_kafka import Consumer
 from bench.result import Result, result
 from schemas.catalogue import event
 from schemas.codec import Codec, schema_id
+from topology.addresses import located
+from topology.clickhouse import password_of
 from topology.clock import now
 from topology.health import running
 from topology.kafka import consumer, failure
-from topology.settings import Kafka
+from topology.settings import ClickHouse, Kafka, Settings
 
 FIGURES = ("frame_to_topic_p50_ms", "frame_to_topic_p99_ms", "frame_to_row_p50_ms", "frame_to_row_p99_ms", "memory_mb", "memory_growth_mb")
 RATE = 2000
@@ -86,9 +88,9 @@ def read_topics(reader: Consumer, until: float, delays: list[float]) -> None:
             delays.append((at - codec.decode(value)["received_at"]) / 1_000)
 
 
-def poll_rows(address: str, until: float, delays: list[float]) -> None:
+def poll_rows(server: ClickHouse, until: float, delays: list[float]) -> None:
     """Note for the newest row at each look how old its frame was when a query first saw it, and every older one seen first."""
-    client = clickhouse_connect.get_client(dsn=address, database="tidewire")
+    client = clickhouse_connect.get_client(dsn=server.url, password=password_of(server), database="tidewire")
     seen = now()
     question = "SELECT toUnixTimestamp64Micro(received_at) AS time FROM trades WHERE time > {seen:Int64} ORDER BY time LIMIT 100000"
     while time.monotonic() < until:
@@ -113,7 +115,8 @@ def run(progress: Callable[[str], None]) -> list[Result]:
     with tempfile.TemporaryDirectory(prefix="tidewire-bench-") as name:
         up = Up(Path(name))
         try:
-            kafka, clickhouse = Kafka(brokers=up.address("Kafka")), up.address("ClickHouse")
+            kafka = Kafka(brokers=up.address("Kafka"))
+            clickhouse = located(Settings(state_dir=up.state), "clickhouse").clickhouse
             progress(f"at {RATE:,} frames/s for {SECONDS:.0f} s")
             time.sleep(WARM_SECONDS)
             reader = consumer(kafka, "bench.onlooker", **{"auto.offset.reset": "latest", "fetch.wait.max.ms": 1})

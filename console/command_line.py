@@ -11,6 +11,7 @@ import typer
 from console.commands.secrets import app as secrets_app
 from dialects.catalogue import all_dialects
 from topology.errors import TidewireError
+from topology.terminal import printable
 
 app = typer.Typer(
     name="tidewire",
@@ -159,12 +160,11 @@ def query(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a line of names.")] = False,
 ) -> None:
     """Ask ClickHouse, read-only: tidewire query "SELECT venue, count() FROM trades FINAL GROUP BY venue"."""
+    from console.commands.query import query as ask
     from console.commands.show import answer
-    from topology.addresses import located
-    from topology.clickhouse import Questions
     from topology.settings import settings
 
-    answer(*Questions(located(settings(), "clickhouse").clickhouse).ask(sql), as_json=as_json, as_csv=as_csv)
+    answer(*ask(settings(), sql), as_json=as_json, as_csv=as_csv)
 
 
 class From(StrEnum):
@@ -189,7 +189,7 @@ def consume(
     if not follow and begin is From.latest:
         raise typer.BadParameter("nothing comes before the end that it ends at: add --from earliest", param_hint="--no-follow")
     for line in lines(located(settings(), "kafka", "registry"), topic, begin.value, limit, follow=follow):
-        print(line, flush=True)
+        print(printable(line), flush=True)
 
 
 @app.command()
@@ -213,7 +213,7 @@ def candles(
     if not rows:
         markets = ", ".join(f"{one} {name}" for one, name in questions.markets()) or "no market"
         where = f" on {venue}" if venue else ""
-        print(f"no {interval} candle of {symbol}{where} yet; there are trades of {markets}", file=sys.stderr)
+        print(printable(f"no {interval} candle of {symbol}{where} yet; there are trades of {markets}"), file=sys.stderr)
     answer(columns, rows, as_json=as_json)
 
 
@@ -301,7 +301,7 @@ def main() -> None:
     try:
         app(prog_name="tidewire")
     except TidewireError as error:
-        print(f"tidewire: {error}", file=sys.stderr)
+        print(f"tidewire: {printable(str(error), lines=True)}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from local.readings import FaultReading, Reading, StageReading, VenueReading
+from topology.terminal import printable
 
 COLOURS = {"ready": "green", "starting": "yellow", "waiting": "yellow", "silent": "red", "down": "red"}
 NONE = "\u2013"
@@ -39,7 +40,7 @@ class Page:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the page in as many lines as the terminal has; what is least needed is cut first."""
         height, width = options.height or console.height, options.max_width
-        known = {venue: f"unreachable: {reason}" for venue, reason in self.unreachable.items()}
+        known = {venue: f"unreachable: {printable(reason)}" for venue, reason in self.unreachable.items()}
         known |= {venue: f"left out: {reason}" for venue, reason in self.left_out.items()}
         venues: list[RenderableType] = [Rule("venues", style="dim", align="left"), _venues(self.reading, self.origin, known)]
         parts: list[RenderableType] = [
@@ -53,7 +54,7 @@ class Page:
             drawn += _drawn(console, options, *_faults(self.reading.failing, height - len(drawn) - len(rest) - 2))
         drawn += rest
         room = max(0, height - len(drawn) - 2)
-        notes = [self.reading.trouble] if self.reading.trouble else []
+        notes = [printable(self.reading.trouble)] if self.reading.trouble else []
         notes = [*self.notes, *notes][-min(room, 8) :] if room else []
         if notes:
             drawn += _drawn(console, options, Rule("what happened", style="dim", align="left"))
@@ -95,7 +96,7 @@ def _faults(failing: Sequence[FaultReading], room: int) -> list[RenderableType]:
     if len(failing) > shown:
         shown = max(1, shown - 1)
     parts: list[RenderableType] = [Rule("faults of our own, last five minutes", style="red", align="left")]
-    parts += [Text(str(one), style="red", no_wrap=True, overflow="ellipsis") for one in failing[:shown]]
+    parts += [Text(printable(str(one)), style="red", no_wrap=True, overflow="ellipsis") for one in failing[:shown]]
     if len(failing) > shown and room > 1:
         parts.append(Text(f"and {len(failing) - shown} more: `tidewire doctor` tells all", style="red"))
     return parts
@@ -132,7 +133,7 @@ def _table(*columns: str) -> Table:
 def _state(state: str, reason: str = "", *, failing: bool = False) -> Text:
     if failing and state == "ready":
         return Text("failing", style="red")
-    return Text(f"{state}: {reason}" if reason and state != "ready" else state, style=COLOURS.get(state, ""))
+    return Text(f"{state}: {printable(reason)}" if reason and state != "ready" else state, style=COLOURS.get(state, ""))
 
 
 def _bad(value: int | None) -> Text:
@@ -247,4 +248,4 @@ def lines(reading: Reading, seconds: float) -> str:
     rows = count(sum(reading.rows.values()))
     failing = f" | failing: {'; '.join(map(str, reading.failing[:MOST_FAULTS]))}" if reading.failing else ""
     trouble = f" | {reading.trouble}" if reading.trouble else ""
-    return f"{clock(seconds)} {venues} | {stages} | rows {rows} with repeats | open gaps {gaps}{failing}{trouble}"
+    return printable(f"{clock(seconds)} {venues} | {stages} | rows {rows} with repeats | open gaps {gaps}{failing}{trouble}")

@@ -17,6 +17,7 @@ from local.jvm import SMALL_AND_QUICK, ClassArchive
 from local.ports import HOST
 from local.process import Child
 from local.watchdog import Watchdog
+from topology import private
 from topology.errors import Fatal
 
 CLUSTER_ID = "VGlkZXdpcmVMb2NhbFN0aw"  # 16 bytes in URL-safe base64, as StorageTool demands
@@ -74,7 +75,7 @@ class Kafka:
         self._progress = progress
         self._settings = settings
         self._archive = ClassArchive(cache_dir, KAFKA.name, java)
-        self._folder.mkdir(parents=True, exist_ok=True)
+        private.folder(self._folder)
         self.child = Child("kafka", self._folder, watchdog)
 
     def start(self) -> None:
@@ -115,7 +116,7 @@ class Kafka:
             "log.dirs": str(self._folder / "data"),
         }
         path = self._folder / "server.properties"
-        path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+        private.write(path, "".join(f"{name}={value}\n" for name, value in settings.items()))
         return path
 
     def _format(self, libraries: Path, settings: Path) -> None:
@@ -123,7 +124,7 @@ class Kafka:
             *self._java_command(libraries),
             "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", CLUSTER_ID, "-c", str(settings),
         ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_TO_START, check=False)  # noqa: S603 - ours
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_TO_START, check=False, umask=private.UMASK)  # noqa: S603 - ours
         if done.returncode != 0:
             raise Fatal(f"Kafka could not format {self._folder / 'data'}: {done.stdout}{done.stderr}")
 

@@ -4,6 +4,8 @@ import json
 import socket
 from pathlib import Path
 
+from topology import private
+
 HOST = "127.0.0.1"
 
 
@@ -32,7 +34,5 @@ def remembered_ports(path: Path, names: tuple[str, ...]) -> dict[str, int]:
         ports[name] = probe.getsockname()[1]
     for probe in held:
         probe.close()
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(ports))
-    temporary.rename(path)
+    private.write(path, json.dumps(ports))
     return ports

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from local.watchdog import Watchdog, end_groups
+from topology import private
 from topology.errors import Fatal
 
 LAST_LINES = 15
@@ -47,7 +48,7 @@ class Child:
     def start(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         """Start it, after ending what an earlier, killed owner of the same folder left behind."""
         self.end_stale()
-        with self.log.open("ab") as log:
+        with private.appending(self.log) as log:
             self._process = subprocess.Popen(  # noqa: S603 - the callers' commands are ours
                 list(command),
                 stdin=subprocess.DEVNULL,
@@ -56,9 +57,10 @@ class Child:
                 cwd=self.log.parent,
                 env={**harmless(os.environ), **(environment or {})},
                 start_new_session=True,
+                umask=private.UMASK,
             )
         self._watchdog.watch(self._process.pid)
-        self._pid_file.write_text(f"{self._process.pid}\n{command[0]}\n")
+        private.write(self._pid_file, f"{self._process.pid}\n{command[0]}\n")
 
     def await_ready(self, is_ready: Callable[[], bool], timeout: float) -> None:
         """Return once is_ready() says so. Raises Fatal with the log's last lines if it ends or stays unready."""

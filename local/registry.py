@@ -12,6 +12,7 @@ from local.jvm import SMALL_AND_QUICK, ClassArchive
 from local.ports import HOST
 from local.process import Child
 from local.watchdog import Watchdog
+from topology import private
 from topology.errors import Fatal
 
 COMPATIBILITY = "BACKWARD_TRANSITIVE"  # Apicurio's own default is NONE
@@ -35,7 +36,7 @@ class Registry:
         self._management_port = management_port
         self._progress = progress
         self._archive = ClassArchive(cache_dir, REGISTRY.name, java)
-        self._folder.mkdir(parents=True, exist_ok=True)
+        private.folder(self._folder)
         self.child = Child("registry", self._folder, watchdog)
 
     def start(self) -> None:

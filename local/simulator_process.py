@@ -14,10 +14,20 @@ from topology.errors import Fatal
 class SimulatorProcess(StageProcess):
     """`python -m simulator` for some base currencies; `rate` in frames per second over the venues: all there are, if none is named."""
 
-    def __init__(self, bases: Sequence[str], rate: float, logs: Path, watchdog: Watchdog, venues: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        bases: Sequence[str],
+        rate: float,
+        logs: Path,
+        watchdog: Watchdog,
+        venues: Sequence[str] = (),
+        allowed_hosts: Sequence[str] = (),
+    ) -> None:
         command = [sys.executable, "-m", "simulator", "--symbols", ",".join(bases), "--rate", str(rate)]
         if venues:
             command += ["--venues", ",".join(venues)]
+        if allowed_hosts:
+            command += ["--allowed-hosts", ",".join(allowed_hosts)]
         super().__init__("simulator", command, {}, logs, watchdog)
 
     def serve(self, timeout: float) -> dict[str, str]:

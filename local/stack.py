@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +20,7 @@ from local.ports import remembered_ports
 from local.registry import Registry
 from local.revival import Revival
 from local.watchdog import Watchdog
+from topology import private
 from topology.addresses import Addresses
 from topology.errors import Fatal
 from topology.folders import make
@@ -32,12 +33,19 @@ SECONDS_FOR_ANOTHER = 400.0
 class LocalStack:
     """The stack of one state folder. Use it as a context manager, or call start() and stop()."""
 
-    def __init__(self, state_dir: Path, cache_dir: Path | None = None, progress: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        cache_dir: Path | None = None,
+        progress: Callable[[str], None] = lambda _: None,
+        allowed_hosts: Sequence[str] = (),
+    ) -> None:
         self.state_dir = state_dir.resolve()
         self.addresses = Addresses()
         self.parts: dict[str, Kafka | Registry | ClickHouse] = {}
         self._cache_dir = (cache_dir or default_cache_dir()).resolve()
         self._progress = progress
+        self._allowed_hosts = allowed_hosts
         self._watchdog: Watchdog | None = None
         self._revivals: list[Revival] = []
         self._lock: int | None = None
@@ -56,7 +64,7 @@ class LocalStack:
         Raises Fatal, with nothing left running, if a part does not start.
         """
         wanted = tuple(parts)
-        make(self.state_dir, "state_dir")
+        private.folder(make(self.state_dir, "state_dir"))
         if not self._take_lock():
             self.addresses = self._join(wanted)
             return self.addresses
@@ -71,10 +79,10 @@ class LocalStack:
             self.stop()
             raise
         self._revivals = [Revival(name, part) for name, part in self.parts.items()]
-        self.addresses = Addresses(**{name: part.address for name, part in self.parts.items()})
-        temporary = self._address_file.with_suffix(".part")
-        temporary.write_text(json.dumps(asdict(self.addresses)))
-        temporary.rename(self._address_file)
+        self.addresses = Addresses(
+            **{name: part.address for name, part in self.parts.items()}, clickhouse_password_file=self._password_file
+        )
+        private.write(self._address_file, json.dumps(asdict(self.addresses)))
         return self.addresses
 
     def lost(self) -> list[str]:
@@ -104,7 +112,7 @@ class LocalStack:
 
     def fresh(self) -> Self:
         """Clear the state folder: the next start begins with nothing. Raises Fatal while a stack runs in it."""
-        self.state_dir.mkdir(parents=True, exist_ok=True)
+        private.folder(self.state_dir)
         if self._lock is not None or not self._take_lock():
             raise Fatal(f"A stack runs in {self.state_dir}: stop it first.")
         for path in self.state_dir.iterdir():
@@ -123,6 +131,11 @@ class LocalStack:
     @property
     def _address_file(self) -> Path:
         return self.state_dir / "addresses.json"
+
+    @property
+    def _password_file(self) -> str:
+        part = self.parts.get("clickhouse")
+        return str(part.password_file) if isinstance(part, ClickHouse) else ""
 
     @property
     def _lock_file(self) -> Path:
@@ -175,5 +188,5 @@ class LocalStack:
                 self._progress,
             )  # fmt: skip
         if "clickhouse" in wanted:
-            made["clickhouse"] = ClickHouse(self.state_dir, ports["clickhouse"], watchdog, self._progress)
+            made["clickhouse"] = ClickHouse(self.state_dir, ports["clickhouse"], watchdog, self._progress, self._allowed_hosts)
         return made

@@ -14,6 +14,7 @@ from pathlib import Path
 from local.priority import yield_to_others
 from local.process import ending
 from local.watchdog import Watchdog
+from topology import private
 from topology.errors import FATAL_CODE
 
 FIRST_BACKOFF = 1.0
@@ -86,10 +87,9 @@ class StageProcess:
 
     def start(self) -> None:
         """Start it."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
-        with self.log.open("ab") as log:
+        with private.appending(self.log) as log:
             self._begin = log.tell()
             self._process = subprocess.Popen(  # noqa: S603 - our own stages
                 self.command,
@@ -98,6 +98,7 @@ class StageProcess:
                 stderr=log,
                 env={**os.environ, **self.environment},
                 start_new_session=True,
+                umask=private.UMASK,
             )
         self._watchdog.watch(self._process.pid)
         yield_to_others(self._process.pid, self.niceness)

@@ -23,7 +23,7 @@ from local.reachability import unreachable
 from local.simulator_process import SimulatorProcess
 from local.stage_process import StageProcess
 from local.watchdog import Watchdog
-from topology import addresses
+from topology import addresses, private
 from topology.errors import Fatal, Retry
 from topology.flow import Stage, stages
 from topology.folders import make
@@ -159,7 +159,7 @@ class Supervisor:
         state_dir = self.settings.state_dir
         if self.options.fresh:
             LocalStack(state_dir, self.settings.cache_dir).fresh()
-        make(state_dir, "state_dir")
+        private.folder(make(state_dir, "state_dir"))
         self._lock = os.open(state_dir / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -177,7 +177,7 @@ class Supervisor:
         lacking = addresses.missing(self.settings)
         if lacking:
             self._say(f"starting {', '.join(lacking)} (embedded; data in {self.settings.state_dir})")
-            self._stack = LocalStack(self.settings.state_dir, self.settings.cache_dir, self._say)
+            self._stack = LocalStack(self.settings.state_dir, self.settings.cache_dir, self._say, self.settings.http.allowed_hosts)
             self.settings = addresses.merged(self.settings, self._stack.start(lacking))
         topics = all_topics()
         changed = create(self.settings.kafka, topics)
@@ -201,7 +201,12 @@ class Supervisor:
             for name, reason in unlisted.items():
                 self._say(f"{name}: {reason}")
             self._simulator = SimulatorProcess(
-                simulator_bases(venues), self.options.rate, self.logs, self._watched(), simulator_venues(venues)
+                simulator_bases(venues),
+                self.options.rate,
+                self.logs,
+                self._watched(),
+                simulator_venues(venues),
+                self.settings.http.allowed_hosts,
             )
             served = self._simulator.serve(SECONDS_TO_BE_READY)
             self.simulator = served.get("control", "")

@@ -9,6 +9,7 @@ from pathlib import Path
 from local.ports import HOST
 from local.process import Child
 from local.watchdog import Watchdog
+from topology import private
 
 PROGRAMS = ("vault", "bao")
 ROOT_TOKEN = "root"  # noqa: S105 - of a server on loopback that forgets everything when it ends
@@ -28,8 +29,7 @@ class Vault:
         self._program = program
         self._listen = f"{HOST}:{port}"
         self._progress = progress
-        folder = state_dir / "vault"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = private.folder(state_dir / "vault")
         self.child = Child("vault", folder, watchdog)
 
     def start(self, *flags: str) -> None:

@@ -15,6 +15,7 @@ from tempfile import NamedTemporaryFile
 import msgspec
 
 from dialects.contract import Stream
+from topology import private
 from topology.log import logger
 
 BEAT_SECONDS = 1.0
@@ -134,7 +135,7 @@ def read(path: Path, streams: Iterable[Stream]) -> Coverage:
 
 def write(path: Path, lines: list[Line]) -> None:
     """Put what is known on disk: a kill leaves the old file or the new one, and another producer of the venue may write it as well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private.folder(path.parent)
     with NamedTemporaryFile(dir=path.parent, prefix=path.stem, suffix=".part", delete=False) as fresh:
         try:
             fresh.write(msgspec.json.encode(lines))

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from producers.sealing import Sealing
 from producers.segments import Segment, beginning, size_of
+from topology import private
 from topology.errors import Fatal
 from topology.log import logger
 from topology.secrets.envelope import DataKey
@@ -48,7 +49,7 @@ class Spill:
         self.bytes = 0
         """Size of all files, in bytes."""
         self._unreadable = 0
-        root.mkdir(parents=True, exist_ok=True)
+        private.folder(root)
         # `tidewire secrets rewrap` holds directories for a moment: without waiting for it they would pass for a living producer's.
         with exclusive_folder(root):
             for directory in sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != "."):
@@ -216,7 +217,7 @@ class Spill:
     def _make_own(self) -> None:
         """Make our directory, locked before others can see it: one that starts now would take it for a dead producer's."""
         hidden = self._root / f".{self._directory.name}"
-        hidden.mkdir()
+        private.folder(hidden)
         self._lock(hidden)
         hidden.rename(self._directory)
         self._locks[self._directory] = self._locks.pop(hidden)

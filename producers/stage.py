@@ -35,6 +35,7 @@ from producers.spill import SEGMENT_BYTES, Spill
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.events import Gap
+from topology import private
 from topology.access import ensure_allowed
 from topology.clock import now
 from topology.dead_letters import DeadLetters
@@ -369,6 +370,7 @@ async def produce(settings: Settings, venue: str, duration: float = 0) -> None:
 
 def main(settings: Settings, venue: str, duration: float = 0) -> int:
     """Run a venue's producer as a process; return its exit code."""
+    private.keep()
     configure(settings.log, STAGE.child(venue))
     logging.getLogger("picows").setLevel(logging.WARNING)
     try:

@@ -36,6 +36,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--history", type=int, default=defaults.history, help="book changes that can be undone")
     parser.add_argument("--orders", action="store_true", help="remember changes of single orders, for /truth/orders at the control address")
     parser.add_argument("--host", default=defaults.host)
+    parser.add_argument("--allowed-hosts", default="", help="names of this host, beside those of loopback, that requests may use")
     parser.add_argument("--port", type=venue_port, action="append", default=[], metavar="VENUE=PORT", help="else a free one")
     parser.add_argument("--control-port", type=int, default=0)
     parser.add_argument("--paused", action="store_true", help="wait for POST /resume or /step at the control address")
@@ -57,6 +58,7 @@ def settings(given: argparse.Namespace) -> SimulatorSettings:
         history=given.history,
         orders=given.orders,
         host=given.host,
+        allowed_hosts=tuple(filter(None, given.allowed_hosts.split(","))),
         ports=dict(given.port),
         control_port=given.control_port,
     )

@@ -17,6 +17,7 @@ from simulator.faults import Fault
 from simulator.instruments import Instrument
 from simulator.wire import Connection
 from simulator.world import World
+from topology import http
 
 MOST_TRADES = 100_000
 ASKED_FOR = frozenset(each.name for each in fields(Fault)) - {"number", "hits", "until", "held"}
@@ -29,7 +30,7 @@ class Control:
     def __init__(self, simulator: World, addresses: Mapping[str, str]) -> None:
         self._simulator = simulator
         self._addresses = addresses
-        self.app = web.Application(middlewares=[explain])
+        self.app = http.application(http.CONTROL, explain)
         router = self.app.router
         router.add_get("/status", self._status)
         router.add_get("/truth/trades", self._trades)

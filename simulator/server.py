@@ -13,6 +13,7 @@ from aiohttp import web
 from simulator.control import Control
 from simulator.settings import SimulatorSettings
 from simulator.world import World
+from topology import http
 
 __all__ = ["Simulator", "SimulatorSettings"]
 
@@ -33,7 +34,7 @@ class Simulator(World):
     ) -> None:
         super().__init__(settings or SimulatorSettings(), running=running, clock=clock, wall_clock=wall_clock)
         self.addresses: dict[str, str] = {}
-        self._runners: list[web.AppRunner] = []
+        self._servers: list[http.Server] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -58,16 +59,13 @@ class Simulator(World):
         for venue in self.venues.values():
             for connection in list(venue.connections.values()):
                 connection.transport.abort()
-        for runner in self._runners:
-            await runner.cleanup()
+        for server in self._servers:
+            await server.close()
         for outcome in ended:
             if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
                 raise outcome
 
     async def _serve(self, app: web.Application, port: int) -> str:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handler_cancellation=True)
-        await runner.setup()
-        self._runners.append(runner)
-        await web.TCPSite(runner, self.settings.host, port).start()
-        host, bound = runner.addresses[0][:2]
-        return f"{host}:{bound}"
+        server = await http.serve(app, http.listen(self.settings.host, port), self.settings.allowed_hosts)
+        self._servers.append(server)
+        return server.address

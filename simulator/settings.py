@@ -26,6 +26,8 @@ class SimulatorSettings:
     history: int = 100_000
     """Book changes of each instrument that the truth can undo."""
     host: str = "127.0.0.1"
+    allowed_hosts: tuple[str, ...] = ()
+    """Names that a request's Host may have beside those of loopback and the address it came in at."""
     ports: Mapping[str, int] = field(default_factory=dict)
     """Port of each venue; one left out gets a free one."""
     control_port: int = 0

@@ -15,6 +15,7 @@ from simulator.market import Step
 from simulator.surroundings import Surroundings
 from simulator.truth import OrderChange
 from simulator.wire import Connection, Message, text_frame
+from topology import http
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -56,7 +57,7 @@ class Venue(ABC):
         self._numbers = 0
         self._subscribers: dict[str, list[Connection]] = {}
         self.listings = surroundings.listings(self.name)
-        self.app = web.Application(middlewares=[self._gate])
+        self.app = http.application(http.VENUE, self._gate)
         self.add_routes(self.app.router)
 
     @abstractmethod

@@ -44,6 +44,16 @@ def test_every_test_says_what_it_tests() -> None:
     assert silent == []
 
 
+def test_every_http_port_is_opened_in_one_place() -> None:
+    """Policy and bounds hold for every port, since no other code of the product can open one."""
+    openers = re.compile(
+        r"TCPSite|UnixSite|SockSite|create_server\b|\bstart_server\(|HTTPServer|run_app|web\.Application\(|uvicorn|hypercorn"
+    )
+    ours = [path for path in FILES if path.parts[len(ROOT.parts)] not in {"tests", "bench"}]
+    opened = {named(path) for path in ours if openers.search(path.read_text())}
+    assert opened == {"topology/http/connections.py", "topology/http/server.py"}
+
+
 def test_nothing_is_swallowed() -> None:
     """No handler of every exception does nothing."""
     swallowed = [

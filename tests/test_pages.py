@@ -25,6 +25,7 @@ PAGES = [
     "CONTRIBUTING.md",
     "BENCHMARKS.md",
     "CHANGELOG.md",
+    "SECURITY.md",
     *(f"docs/{one.name}" for one in (ROOT / "docs").glob("*.md")),
 ]
 

@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass
 
 from topology.errors import Fatal
-from topology.settings import Settings
+from topology.settings import ClickHouse, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class Addresses:
     """base URL of the Confluent-compatible API"""
     clickhouse: str = ""
     """base URL"""
+    clickhouse_password_file: str = ""
+    """where the password of the embedded ClickHouse is"""
 
 
 SETTINGS = {"kafka": "TIDEWIRE_KAFKA__BROKERS", "registry": "TIDEWIRE_REGISTRY__URL", "clickhouse": "TIDEWIRE_CLICKHOUSE__URL"}
@@ -30,7 +32,7 @@ EMBEDDED_PARTITIONS = 1
 
 def given(settings: Settings) -> Addresses:
     """Return the addresses that the settings name; empty where they name none."""
-    return Addresses(kafka=settings.kafka.brokers, registry=settings.registry.url, clickhouse=settings.clickhouse.url)
+    return Addresses(settings.kafka.brokers, settings.registry.url, settings.clickhouse.url, settings.clickhouse.password_file)
 
 
 def missing(settings: Settings) -> tuple[str, ...]:
@@ -70,9 +72,13 @@ def merged(settings: Settings, found: Addresses) -> Settings:
         update={
             "kafka": settings.kafka.model_copy(update={"brokers": settings.kafka.brokers or found.kafka, "partitions": partitions}),
             "registry": settings.registry.model_copy(update={"url": settings.registry.url or found.registry}),
-            "clickhouse": settings.clickhouse.model_copy(update={"url": settings.clickhouse.url or found.clickhouse}),
+            "clickhouse": settings.clickhouse if settings.clickhouse.url else _embedded_clickhouse(settings, found),
         }
     )
+
+
+def _embedded_clickhouse(settings: Settings, found: Addresses) -> ClickHouse:
+    return settings.clickhouse.model_copy(update={"url": found.clickhouse, "password_file": found.clickhouse_password_file})
 
 
 def located(settings: Settings, *parts: str) -> Settings:
@@ -89,6 +95,7 @@ def environment(settings: Settings) -> dict[str, str]:
     """Return what tells a child process where the servers and the state folder are."""
     found = given(settings)
     named = {name: getattr(found, part) for part, name in SETTINGS.items()}
+    named["TIDEWIRE_CLICKHOUSE__PASSWORD_FILE"] = found.clickhouse_password_file
     named["TIDEWIRE_KAFKA__PARTITIONS"] = str(settings.kafka.partitions)
     return {**named, "TIDEWIRE_STATE_DIR": str(settings.state_dir.resolve())}
 

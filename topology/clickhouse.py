@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,7 +34,7 @@ def connect(settings: ClickHouse, seconds: float = 60.0) -> Any:
             port=address.port or (8443 if address.scheme == "https" else 8123),
             secure=address.scheme == "https",
             username=settings.user,
-            password=settings.password.get_secret_value(),
+            password=password_of(settings),
             autogenerate_session_id=False,
             dedicated_pool=True,
             connect_timeout=5,
@@ -41,6 +42,16 @@ def connect(settings: ClickHouse, seconds: float = 60.0) -> Any:
         )
     except Exception as error:
         raise reaction(error, settings.url) from error
+
+
+def password_of(settings: ClickHouse) -> str:
+    """Return the password: of the file, where one is set. Raises Fatal where it can't be read."""
+    if not settings.password_file:
+        return settings.password.get_secret_value()
+    try:
+        return Path(settings.password_file).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise Fatal(f"clickhouse.password_file {settings.password_file} can't be read: {error}") from error
 
 
 class Questions:

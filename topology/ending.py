@@ -5,6 +5,7 @@ from typing import NoReturn
 
 from topology.errors import FATAL_CODE, Fatal, TidewireError
 from topology.faults import reason_of
+from topology.terminal import printable
 
 
 def code_of(error: BaseException) -> int:
@@ -14,7 +15,7 @@ def code_of(error: BaseException) -> int:
 
 def words_of(error: BaseException) -> str:
     """Return an error in one line: what we raise on purpose in its own words, any other with its type and place."""
-    return " ".join(str(error).split()) if isinstance(error, TidewireError) else reason_of(error)
+    return printable(" ".join(str(error).split()) if isinstance(error, TidewireError) else reason_of(error))
 
 
 def end(name: str, error: BaseException) -> NoReturn:

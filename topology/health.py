@@ -3,37 +3,38 @@
 The address is written to <state_dir>/stages/<stage>-<pid>.json, where the live view and `tidewire doctor` find it.
 """
 
+import asyncio
 import contextlib
 import json
 import os
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from topology import http, private
+from topology.errors import Fatal
 from topology.faults import Faults
 from topology.folders import make
 from topology.heartbeat import Heartbeat
 from topology.settings import Settings
 
-POLL_SECONDS = 0.1
-"""How often the server looks whether it shall end."""
-
 
 class Health:
     """Serve a stage's health while it runs. `ready` says why it is not ready, or nothing when it is.
 
-    The server's threads call `ready` at every question: it must neither wait nor change anything.
+    The server's thread, one for all who ask, calls `ready` at every question: it must neither wait nor change anything.
 
     /health is 503 while the work's loop hangs, which beats `heartbeat`; `longest_turn` is how many seconds one turn of it may take, where
     that is more than `health.hang_seconds`. It never depends on a server of ours: an outage must restart nobody.
 
     A venue on which our own code failed in the last five minutes is in `failing` of /health, which stays 200: the process is well.
+    Raises Fatal where the port is taken.
     """
 
     def __init__(
@@ -43,37 +44,17 @@ class Health:
         self.ready = ready
         self.faults = faults
         self.heartbeat = Heartbeat(max(settings.health.hang_seconds, longest_turn))
+        self._allowed_hosts = settings.http.allowed_hosts
         self._file = settings.state_dir / "stages" / f"{stage}-{os.getpid()}.json"
-        health = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if self.path == "/metrics":
-                    self._answer(HTTPStatus.OK, generate_latest(), CONTENT_TYPE_LATEST)
-                elif self.path == "/health":
-                    hanging = health.heartbeat.hanging()
-                    status = HTTPStatus.SERVICE_UNAVAILABLE if hanging else HTTPStatus.OK
-                    self._answer(status, health.document(hanging), "application/json")
-                elif self.path == "/ready":
-                    reason = health.ready()
-                    status = HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK
-                    body = {"status": "waiting" if reason else "ready", "reason": reason}
-                    self._answer(status, json.dumps(body).encode(), "application/json")
-                else:
-                    self._answer(HTTPStatus.NOT_FOUND, b'{"paths":["/health","/ready","/metrics"]}', "application/json")
-
-            def _answer(self, status: HTTPStatus, body: bytes, kind: str) -> None:
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class names it
-                """Say nothing: a scrape each second is no news."""
-
-        self._server = ThreadingHTTPServer((settings.health.host, settings.health.port), Handler)
-        self._server.daemon_threads = True
+        try:
+            self._socket = http.listen(settings.health.host, settings.health.port)
+        except OSError as error:
+            where = f"{settings.health.host}:{settings.health.port}"
+            raise Fatal(f"{where} can't be opened for health pages ({error}): set health.host, health.port to a free address") from error
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="health", daemon=True)
+        self.server: http.Server | None = None
+        """While it is open."""
 
     def document(self, hanging: str = "") -> bytes:
         """Return what /health says: alive, or why it hangs; while there are faults, the venues `failing`, and each fault. Any thread."""
@@ -85,18 +66,46 @@ class Health:
 
     def __enter__(self) -> Self:
         make(self._file.parent, "state_dir")
-        host, port = self._server.server_address[:2]
-        text = json.dumps({"stage": self.stage, "pid": os.getpid(), "url": f"http://{host!s}:{port}"})
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text(text)
-        fresh.replace(self._file)  # who looks meanwhile sees all of it or nothing
-        threading.Thread(target=self._server.serve_forever, args=(POLL_SECONDS,), name="health", daemon=True).start()
+        self._thread.start()
+        self.server = asyncio.run_coroutine_threadsafe(self._serve(), self._loop).result()
+        url = f"http://{self.server.address}"
+        private.write(self._file, json.dumps({"stage": self.stage, "pid": os.getpid(), "url": url}))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        if self.server is not None:
+            asyncio.run_coroutine_threadsafe(self.server.close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
         self._file.unlink(missing_ok=True)
+
+    async def _serve(self) -> http.Server:
+        made = http.application(http.HEALTH)
+        made.router.add_get("/metrics", self._metrics)
+        made.router.add_get("/health", self._health)
+        made.router.add_get("/ready", self._ready)
+        made.router.add_get("/{path:.*}", self._elsewhere)
+        return await http.serve(made, self._socket, self._allowed_hosts)
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        hanging = self.heartbeat.hanging()
+        return _json(HTTPStatus.SERVICE_UNAVAILABLE if hanging else HTTPStatus.OK, self.document(hanging))
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        reason = self.ready()
+        body = {"status": "waiting" if reason else "ready", "reason": reason}
+        return _json(HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK, json.dumps(body).encode())
+
+    async def _elsewhere(self, _request: web.Request) -> web.Response:
+        return _json(HTTPStatus.NOT_FOUND, b'{"paths":["/health","/ready","/metrics"]}')
+
+
+def _json(status: HTTPStatus, body: bytes) -> web.Response:
+    return web.Response(status=status, body=body, content_type="application/json")
 
 
 def running(state_dir: Path) -> list[dict[str, str | int]]:

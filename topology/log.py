@@ -6,6 +6,7 @@ import sys
 import structlog
 
 from topology.settings import Log
+from topology.terminal import printable
 
 TALKATIVE = {
     "aiokafka": "a line for each request",
@@ -13,6 +14,11 @@ TALKATIVE = {
     "urllib3": "at debug, the address of each request with its signature",
 }
 """Libraries of which only warnings are written, and what they would write."""
+
+
+def _quietly(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Take from what is logged what a terminal would obey: much of it came from outside."""
+    return {name: printable(value, lines=True) if isinstance(value, str) else value for name, value in event.items()}
 
 
 def configure(log: Log, stage: str) -> None:
@@ -39,6 +45,7 @@ def configure(log: Log, stage: str) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                *([] if log.format == "json" else [_quietly]),  # JSON has escapes of its own
                 renderer,
             ],
         )

@@ -7,7 +7,7 @@ import os
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -18,6 +18,7 @@ from topology.folders import cache_folder, placed, state_folder
 from topology.secrets.references import with_secrets
 from topology.secrets.settings import Secrets
 from topology.service_links import is_service_link
+from topology.urls import bare
 
 PREFIX = "TIDEWIRE_"
 NO_SETTINGS = ("TIDEWIRE_MAVEN_URL", "TIDEWIRE_RECORDINGS", "TIDEWIRE_SECRETS_KEY", "TIDEWIRE_TEST_")
@@ -45,7 +46,9 @@ class Group(BaseModel):
 class Kafka(Group):
     """The broker."""
 
-    brokers: str = Field("", description="host:port,host:port of the brokers; empty: the embedded broker.")
+    brokers: Annotated[str, bare("they go into kafka.sasl_username and kafka.sasl_password")] = Field(
+        "", description="host:port,host:port of the brokers; empty: the embedded broker."
+    )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."
     )
@@ -93,7 +96,9 @@ class Kafka(Group):
 class Registry(Group):
     """The schema registry (Confluent's API)."""
 
-    url: str = Field("", description="Base address of the registry's Confluent API; empty: the embedded one.")
+    url: Annotated[str, bare("they go into registry.user and registry.password")] = Field(
+        "", description="Base address of the registry's Confluent API; empty: the embedded one."
+    )
     user: str = Field("", description="Basic-auth user.")
     password: SecretStr = Field(SecretStr(""), description="Basic-auth password.")
     schemas: Literal["register", "lookup"] = Field(
@@ -106,10 +111,15 @@ class Registry(Group):
 class ClickHouse(Group):
     """The ClickHouse server."""
 
-    url: str = Field("", description="http(s)://host:port of ClickHouse's HTTP interface; empty: the embedded engine.")
+    url: Annotated[str, bare("they go into clickhouse.user and clickhouse.password")] = Field(
+        "", description="http(s)://host:port of ClickHouse's HTTP interface; empty: the embedded engine."
+    )
     database: str = Field("tidewire", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Database of our tables.")
     user: str = Field("default", description="User.")
     password: SecretStr = Field(SecretStr(""), description="Password.")
+    password_file: str = Field(
+        "", description="File with the password, read at each connection; empty: `password`. The embedded engine's is filled in."
+    )
     cluster: str = Field("", description="Cluster name for ON CLUSTER and replicated engines; empty: one server.")
     partition_by: Literal["month", "week", "day"] = Field("month", description="Span of one partition of a table.")
     ttl_days: dict[str, int] = Field(
@@ -129,14 +139,19 @@ class Sink(Group):
     reject_share: float = Field(0.5, gt=0, le=1, description="Share of refused rows, of the last 1,000 or more, at which the sink stops.")
 
 
+VenueAddress = Annotated[str, bare("an exchange's key is stored by `tidewire secrets put`", query=True)]
+
+
 class Venue(Group):
     """One venue's subscriptions."""
 
     symbols: tuple[str, ...] = Field((), description="Symbols in the venue's own spelling; empty: the dialect's default ones.")
     channels: tuple[str, ...] = Field((), description="Channels (trade, book, quote …); empty: the dialect's default ones.")
-    websocket: str = Field("", description="Websocket base address; empty: the venue's own.")
-    authenticated: str = Field("", description="Websocket base address of channels that need a credential; empty: the venue's own.")
-    rest: str = Field("", description="REST base address; empty: the venue's own.")
+    websocket: VenueAddress = Field("", description="Websocket base address; empty: the venue's own.")
+    authenticated: VenueAddress = Field(
+        "", description="Websocket base address of channels that need a credential; empty: the venue's own."
+    )
+    rest: VenueAddress = Field("", description="REST base address; empty: the venue's own.")
     credential: Literal["", "testnet", "mainnet"] = Field(
         "", description="Which stored credential the venue's authenticated channels use (`tidewire secrets put`); empty: they are left out."
     )
@@ -227,6 +242,15 @@ class Health(Group):
     )
 
 
+class Http(Group):
+    """Every HTTP port of ours: health pages, the embedded ClickHouse, the simulator."""
+
+    allowed_hosts: tuple[str, ...] = Field(
+        (),
+        description="Names that a request's Host may have beside those of loopback and the address it came in at: of a service, a proxy.",
+    )
+
+
 class Log(Group):
     """Logs."""
 
@@ -294,6 +318,7 @@ class Settings(BaseSettings):
     books: Books = Field(Books(), description="Book rebuilding.")
     secrets: Secrets = Field(default_factory=Secrets, description="Where secrets are kept.")
     health: Health = Field(Health(), description="Health endpoints.")
+    http: Http = Field(Http(), description="Every HTTP port of ours.")
     log: Log = Field(Log(), description="Logs.")
 
     _references = model_validator(mode="before")(with_secrets)
@@ -326,7 +351,7 @@ def load() -> Settings:
 def _wrong(name: str, kind: str, message: str) -> str:
     """Return what is wrong with a setting; `kind` and `message` as pydantic has them."""
     new = f", it is called {RENAMED[name]} now" if name in RENAMED else ""
-    return f"{name}: {MEANINGS.get(kind, message)}{new}"
+    return f"{name}: {MEANINGS.get(kind, message.removeprefix('Value error, '))}{new}"
 
 
 @cache

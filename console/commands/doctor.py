@@ -5,6 +5,7 @@ from rich.markup import escape
 
 from console.doctor import look
 from topology.settings import Settings
+from topology.terminal import printable
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
@@ -15,7 +16,7 @@ def doctor(settings: Settings) -> int:
     failed = False
     for finding in look(settings):
         failed |= finding.how == "fail"
-        console.print(f"[{COLOURS[finding.how]}]{finding.how:<4}[/] {escape(finding.what):<18} {escape(finding.words)}")
+        console.print(f"[{COLOURS[finding.how]}]{finding.how:<4}[/] {escape(finding.what):<18} {escape(printable(finding.words))}")
         if finding.cure:
-            console.print(f"{'':<24}[dim]→ {escape(finding.cure)}[/]")
+            console.print(f"{'':<24}[dim]→ {escape(printable(finding.cure))}[/]")
     return int(failed)

@@ -20,6 +20,7 @@ from topology.secrets.credentials import Credentials, CredentialVersion
 from topology.secrets.opening import open_credentials, provider
 from topology.secrets.validation import check
 from topology.settings import Settings, settings
+from topology.terminal import printable
 
 PARTS = ("api_key", "api_secret", "passphrase")
 
@@ -41,7 +42,7 @@ class CommandContext:
 
     def say(self, what: str, **facts: Any) -> None:
         """Print what was done, and where."""
-        print(json.dumps({"done": what, **facts}, ensure_ascii=False) if self.as_json else what, flush=True)
+        print(printable(json.dumps({"done": what, **facts}, ensure_ascii=False) if self.as_json else what, lines=True), flush=True)
 
     def check(self, found: Credential) -> Validation:
         """Ask the exchange, at the address the settings give for it."""
@@ -175,7 +176,7 @@ def told(at: CommandContext, exchange: str, environment: Environment | None, lim
     columns, found, note = rows(at.settings, path, limit)
     answer(columns, found, as_json=at.as_json)
     if note:
-        print(note, file=sys.stderr)
+        print(printable(note), file=sys.stderr)
 
 
 def revoked(at: CommandContext, exchange: str, environment: Environment, version: int) -> None:
@@ -268,4 +269,4 @@ def _ship(of: Settings) -> None:
     try:
         ship(of)
     except (TidewireError, OSError) as error:
-        print(f"tidewire: audit events wait in {of.secrets.audit_queue}: {error}", file=sys.stderr)
+        print(printable(f"tidewire: audit events wait in {of.secrets.audit_queue}: {error}"), file=sys.stderr)

@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from topology.clickhouse import shown
+from topology.terminal import printable
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -18,9 +20,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
-        drawn.add_column(column, no_wrap=True)
+        drawn.add_column(Text(printable(column)), no_wrap=True)
     for row in rows:
-        drawn.add_row(*(Text(shown(value)) for value in row))
+        drawn.add_row(*(Text(printable(shown(value))) for value in row))
     console = Console()
     Console(width=max(console.width, console.measure(drawn, options=console.options.update(width=10_000)).maximum)).print(drawn)
 
@@ -28,16 +30,16 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 def json_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print an object a line; decimals and times as text."""
     for row in rows:
-        print(json.dumps({name: _plain(value) for name, value in zip(columns, row, strict=True)}, ensure_ascii=False))
+        print(printable(json.dumps({name: _plain(value) for name, value in zip(columns, row, strict=True)}, ensure_ascii=False)))
 
 
 def comma_separated(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print CSV with a line of names."""
+    """Print CSV with a line of names: to a program or a file each value as it is, to a terminal without what that would obey."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([shown(value) for value in row] for row in rows)
-    print(text.getvalue(), end="")
+    print(printable(text.getvalue(), lines=True) if sys.stdout.isatty() else text.getvalue(), end="")
 
 
 def _plain(value: Any) -> Any:

@@ -18,6 +18,7 @@ from local.supervisor import Options, Supervisor
 from topology.clickhouse import Questions
 from topology.errors import Fatal, Retry
 from topology.settings import Settings
+from topology.terminal import printable
 
 LINE_SECONDS = 5.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -41,7 +42,7 @@ class Run:
 
     def say(self, line: str) -> None:
         """Tell the person what happened: on the page while it stands, else as a line."""
-        stamped = f"{time.strftime('%H:%M:%S')} {line}"
+        stamped = f"{time.strftime('%H:%M:%S')} {printable(line, lines=True)}"
         self._notes.append(stamped)
         if self._live:
             self._unprinted.append(stamped)
@@ -82,7 +83,7 @@ class Run:
             self.supervisor.stop_servers()
             self.say(f"stopped; the data stays in {self.supervisor.settings.state_dir} for the next start")
         if self._duration:
-            print(json.dumps(document), flush=True)
+            print(printable(json.dumps(document)), flush=True)
         return 0 if document["ok"] else 1
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:

@@ -41,6 +41,18 @@ _CODE = re.compile(r"Code: (\d+)")
 _NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)")
 
 
+def parts_of(text: str) -> tuple[int, str, str]:
+    """Return code, symbolic name (empty where there is none) and words of an error text of the engine."""
+    code = _CODE.search(text)
+    names = _NAME.findall(text)
+    words = text.partition("DB::Exception: ")[2] or text
+    return (
+        int(code.group(1)) if code else 1001,
+        names[-1] if names else "",
+        words.removesuffix(f"({names[-1]})").rstrip(" .") if names else words,
+    )
+
+
 def describe_error(text: str, version: str) -> tuple[int, int, str]:
     """HTTP status, ClickHouse's code and the body for an error text of the engine."""
     start = text.find("Code: ")

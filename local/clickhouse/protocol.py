@@ -31,6 +31,14 @@ class Request:
     user: str
     query_id: str
     default_format: str
+    token: str = ""
+    """By which the statement is found again where it is cancelled; empty: it is not."""
+
+    @property
+    def readonly(self) -> str:
+        """The URL's readonly: 0, 1, or 2; what is none of these binds most."""
+        asked = self.parameters.get("readonly") or "0"
+        return asked if asked in {"0", "2"} else "1"
 
     @property
     def waits_for_end(self) -> bool:
@@ -43,7 +51,7 @@ class Request:
         return {
             name: value
             for name, value in self.parameters.items()
-            if name not in TRANSPORT and not name.startswith("param_") and value != ""
+            if name not in TRANSPORT and not name.startswith("param_") and name != "readonly" and value != ""
         }
 
     @property

@@ -1,32 +1,43 @@
 """ClickHouse's engine as a server process of its own: local.clickhouse.http on loopback."""
 
+import secrets
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from local.ports import HOST
 from local.process import Child
 from local.watchdog import Watchdog
+from topology import private
 
+PASSWORD_BYTES = 32
 SECONDS_TO_START = 180.0  # a laptop under load; an idle one takes 2 to 5
 
 
 class ClickHouse:
-    """The server. `state_dir` holds its database and its output."""
+    """The server. `state_dir` holds its database and its output, and the password of this run, for those who may read our files."""
 
-    def __init__(self, state_dir: Path, port: int, watchdog: Watchdog, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self, state_dir: Path, port: int, watchdog: Watchdog, progress: Callable[[str], None], allowed_hosts: Sequence[str] = ()
+    ) -> None:
         self.address = f"http://{HOST}:{port}"
         self._folder = state_dir / "clickhouse"
         self._port = port
         self._progress = progress
-        self._folder.mkdir(parents=True, exist_ok=True)
+        private.folder(self._folder)
+        self.password_file = self._folder / "password"
+        self._password = secrets.token_urlsafe(PASSWORD_BYTES)
+        self._allowed_hosts = tuple(allowed_hosts)
         self.child = Child("clickhouse", self._folder, watchdog)
 
     def start(self) -> None:
         """Start and return when it answers. Raises Fatal, with its last words, if that fails."""
-        command = [sys.executable, "-m", "local.clickhouse.http", "--path", str(self._folder / "data"), "--port", str(self._port)]
-        self.child.start(command)
+        private.write(self.password_file, f"{self._password}\n")
+        self.child.start([
+            sys.executable, "-m", "local.clickhouse.http", "--path", str(self._folder / "data"), "--port", str(self._port),
+            "--password-file", str(self.password_file), "--allowed-hosts", ",".join(self._allowed_hosts),
+        ])  # fmt: skip
         self.child.await_ready(self._answers, SECONDS_TO_START)
         self._progress(f"clickhouse at {self.address}")
 

@@ -23,7 +23,7 @@ from processors.engine.partition import NewTask, PartitionState, PartitionTask, 
 from processors.engine.state import TABLE, SavedState, unreadable
 from processors.engine.transport import Batch, Consumer, Revoked
 from processors.engine.transport.progress import end_anyway
-from topology import metrics
+from topology import metrics, private
 from topology.access import ensure_allowed
 from topology.clock import now
 from topology.ending import end
@@ -328,6 +328,7 @@ def main(
     try:
         act_as(name)
         settings = read()
+        private.keep()
         configure(settings.log, name)
         stage = _made(settings, name, topics_of(settings), begin_of, checkpoint_seconds_of(settings), background=background)
     except TidewireError as error:

@@ -12,6 +12,7 @@ import simulator.accounts.exchanges
 from simulator.accounts.accounts import Accounts, Refusal
 from simulator.accounts.exchange import Exchange
 from simulator.folders import classes
+from topology import http
 
 
 @cache
@@ -36,7 +37,7 @@ def add_routes(router: web.UrlDispatcher, accounts: Accounts, exchange: Exchange
 
 def app(accounts: Accounts) -> web.Application:
     """Return a server that speaks for every exchange: none of their paths is another's."""
-    made = web.Application()
+    made = http.application(http.VENUE)
     for exchange in exchanges().values():
         add_routes(made.router, accounts, exchange)
     return made

@@ -11,7 +11,7 @@ from sinks.clickhouse import STAGE as DECLARED
 from sinks.clickhouse.composition import compose, outlets_of
 from sinks.clickhouse.stage import STAGE
 from sinks.clickhouse.writer import Writer
-from topology import log
+from topology import log, private
 from topology.access import ensure_allowed
 from topology.clickhouse import connect
 from topology.collector import collect_rarely
@@ -27,6 +27,7 @@ from topology.retry import Attempts, persist
 from topology.secrets.audit import act_as
 from topology.secrets.shipping import shipping
 from topology.settings import Settings, load
+from topology.terminal import printable
 from topology.topics import all_topics, prepare
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     try:
         act_as("clickhouse")
         settings = load()
+        private.keep()
         collect_rarely()
         log.configure(settings.log, STAGE)
         stop = threading.Event()
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
         print(f"{STAGE}: {words_of(error)}", file=sys.stderr)
         return FATAL_CODE
     except Retry as error:
-        print(f"{STAGE}: stopped while it waited: {error}", file=sys.stderr)
+        print(f"{STAGE}: stopped while it waited: {printable(str(error), lines=True)}", file=sys.stderr)
     return 0
 
 

@@ -3,13 +3,12 @@
 import shutil
 import socket
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import clickhouse_connect
 import pytest
 
 from console import doctor
 from schemas.catalogue import events
+from topology.clickhouse import connect
 from topology.faults import Faults
 from topology.health import Health
 from topology.settings import ClickHouse, Kafka, Registry, Settings, Venue
@@ -54,9 +53,8 @@ def test_servers_that_are_away_fail_with_their_settings(tmp_path: Path) -> None:
 
 def test_a_table_that_lacks_a_column_fails(filled: Settings) -> None:
     """A table that is older than its schema is a failure that names the column, and the cure is the sink, which adds it."""
-    where = urlsplit(filled.clickhouse.url)
     settings = filled.model_copy(update={"clickhouse": filled.clickhouse.model_copy(update={"database": "older"})})
-    with clickhouse_connect.get_client(host=where.hostname, port=where.port) as client:
+    with connect(filled.clickhouse) as client:
         client.command("CREATE DATABASE IF NOT EXISTS older")
         for event in events().values():
             columns = ", ".join(

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -109,6 +110,15 @@ def first(state: Path) -> tuple[int, list[str], dict[str, Any]]:
         out, _ = process.communicate(timeout=PATIENCE)
     lines = out.splitlines()
     return process.returncode, lines[:-1], json.loads(lines[-1])
+
+
+def test_what_is_kept_is_its_owners(first: tuple[int, list[str], dict[str, Any]], state: Path) -> None:
+    """Whatever servers and stages have left in the state folder is open to nobody else: folders, data, logs, addresses."""
+    assert first[0] == 0
+    found = [state, *state.rglob("*")]
+    names = {path.name for path in found}
+    assert {"clickhouse.log", "kafka.log", "registry.log", "normalise.log", "ports.json", "meta.properties", "password"} <= names
+    assert [str(path) for path in found if not path.is_symlink() and stat.S_IMODE(path.stat().st_mode) & 0o077] == []
 
 
 def test_the_first_run_is_well(first: tuple[int, list[str], dict[str, Any]]) -> None:

@@ -31,9 +31,31 @@ class Reply:
         return summary
 
 
+class Address(str):
+    """The address of a server, which knows its password."""
+
+    __slots__ = ("password",)
+
+    password: str
+
+
+def address_of(server: ClickHouse) -> Address:
+    """Return where a server is, with its password."""
+    address = Address(server.address)
+    address.password = server.password_file.read_text().strip()
+    return address
+
+
+def connected(address: Address, **arguments: Any) -> Any:
+    """Return a client of clickhouse-connect."""
+    host, port = address.removeprefix("http://").split(":")
+    return clickhouse_connect.get_client(host=host, port=int(port), password=address.password, **arguments)
+
+
 def call(address: str, body: bytes | None = None, headers: dict[str, str] | None = None, /, **parameters: str | int) -> Reply:
-    """Speak plain HTTP to a ClickHouse; GET without a body, POST with one."""
-    request = Request(f"{address}/?{urlencode(parameters)}", data=body, headers=headers or {})
+    """Speak plain HTTP to a ClickHouse, with its password where it is known; GET without a body, POST with one."""
+    known = {"X-ClickHouse-Key": address.password} if isinstance(address, Address) else {}
+    request = Request(f"{address}/?{urlencode(parameters)}", data=body, headers=known | (headers or {}))
     try:
         with urlopen(request, timeout=60) as response:
             return Reply(response.status, response.headers, response.read())
@@ -55,19 +77,18 @@ def make_clickhouse(folder: Path, watchdog: Watchdog) -> ClickHouse:
 
 
 @pytest.fixture(scope="session")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory, watchdog: Watchdog) -> Iterator[str]:
+def clickhouse(tmp_path_factory: pytest.TempPathFactory, watchdog: Watchdog) -> Iterator[Address]:
     """Start a server that lives for the run; its address."""
     server = make_clickhouse(tmp_path_factory.mktemp("clickhouse"), watchdog)
     server.start()
-    yield server.address
+    yield address_of(server)
     server.stop()
 
 
 @pytest.fixture
-def client(clickhouse: str) -> Iterator[Any]:
+def client(clickhouse: Address) -> Iterator[Any]:
     """Connect with clickhouse-connect, on an empty table `trades`."""
-    host, port = clickhouse.removeprefix("http://").split(":")
-    client = clickhouse_connect.get_client(host=host, port=int(port))
+    client = connected(clickhouse)
     client.command("CREATE OR REPLACE TABLE trades (id UInt64, side String, price Decimal(38, 18)) ENGINE = MergeTree ORDER BY id")
     yield client
     client.close()

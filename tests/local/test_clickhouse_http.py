@@ -14,7 +14,7 @@ import pytest
 from backports import zstd
 from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
 
-from tests.local.conftest import call
+from tests.local.conftest import Address, call, connected
 
 SCHEMA = {
     "type": "record",
@@ -94,7 +94,7 @@ def test_compressed_raw_inserts_arrive_whole(client: Any, compression: str) -> N
 
 
 @pytest.mark.parametrize("compression", ["lz4", "zstd"])
-def test_several_frames_in_one_body_are_all_stored(clickhouse: str, client: Any, compression: str) -> None:
+def test_several_frames_in_one_body_are_all_stored(clickhouse: Address, client: Any, compression: str) -> None:
     """A one-shot decoder would store the first 65,536 of 100,000 rows, and answer 200."""
     compress = {"lz4": lz4.frame.compress, "zstd": zstd.compress}[compression]
     halves = [b"".join(b"%d\tbuy\t1.5\n" % number for number in half) for half in (range(65_536), range(65_536, 100_000))]
@@ -107,11 +107,10 @@ def test_several_frames_in_one_body_are_all_stored(clickhouse: str, client: Any,
 
 
 @pytest.mark.parametrize("compress", [True, "lz4", "zstd", "gzip", False])
-def test_a_client_reads_back_what_it_wrote_with_any_compression(clickhouse: str, client: Any, compress: bool | str) -> None:
+def test_a_client_reads_back_what_it_wrote_with_any_compression(clickhouse: Address, client: Any, compress: bool | str) -> None:
     """Requests and answers of several blocks, compressed as the client prefers."""
-    host, port = clickhouse.removeprefix("http://").split(":")
     count = 200_000
-    with clickhouse_connect.get_client(host=host, port=int(port), compress=compress) as other:
+    with connected(clickhouse, compress=compress) as other:
         ids = list(range(count))
         other.insert("trades", [ids, ["sell"] * count, [1] * count], column_names=["id", "side", "price"], column_oriented=True)
         with other.query_column_block_stream("SELECT id FROM trades ORDER BY id") as stream:
@@ -119,10 +118,10 @@ def test_a_client_reads_back_what_it_wrote_with_any_compression(clickhouse: str,
         assert other.query("SELECT id FROM trades ORDER BY id").result_columns == [ids]
 
 
-async def test_the_async_client_inserts_and_queries(clickhouse: str, client: Any) -> None:
+async def test_the_async_client_inserts_and_queries(clickhouse: Address, client: Any) -> None:
     """The same protocol, spoken by aiohttp."""
     host, port = clickhouse.removeprefix("http://").split(":")
-    other = await clickhouse_connect.get_async_client(host=host, port=int(port))
+    other = await clickhouse_connect.get_async_client(host=host, port=int(port), password=clickhouse.password)
     summary = await other.insert("trades", [[1, "buy", 2]], column_names=["id", "side", "price"])
     found = await other.query("SELECT id FROM trades WHERE side = {side:String}", parameters={"side": "buy"})
     await other.close()
@@ -136,10 +135,9 @@ def test_parameters_are_values_and_never_sql(client: Any) -> None:
     assert client.query(sql, parameters=values).result_rows == [(values["a"], values["b"], None, 0)]
 
 
-def test_parameters_may_come_in_a_form(clickhouse: str) -> None:
+def test_parameters_may_come_in_a_form(clickhouse: Address) -> None:
     """clickhouse-connect sends long parameters as multipart/form-data."""
-    host, port = clickhouse.removeprefix("http://").split(":")
-    with clickhouse_connect.get_client(host=host, port=int(port), form_encode_query_params=True) as other:
+    with connected(clickhouse, form_encode_query_params=True) as other:
         text = "line\r\nline\n" * 1000
         assert other.query("SELECT {a:String}", parameters={"a": text}).result_rows == [(text,)]
 
@@ -157,7 +155,7 @@ def test_settings_hold_for_their_request_alone(client: Any) -> None:
     assert client.query(sql).result_rows != [(3,)]
 
 
-def test_a_session_keeps_what_is_set_used_and_temporary(clickhouse: str, client: Any) -> None:
+def test_a_session_keeps_what_is_set_used_and_temporary(clickhouse: Address, client: Any) -> None:
     """SET, USE and temporary tables last for the session, a request's own settings do not, others see none of it."""
     client.command("SET max_threads = 5")
     client.command("CREATE TEMPORARY TABLE mine (a UInt8)")
@@ -170,7 +168,7 @@ def test_a_session_keeps_what_is_set_used_and_temporary(clickhouse: str, client:
     assert call(clickhouse, b"SELECT * FROM mine").status == 404
 
 
-def test_a_session_that_must_exist_is_missed(clickhouse: str) -> None:
+def test_a_session_that_must_exist_is_missed(clickhouse: Address) -> None:
     """session_check=1 is an error for an unknown session."""
     reply = call(clickhouse, b"SELECT 1", session_id="nobody", session_check=1)
     assert (reply.status, reply.headers["X-ClickHouse-Exception-Code"]) == (404, "372")
@@ -186,7 +184,7 @@ def test_a_session_that_must_exist_is_missed(clickhouse: str) -> None:
         (b"", 400, "62"),
     ],
 )
-def test_errors_come_with_status_code_and_text(clickhouse: str, sql: bytes, status: int, code: str) -> None:
+def test_errors_come_with_status_code_and_text(clickhouse: Address, sql: bytes, status: int, code: str) -> None:
     """As ClickHouse answers: HTTP status, X-ClickHouse-Exception-Code, `Code: N. DB::Exception: …`."""
     reply = call(clickhouse, sql, wait_end_of_query=1)
     assert (reply.status, reply.headers["X-ClickHouse-Exception-Code"]) == (status, code)
@@ -219,7 +217,7 @@ def test_an_empty_answer_names_its_columns(client: Any) -> None:
     assert client.query_arrow("SELECT id, price FROM trades").schema.names == ["id", "price"]
 
 
-def test_get_may_read_and_not_write(clickhouse: str, client: Any) -> None:
+def test_get_may_read_and_not_write(clickhouse: Address, client: Any) -> None:
     """ClickHouse lets GET change nothing."""
     assert call(clickhouse, query="SELECT 1", default_format="CSV").body == b"1\n"
     reply = call(clickhouse, query="INSERT INTO trades VALUES (1, 'buy', 1)")
@@ -227,7 +225,7 @@ def test_get_may_read_and_not_write(clickhouse: str, client: Any) -> None:
     assert client.command("SELECT count() FROM trades") == 0
 
 
-def test_headers_tell_format_query_and_rows(clickhouse: str, client: Any) -> None:
+def test_headers_tell_format_query_and_rows(clickhouse: Address, client: Any) -> None:
     """X-ClickHouse-Format, -Query-Id, -Summary, as clients read them."""
     reply = call(clickhouse, b"SELECT 1 FORMAT JSONEachRow", query_id="mine", wait_end_of_query=1)
     assert (reply.headers["X-ClickHouse-Format"], reply.headers["X-ClickHouse-Query-Id"]) == ("JSONEachRow", "mine")
@@ -236,20 +234,20 @@ def test_headers_tell_format_query_and_rows(clickhouse: str, client: Any) -> Non
     assert (written.headers["X-ClickHouse-Format"], written.summary["written_rows"]) == (None, "2")
 
 
-def test_ping_and_the_bare_address_answer(clickhouse: str) -> None:
+def test_ping_and_the_bare_address_answer(clickhouse: Address) -> None:
     """What load balancers and clients ask first."""
     assert call(clickhouse).body == b"Ok.\n"
     assert call(f"{clickhouse}/ping").body == b"Ok.\n"
 
 
-def test_rows_after_a_query_in_the_url_are_its_data(clickhouse: str, client: Any) -> None:
+def test_rows_after_a_query_in_the_url_are_its_data(clickhouse: Address, client: Any) -> None:
     """The statement in the URL and the data in the body, as curl does it."""
     assert call(clickhouse, b"1,buy,1\n2,buy,2\n", query="INSERT INTO trades FORMAT CSV").status == 200
     assert call(clickhouse, b"(3, 'buy', 3)", query="INSERT INTO trades VALUES").status == 200
     assert client.command("SELECT sum(id) FROM trades") == 6
 
 
-def test_native_block_compression_is_refused_in_words(clickhouse: str) -> None:
+def test_native_block_compression_is_refused_in_words(clickhouse: Address) -> None:
     """A JDBC driver is told which of its settings to change."""
     reply = call(clickhouse, b"SELECT 1", compress=1)
     assert (reply.status, b"compress=0" in reply.body) == (501, True)

@@ -11,14 +11,14 @@ import pytest
 
 from local.clickhouse.server import ClickHouse
 from local.watchdog import Watchdog
-from tests.local.conftest import call, make_clickhouse
+from tests.local.conftest import address_of, call, make_clickhouse
 
 
 @pytest.fixture
 def server(tmp_path: Path, watchdog: Watchdog) -> Iterator[ClickHouse]:
     server = make_clickhouse(tmp_path, watchdog)
     server.start()
-    assert call(server.address, b"CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a").status == 200
+    assert call(address_of(server), b"CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a").status == 200
     yield server
     server.stop()
 
@@ -33,7 +33,7 @@ def test_acknowledged_batches_survive_kill_9(server: ClickHouse) -> None:
         for number in range(10_000):
             rows = b"".join(b"%d\n" % (number * batch + row) for row in range(batch))
             try:
-                reply = call(server.address, rows, query="INSERT INTO t FORMAT TSV")
+                reply = call(address_of(server), rows, query="INSERT INTO t FORMAT TSV")
             except OSError:
                 return
             if reply.status == 200:
@@ -47,7 +47,7 @@ def test_acknowledged_batches_survive_kill_9(server: ClickHouse) -> None:
         server.kill()
         inserting.result(60)
     server.start()
-    answer = call(server.address, f"SELECT intDiv(a, {batch}) AS n, count(), uniqExact(a) FROM t GROUP BY n".encode()).body
+    answer = call(address_of(server), f"SELECT intDiv(a, {batch}) AS n, count(), uniqExact(a) FROM t GROUP BY n".encode()).body
     found = {int(line.split(b"\t")[0]): line.split(b"\t")[1:] for line in answer.splitlines()}
     assert set(acknowledged) <= set(found)
     assert all(counts == [b"1000", b"1000"] for counts in found.values())
@@ -56,7 +56,17 @@ def test_acknowledged_batches_survive_kill_9(server: ClickHouse) -> None:
 def test_a_second_process_on_the_folder_is_refused(server: ClickHouse, tmp_path: Path) -> None:
     """It ends at once and says where to go instead; the first goes on."""
     second = subprocess.run(
-        [sys.executable, "-m", "local.clickhouse.http", "--path", str(tmp_path / "clickhouse" / "data"), "--port", "0"],
+        [
+            sys.executable,
+            "-m",
+            "local.clickhouse.http",
+            "--path",
+            str(tmp_path / "clickhouse" / "data"),
+            "--port",
+            "0",
+            "--password-file",
+            str(server.password_file),
+        ],
         capture_output=True,
         text=True,
         timeout=60,
@@ -64,17 +74,17 @@ def test_a_second_process_on_the_folder_is_refused(server: ClickHouse, tmp_path:
     )
     assert second.returncode != 0
     assert "is open in another process" in second.stderr
-    assert call(server.address, b"SELECT 1").body == b"1\n"
+    assert call(address_of(server), b"SELECT 1").body == b"1\n"
 
 
 def test_queries_are_answered_while_a_long_statement_runs(server: ClickHouse) -> None:
     """The engine works outside the interpreter's lock."""
     with ThreadPoolExecutor(1) as pool:
         long = pool.submit(
-            call, server.address,
+            call, address_of(server),
             b"INSERT INTO t SELECT number + sleepEachRow(0.01) FROM numbers(200) SETTINGS max_block_size = 1",
         )  # fmt: skip
-        assert call(server.address, b"SELECT 1").body == b"1\n"
+        assert call(address_of(server), b"SELECT 1").body == b"1\n"
         assert not long.done()
         assert long.result().status == 200
 
@@ -94,8 +104,8 @@ def test_sigterm_ends_even_a_statement_without_end(server: ClickHouse) -> None:
     with ThreadPoolExecutor(1) as pool:
         # One thread does as well, and leaves the other processors to other tests.
         sql = b"SELECT count() FROM numbers(1000000000000000) WHERE NOT ignore(sipHash64(number)) SETTINGS max_threads = 1"
-        endless = pool.submit(call, server.address, sql)
-        while b"sipHash64" not in call(server.address, b"SELECT query FROM system.processes FORMAT TSV").body:
+        endless = pool.submit(call, address_of(server), sql)
+        while b"sipHash64" not in call(address_of(server), b"SELECT query FROM system.processes FORMAT TSV").body:
             assert not endless.done()
         server.child.stop(grace=25)
         with pytest.raises(OSError, match=r"."):

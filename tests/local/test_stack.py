@@ -5,10 +5,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-import clickhouse_connect
 import hvac
 import pytest
 from confluent_kafka import Consumer, Producer
@@ -18,6 +16,8 @@ from local import Addresses
 from local.ports import remembered_ports
 from local.vault import ROOT_TOKEN, Vault, find_vault
 from local.watchdog import Watchdog
+from topology.clickhouse import connect
+from topology.settings import ClickHouse
 
 
 def test_kafka_hands_back_what_was_produced(stack_addresses: Addresses) -> None:
@@ -66,9 +66,8 @@ def test_the_registry_refuses_what_old_readers_cannot_read(stack_addresses: Addr
 
 def test_clickhouse_stores_rows(stack_addresses: Addresses) -> None:
     """clickhouse-connect sees a ClickHouse."""
-    where = urlsplit(stack_addresses.clickhouse)
     table = f"stack_{uuid.uuid4().hex}"
-    with clickhouse_connect.get_client(host=where.hostname, port=where.port) as client:
+    with connect(ClickHouse(url=stack_addresses.clickhouse, password_file=stack_addresses.clickhouse_password_file)) as client:
         client.command(f"CREATE TABLE {table} (a UInt8) ENGINE = MergeTree ORDER BY a")
         client.insert(table, [[1]], column_names=["a"])
         assert client.command(f"SELECT a FROM {table}") == 1

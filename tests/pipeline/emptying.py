@@ -1,13 +1,13 @@
 """A stack that one pipeline after the other uses: what the one before has left in it is taken out."""
 
-import clickhouse_connect
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from local import LocalStack
 from tests.sinks.stages import eventually
+from topology.clickhouse import connect
 from topology.kafka import connection
-from topology.settings import Kafka
+from topology.settings import ClickHouse, Kafka
 
 
 def empty(stack: LocalStack) -> None:
@@ -15,7 +15,7 @@ def empty(stack: LocalStack) -> None:
     admin = AdminClient(connection(Kafka(brokers=stack.addresses.kafka)))
     eventually(lambda: _without_topics(admin), "no topic is left")
     eventually(lambda: _without_groups(admin), "no group is left")
-    client = clickhouse_connect.get_client(dsn=stack.addresses.clickhouse)
+    client = connect(ClickHouse(url=stack.addresses.clickhouse, password_file=stack.addresses.clickhouse_password_file))
     try:
         client.command("DROP DATABASE IF EXISTS tidewire SYNC")
     finally:

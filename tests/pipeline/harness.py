@@ -20,10 +20,11 @@ from local.watchdog import Watchdog
 from simulator.server import Simulator, SimulatorSettings
 from tests.pipeline.emptying import empty
 from tests.uncounted import uncounted
+from topology.clickhouse import password_of
 from topology.errors import Retry
 from topology.health import running
 from topology.registry import Registry
-from topology.settings import Kafka
+from topology.settings import ClickHouse, Kafka
 from topology.settings import Registry as RegistrySettings
 from topology.topics import all_topics, create, register
 
@@ -87,6 +88,7 @@ class Pipeline:
             "TIDEWIRE_KAFKA__BROKERS": addresses.kafka,
             "TIDEWIRE_REGISTRY__URL": addresses.registry,
             "TIDEWIRE_CLICKHOUSE__URL": addresses.clickhouse,
+            "TIDEWIRE_CLICKHOUSE__PASSWORD_FILE": addresses.clickhouse_password_file,
             "TIDEWIRE_VENUES": json.dumps(self._venues()),
             "TIDEWIRE_PRODUCER__BACKOFF_FIRST": "0.1",
             "TIDEWIRE_PRODUCER__BACKOFF_MOST": "1",
@@ -249,8 +251,12 @@ class Pipeline:
     def _asking(self) -> Any:
         """Return the one client: a new one asks for all settings of the server, which costs more than most queries."""
         if self._client is None:
+            addresses = self.stack.addresses
             self._client = clickhouse_connect.get_client(
-                dsn=self.stack.addresses.clickhouse, database="tidewire", autogenerate_session_id=False
+                dsn=addresses.clickhouse,
+                password=password_of(ClickHouse(password_file=addresses.clickhouse_password_file)),
+                database="tidewire",
+                autogenerate_session_id=False,
             )
         return self._client
 

@@ -88,6 +88,7 @@ class SecuredStages:
             "TIDEWIRE_REGISTRY__URL": self.addresses.registry,
             "TIDEWIRE_REGISTRY__SCHEMAS": "lookup",
             "TIDEWIRE_CLICKHOUSE__URL": self.addresses.clickhouse,
+            "TIDEWIRE_CLICKHOUSE__PASSWORD_FILE": self.addresses.clickhouse_password_file,
             "TIDEWIRE_CLICKHOUSE__DATABASE": DATABASE,
             "TIDEWIRE_TEST_HANG": str(self.goes_on(role)),
             "TIDEWIRE_CANDLES__IDLE_SECONDS": "2",

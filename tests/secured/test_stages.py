@@ -20,8 +20,10 @@ from tests.secured.broker import SecuredBroker
 from tests.secured.conftest import ROLES
 from tests.secured.stages import DATABASE, SecuredStages, until
 from topology.access import OPERATIONS
+from topology.clickhouse import password_of
 from topology.flow import stages
 from topology.grants import Role
+from topology.settings import ClickHouse
 
 VENUES = ("binance", "kraken")
 RUNNING = {name: role for name, role in ROLES.items() if role.stage and role.venue in {"", *VENUES}}
@@ -72,7 +74,8 @@ def is_ready(run: SecuredStages, role: Role) -> bool:
 
 def stored(run: SecuredStages) -> None:
     """Wait until the tables have rows of each kind that the market makes."""
-    client = clickhouse_connect.get_client(dsn=run.addresses.clickhouse, autogenerate_session_id=False)
+    password = password_of(ClickHouse(password_file=run.addresses.clickhouse_password_file))
+    client = clickhouse_connect.get_client(dsn=run.addresses.clickhouse, password=password, autogenerate_session_id=False)
     try:
         for table in ("frames", "trades", "book_deltas", "candles", "book_snapshots"):
             until(partial(client.command, f"SELECT count() FROM {DATABASE}.{table}"), f"{table} has rows")

@@ -27,4 +27,4 @@ def run(store: Tables, stack_addresses: Addresses) -> Run:
     create(Kafka(brokers=stack_addresses.kafka), {topic: TRADE, "dead_letters": event("dead_letter"), "gaps": event("gap")})
     store.writer(TRADE)
     addresses = (stack_addresses.kafka, stack_addresses.registry, stack_addresses.clickhouse)
-    return Run(*addresses, store.settings.database, f"sink-{topic}", {topic: "trade"})
+    return Run(*addresses, store.settings.database, f"sink-{topic}", {topic: "trade"}, password_file=store.settings.password_file)

@@ -44,6 +44,7 @@ class Run:
     topics: dict[str, str]
     flush_rows: int = 500
     kill_at: int = 0
+    password_file: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -74,7 +75,7 @@ def stage(run: Run, stop: threading.Event) -> Stage:
     found = settings.Settings(
         kafka=settings.Kafka(brokers=run.kafka),
         registry=settings.Registry(url=run.registry),
-        clickhouse=settings.ClickHouse(url=run.clickhouse, database=run.database, ttl_days={}),
+        clickhouse=settings.ClickHouse(url=run.clickhouse, database=run.database, password_file=run.password_file, ttl_days={}),
         sink=settings.Sink(flush_rows=run.flush_rows, flush_seconds=0.05),
     )
     registry, faults = Registry(found.registry), Faults(run.group)

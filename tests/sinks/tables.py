@@ -79,7 +79,7 @@ class Tables:
 def tables(addresses: Addresses) -> Iterator[Tables]:
     """Give a database of one's own, dropped at the end."""
     run = secrets.token_hex(4)
-    settings = ClickHouse(url=addresses.clickhouse, database=f"sink_{run}", ttl_days={})
+    settings = ClickHouse(url=addresses.clickhouse, password_file=addresses.clickhouse_password_file, database=f"sink_{run}", ttl_days={})
     client = connect(settings)
     try:
         yield Tables(settings, client, Registry(RegistrySettings(url=addresses.registry)), run)

@@ -38,7 +38,13 @@ def run(store: Tables, stack_addresses: Addresses) -> Run:
         store.client.command(f"DROP TABLE IF EXISTS {store.settings.database}.{one.table} SYNC")
     store.writer(*EVENTS)
     addresses = (stack_addresses.kafka, stack_addresses.registry, stack_addresses.clickhouse)
-    return Run(*addresses, store.settings.database, f"sink-{name}", {topic: one.name for topic, one in named.items()})
+    return Run(
+        *addresses,
+        store.settings.database,
+        f"sink-{name}",
+        {topic: one.name for topic, one in named.items()},
+        password_file=store.settings.password_file,
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -187,6 +187,7 @@ def test_two_sinks_share_the_work(store: Tables, run: Run) -> None:
 def test_the_command_prepares_and_ends(store: Tables, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """`python -m sinks.clickhouse --prepare` creates every table; what a person must mend it says in words, and ends with 1."""
     monkeypatch.setenv("TIDEWIRE_CLICKHOUSE__URL", run.clickhouse)
+    monkeypatch.setenv("TIDEWIRE_CLICKHOUSE__PASSWORD_FILE", run.password_file)
     monkeypatch.setenv("TIDEWIRE_CLICKHOUSE__DATABASE", run.database)
     assert main(["--prepare"]) == 0
     there = store.client.query("SELECT name FROM system.tables WHERE database = {d:String}", parameters={"d": run.database}).result_rows

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from local.health_pages import page, pages_of, readiness
 from topology import metrics
+from topology.errors import Fatal
 from topology.health import Health, running
 from topology.settings import Health as HealthSettings
 from topology.settings import Settings
@@ -138,7 +139,7 @@ def test_a_taken_port_is_an_error_at_once(tmp_path: Path) -> None:
     with Health(settings(tmp_path), "first"):
         port = int(address(tmp_path).rpartition(":")[2])
         taken = settings(tmp_path).model_copy(update={"health": HealthSettings(port=port)})
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(Fatal, match=r"in use.*health\.port"):
             Health(taken, "second")
 
 

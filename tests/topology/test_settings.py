@@ -144,10 +144,55 @@ def test_what_was_renamed_is_there_by_its_new_name_alone() -> None:
     assert not set(RENAMED) & found
 
 
+ADDRESSES = {
+    "TIDEWIRE_KAFKA__BROKERS": "kafka.sasl_password",
+    "TIDEWIRE_REGISTRY__URL": "registry.password",
+    "TIDEWIRE_CLICKHOUSE__URL": "clickhouse.password",
+    "TIDEWIRE_SECRETS__ADDRESS": "secrets.token",
+    "VAULT_ADDR": "secrets.token",
+    "TIDEWIRE_VENUES__KRAKEN__REST": "tidewire secrets put",
+    "TIDEWIRE_VENUES__KRAKEN__WEBSOCKET": "tidewire secrets put",
+    "TIDEWIRE_VENUES__KRAKEN__AUTHENTICATED": "tidewire secrets put",
+}
+"""Every setting that is an address, and where a password belongs instead."""
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize("address", ["http://us:swordfish@host:1", "http://us:sword/fish?@host:1", "swordfish@host:1,host:2"])
+def test_a_password_in_an_address_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch, name: str, address: str) -> None:
+    """Addresses are printed and logged: the refusal names the address's setting and the password's, and shows nothing of it."""
+    monkeypatch.setenv(name, address)
+    with pytest.raises(Fatal) as caught:
+        load()
+    told = f"{caught.value!s} {caught.value!r}"
+    assert ADDRESSES[name] in told
+    assert "fish" not in told
+
+
+@pytest.mark.parametrize("name", ["TIDEWIRE_REGISTRY__URL", "TIDEWIRE_CLICKHOUSE__URL", "VAULT_ADDR"])
+def test_parameters_of_an_address_are_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """They were never used, and the commonest is a password."""
+    monkeypatch.setenv(name, "http://host:1/?password=swordfish")
+    with pytest.raises(Fatal, match="parameters") as caught:
+        load()
+    assert "swordfish" not in str(caught.value)
+
+
+def test_every_address_is_checked() -> None:
+    """A setting that is added and holds an address is among those that are tried."""
+    named = {
+        f"TIDEWIRE_{path.upper().replace('VENUES.', 'VENUES.KRAKEN.').replace('.', '__')}"
+        for path, field in fields(Settings)
+        if field.annotation is str and any(word in (field.description or "") for word in ("host:port", "Base address", "base address"))
+    }
+    assert len(named) > 5
+    assert named <= set(ADDRESSES)
+
+
 def test_secrets_show_nowhere() -> None:
     """Each password is a secret: neither repr nor str nor the dumped tree shows it."""
     found = Settings(kafka=Kafka(sasl_password=SecretStr("swordfish")))
-    passwords = [path for path, field in fields(Settings) if "password" in path or "token" in path]
+    passwords = [path for path, field in fields(Settings) if ("password" in path or "token" in path) and not path.endswith("_file")]
     assert passwords
     assert all(dict(fields(Settings))[path].annotation is SecretStr for path in passwords)
     for shown in (repr(found), str(found), str(found.model_dump()), found.model_dump_json(), repr(found.kafka)):

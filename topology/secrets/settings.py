@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from topology.folders import config_folder
+from topology.urls import bare
 
 _MOUNT = r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*$"
 
@@ -28,8 +29,12 @@ class Secrets(BaseModel):
     provider: Literal["", "vault", "local"] = Field(
         "", description="vault or local; empty: vault where an address is set, else local. Local beside an address must be said here."
     )
-    address: str = Field(
-        default_factory=_environment("VAULT_ADDR"), description="http(s)://host:port of the Vault; empty: VAULT_ADDR, else none."
+    address: Annotated[
+        str, bare("log in by secrets.role_id, or a token in secrets.token (VAULT_TOKEN), not in secrets.address (VAULT_ADDR)")
+    ] = Field(
+        default_factory=_environment("VAULT_ADDR"),
+        validate_default=True,
+        description="http(s)://host:port of the Vault; empty: VAULT_ADDR, else none.",
     )
     namespace: str = Field(
         default_factory=_environment("VAULT_NAMESPACE"), description="Vault namespace; empty: VAULT_NAMESPACE, else none."
