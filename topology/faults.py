@@ -117,8 +117,8 @@ def reason_of(error: BaseException) -> str:
 
 def place_of(error: BaseException) -> str:
     """Return the innermost line of our own code that an exception passed, `path:line in function`; empty where there is none."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = Path(frame.filename)
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        path = Path(frame.f_code.co_filename)
         if path.is_relative_to(OURS) and path.relative_to(OURS).parts[0] in PACKAGES:
-            return f"{path.relative_to(OURS)}:{frame.lineno} in {frame.name}"
+            return f"{path.relative_to(OURS)}:{line} in {frame.f_code.co_name}"
     return ""

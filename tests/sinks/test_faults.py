@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ class Bug:
     def strike(self) -> None:
         """Fail, unless it is mended."""
         if not self.mended:
-            raise self.error
+            raise copy(self.error)  # one raised again and again would carry all its tracebacks
 
 
 @pytest.mark.parametrize("error", [KeyError("price"), ZeroDivisionError("by zero"), BaseException("a panic of the library")], ids=repr)

@@ -16,6 +16,7 @@ from sinks.clickhouse.stage import Stage
 from tests.sinks.market import TRADE, encoded, ids
 from tests.sinks.stages import Run, at_work, count, dead_letters, eventually, lag, publish
 from tests.sinks.tables import Tables
+from topology.errors import FATAL_CODE
 
 PARTITIONS = TRADE.topic.partitions
 
@@ -185,7 +186,7 @@ def test_two_sinks_share_the_work(store: Tables, run: Run) -> None:
 
 
 def test_the_command_prepares_and_ends(store: Tables, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`python -m sinks.clickhouse --prepare` creates every table; what a person must mend it says in words, and ends with 1."""
+    """`python -m sinks.clickhouse --prepare` creates every table; what a person must mend it says in words, and ends as by a Fatal."""
     monkeypatch.setenv("TIDEWIRE_CLICKHOUSE__URL", run.clickhouse)
     monkeypatch.setenv("TIDEWIRE_CLICKHOUSE__PASSWORD_FILE", run.password_file)
     monkeypatch.setenv("TIDEWIRE_CLICKHOUSE__DATABASE", run.database)
@@ -195,6 +196,6 @@ def test_the_command_prepares_and_ends(store: Tables, run: Run, monkeypatch: pyt
     store.client.command(f"DROP TABLE {run.database}.quotes SYNC")
     store.client.command(f"CREATE TABLE {run.database}.quotes (venue String) ENGINE = MergeTree ORDER BY venue")
     try:
-        assert main(["--prepare"]) == 1
+        assert main(["--prepare"]) == FATAL_CODE
     finally:
         store.client.command(f"DROP TABLE {run.database}.quotes SYNC")
