@@ -21,7 +21,7 @@ structlog.configure(
 )
 """As a stage writes them (topology/log.py): structlog's default draws the variables of every frame, a batch's messages among them."""
 
-pytest_plugins = ["tests.command_line"]
+pytest_plugins = ["tests.command_line", "tests.damaged"]
 PIPELINE = "tests/pipeline/"
 SETTINGS = {
     "kafka": "TIDEWIRE_TEST_KAFKA",

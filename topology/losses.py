@@ -1,4 +1,4 @@
-"""Records of a topic that were deleted before a stage had read them, as a gap event. Pure."""
+"""Records of a topic that are gone or damaged before a stage had read them, as a gap event. Pure."""
 
 from typing import Final, Literal
 
@@ -9,10 +9,16 @@ CHANNEL: Final = "topic"
 REASONS: Final[dict[str, str]] = {
     "retention": "the broker deleted these records before they were read: retention.ms (retention_days of the event's schema) is too short",
     "topic_reset": "the topic was truncated or made anew: what it held from this offset on is gone, and it is read again from its start",
+    "corrupt": (
+        "{topic}[{partition}], offsets {first} to {last}: the broker's disk gives these records back damaged, each time they are fetched. See to "
+        "that disk (its file system and SMART; where there are replicas, move the partition to another broker)"
+    ),
 }
 
+Cause = Literal["retention", "topic_reset", "corrupt"]
 
-def loss_gap(topic: str, partition: int, first: int, end: int, cause: Literal["retention", "topic_reset"], stage: str, now: int) -> Gap:
+
+def loss_gap(topic: str, partition: int, first: int, end: int, cause: Cause, stage: str, now: int) -> Gap:
     """Return the gap of offsets `first` to `end` (exclusive) of a partition that a stage was owed and nobody can give back.
 
     After a reset `end` is `first`: how much there was is unknown, and no sequence is named. The same loss told twice is the same gap, by
@@ -32,7 +38,7 @@ def loss_gap(topic: str, partition: int, first: int, end: int, cause: Literal["r
         cause=cause,
         detected_at=now,
         state="unfillable",
-        repair=REASONS[cause],
+        repair=REASONS[cause].format(topic=topic, partition=partition, first=first, last=end - 1),
         connection_id=None,
         version=now,
     )

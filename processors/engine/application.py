@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import faust
+from faust.types import TP
 from mode import CrashingSupervisor
 
 from processors.engine.transport import Loss, OnBegin
@@ -52,6 +53,9 @@ class Application(faust.App):
     `fetch_least`: the bytes that the broker gathers for a fetch, and how many milliseconds it waits for them at most.
     `rack`: where this process is, so that it fetches from a replica in the same rack; empty: from the leaders.
     `on_loss`: told of records that were owed and are gone, before the position is set; None stops the stage with Fatal.
+    `readable_from`: asked from which offset on a partition can be read that gives no sound block at one; that offset where it can after
+    all. None stops the stage with CorruptRecordException.
+    `on_crash`: called once, on the app's loop, when a part of the app has crashed: what would stop in order may wait for it for ever.
     `on_begin`: asked where partitions begin, given what the broker says of each and the epoch its batches will have; it returns
     the offsets that are other than the group's commit. Called before a position is set, at each rebalance.
 
@@ -64,6 +68,8 @@ class Application(faust.App):
     rack: str
     on_loss: Callable[[Loss], Awaitable[None]] | None
     on_begin: OnBegin | None
+    readable_from: Callable[[TP, int], Awaitable[int]] | None
+    on_crash: Callable[[], None] | None
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.batched_topics = set()
@@ -72,7 +78,16 @@ class Application(faust.App):
         self.rack = ""
         self.on_loss = None
         self.on_begin = None
+        self.readable_from = None
+        self.on_crash = None
         super().__init__(*args, **options)
+
+    def _crash(self, reason: BaseException) -> None:
+        # Whichever of its services crashes, the app does: mode goes up from there.
+        is_first = not self.crashed
+        super()._crash(reason)
+        if is_first and self.on_crash is not None:
+            self.on_crash()
 
     def batches(self, *names: str) -> faust.TopicT:
         """Return the topic of these names with each partition's fetched records as one event, a `Batch` of raw bytes."""

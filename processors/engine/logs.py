@@ -11,25 +11,28 @@ from processors.engine.application import Application
 from processors.engine.bookmarks import beginning
 from processors.engine.output import Output
 from processors.engine.partition import Place, Reading
-from processors.engine.state import SavedState
+from processors.engine.state import SavedState, damaged
 from processors.engine.transport import Bounds, Cause, Consumer, Loss
 from topology.clock import now
-from topology.errors import Retry
+from topology.damage import readable_from
+from topology.errors import Fatal, Retry
 from topology.flow import changelog_of
 from topology.log import logger
 from topology.losses import loss_gap
+from topology.settings import Kafka
 from topology.topics import Described, Descriptions, agreed_partitions
 
 
 class Logs:
     """The readings (epochs) of a stage's partitions. Called on the event loop's thread; `partitions` is how many each topic has."""
 
-    def __init__(self, stage: str, app: Application, saved: SavedState, output: Output, topics: Descriptions, partitions: int) -> None:
+    def __init__(self, stage: str, app: Application, saved: SavedState, output: Output, kafka: Kafka, partitions: int) -> None:
         self._stage = stage
+        self._kafka = kafka
         self._app = app
         self._saved = saved
         self._output = output
-        self._topics = topics
+        self._topics = Descriptions(kafka)
         self._partitions = partitions
         self._readings: dict[tuple[Place, int], Reading] = {}
         self._log = logger()
@@ -78,12 +81,25 @@ class Logs:
                 await asyncio.sleep(error.after)
 
     async def on_loss(self, loss: Loss) -> None:
-        """Tell a loss as a gap, delivered when this returns; see Application.on_loss."""
-        self._log.error("Records were deleted before they were read.", loss=str(loss))
+        """Tell a loss as a gap, delivered when this returns; see Application.on_loss. Fatal where it is of the saved state."""
+        if loss.topic == changelog_of(self._stage):
+            raise Fatal(damaged(self._stage, loss))
+        self._log.error("Records can't be had.", loss=str(loss))
         self._output.publish("gap", loss_gap(loss.topic, loss.partition, loss.first, loss.end, loss.cause.value, self._stage, now()))
         if loss.cause is Cause.RESET:
             self._readings[(loss.topic, loss.partition), loss.epoch] = Reading(loss.epoch, forget=True)
         await asyncio.to_thread(self._output.flush)
+
+    async def readable_from(self, tp: TP, offset: int) -> int:
+        """Return from where a partition can be read; see Application.readable_from. Where the broker does not say, `offset`: try again."""
+        try:
+            return await readable_from(
+                self._kafka, tp.topic, tp.partition, offset, holes=tp.topic == changelog_of(self._stage)
+            )
+        except Retry as error:
+            self._log.warning(str(error))
+            await asyncio.sleep(error.after)
+            return offset
 
     async def watch(self) -> None:
         """Look once for what no offset shows: a topic made anew that is as long again. Fatal where one was given more partitions."""

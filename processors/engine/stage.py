@@ -109,8 +109,9 @@ class Stage:
             extra_topic_configs=CHANGELOG,
         )
         self._saved = SavedState(self.table, name)
-        self._logs = Logs(name, self.app, self._saved, self.output, Descriptions(settings.kafka), partitions)
+        self._logs = Logs(name, self.app, self._saved, self.output, settings.kafka, partitions)
         self.app.on_begin, self.app.on_loss = self._logs.on_begin, self._logs.on_loss
+        self.app.readable_from, self.app.on_crash = self._logs.readable_from, self._fail
         self.app.agent(self.app.batches(*topics), name=name)(self._read)
         self.app.task(self._keep_checkpoints)
         self.app.task(self._watch_logs)
@@ -118,7 +119,9 @@ class Stage:
         self.app.on_before_shutdown.connect(self._leave)
 
     def status(self) -> str:
-        """Return why the stage does not work yet, or nothing once its group has given it its share and its state is back."""
+        """Return why the stage does not work, or nothing once its group has given it its share and its state is back."""
+        if self._failed or self.app.crashed:
+            return f"it failed, and ends: {self.app.crash_reason or 'see its log'}"
         if not self.app.rebalancing_count:
             return "joining its group"
         return "waiting for its partitions" if self.app.rebalancing else ""
@@ -257,10 +260,14 @@ class Stage:
         try:
             yield
         except Exception:  # whatever it was; a cancellation is no failure, and what it left out is read again
-            if not self._failed:
-                self._failed = True
-                end_anyway(min(SECONDS_TO_END, stopping.left()))
+            self._fail()
             raise
+
+    def _fail(self) -> None:
+        """Keep nothing from now on, and end within a bound: what the stage would still do in order may never come."""
+        if not self._failed:
+            self._failed = True
+            end_anyway(min(SECONDS_TO_END, stopping.left()))
 
     async def checkpoint(self) -> None:
         """Keep what has been done up to now; see the head of this file for the order and why. Nothing after a failure."""

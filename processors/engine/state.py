@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from processors.engine import bookmarks
 from processors.engine.bookmarks import Bookmark
-from processors.engine.transport import write_many
+from processors.engine.transport import Loss, write_many
 from schemas.errors import InvalidDatum
 from topology.errors import Fatal
 
@@ -55,6 +55,15 @@ def unreadable(stage: str, topic: str, partition: int) -> str:
     return (
         f"the state that {stage} has saved of {topic}[{partition}] can't be read: stop it, and let it read its topics again with "
         f"`tidewire rewind {stage} --forget`"
+    )
+
+
+def damaged(stage: str, loss: Loss) -> str:
+    """Return how to say that the log of a saved state is damaged, with the cure."""
+    return (
+        f"{loss}: the state that {stage} has saved is damaged on the broker's disk, and without it nothing {stage} makes would be right. "
+        f"See to that disk (its file system and SMART); then stop {stage}, and let it read its topics again with "
+        f"`tidewire rewind {stage} --forget`, which deletes this log"
     )
 
 

@@ -75,6 +75,8 @@ class Cause(Enum):
     """The log's start has moved past them: deleted before they were read."""
     RESET = "topic_reset"
     """The log is another one, or ends before them: the topic was made anew, or an unclean election cut it."""
+    CORRUPT = "corrupt"
+    """The broker's disk gives them back damaged, however often they are fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Loss:
     """Offsets `first` to `end` (exclusive) of a partition, owed to the agents and gone.
 
     After a reset `end` equals `first`, because what the part that is gone held is unknown; delivery starts over at the
-    start of the log, in batches of `epoch`. After retention it goes on at `end`, in the epoch that was.
+    start of the log, in batches of `epoch`. After the other causes it goes on at `end`, in the epoch that was.
     """
 
     topic: str

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Final
 
+from aiokafka.errors import CorruptRecordException
 from faust.types import TP, ConsumerMessage
 
 from processors.engine.transport.batch import Batch, Cause, Loss, Record
@@ -80,6 +81,8 @@ class Consumer(Commits):
                 continue
             if not self._deliverable(tp, generation):
                 await self._rewind(tp, part.position, move)
+            elif part.doubt:
+                await self._doubt(part, move)
             elif not self._is_source(tp):
                 async for message in self._one_by_one(part, generation, move):
                     yield tp, message
@@ -148,6 +151,8 @@ class Consumer(Commits):
             await self._examine(part, ledger)
             return []
         if found is Standing.HOLED and tp.topic not in self._named("holed_topics"):
+            if await self._is_damaged(part, ledger):
+                return []
             raise Fatal(
                 f"{tp.topic}[{tp.partition}] lacks offsets between {part.position} and {part.end}: "
                 "if it is compacted or written in transactions, name it in holed_topics"
@@ -180,6 +185,42 @@ class Consumer(Commits):
         else:
             return False
         return True
+
+    # ---- damage
+
+    async def _doubt(self, part: Fetched, move: int) -> None:
+        """Find out whether what does not come sound is damaged on the broker's disk; told, it is passed over, else fetched again."""
+        tp, ledger = part.tp, self._ledgers.get(part.tp)
+        if not self._is_source(tp):
+            await self._whole_state(part)
+            await self._rewind(tp, part.position, move)
+        elif ledger is not None and not await self._is_damaged(part, ledger):
+            await self._rewind(tp, ledger.owed, move)
+
+    async def _is_damaged(self, part: Fetched, ledger: Ledger) -> bool:
+        tp, owed = part.tp, ledger.owed
+        until = await self._readable_from(tp, owed, part.doubt)
+        if self._ledgers.get(tp) is not ledger:
+            return True  # begun anew while we asked
+        if until == owed:
+            return False
+        await self._tell(Loss(tp.topic, tp.partition, owed, until, Cause.CORRUPT))
+        ledger.skip(until)
+        await self._move(tp, until)
+        return True
+
+    async def _whole_state(self, part: Fetched) -> None:
+        """Tell of damage in a table's changelog, which nobody can pass over."""
+        until = await self._readable_from(part.tp, part.position, part.doubt)
+        if until > part.position:
+            await self._tell(Loss(*part.tp, part.position, until, Cause.CORRUPT))
+
+    async def _readable_from(self, tp: TP, offset: int, doubt: str) -> int:
+        readable: Callable[[TP, int], Awaitable[int]] | None = getattr(self.app, "readable_from", None)
+        if readable is None:
+            raise CorruptRecordException(f"{tp.topic}[{tp.partition}], offset {offset}: {doubt}")
+        self.log.warning("%s[%s]: looking for damage at %s: %s", *tp, offset, doubt or "offsets are left out")
+        return await readable(tp, offset)
 
     async def _tell(self, loss: Loss) -> None:
         on_loss: Callable[[Loss], Awaitable[None]] | None = getattr(self.app, "on_loss", None)

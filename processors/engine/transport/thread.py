@@ -3,19 +3,24 @@
 # ruff: noqa: SLF001 - this file stands in for private parts of the pinned aiokafka
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from aiokafka.consumer.fetcher import FetchError, OffsetResetStrategy
-from aiokafka.errors import ConsumerStoppedError, IllegalStateError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, RecordTooLargeError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ensure_aiokafka_TP
 from faust.types import TP
 
+from processors.engine.transport.quiet import Quiet
 from processors.engine.transport.unpacking import Fetched, take
+from topology.damage import QUIET_SECONDS
 
 FETCH_BYTES: Final = 16 * 1024 * 1024
 """Bytes of one answer, over all partitions: what aiokafka reads ahead of the agents. Its default is 50 MiB."""
+LOOK_SECONDS: Final = 1.0
+"""Between two looks at which partitions are quiet."""
 
 
 class Bounds(NamedTuple):
@@ -38,6 +43,11 @@ class Bounds(NamedTuple):
 class FetchThread(AIOKafkaConsumerThread):
     """Faust's aiokafka thread, fetching per partition and by explicit position."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._quiet = Quiet(QUIET_SECONDS)
+        self._quiet_look_at = 0.0
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # Faust 0.15.3 passes its own and has no setting; aiokafka 0.14.0 reads these when the consumer starts.
@@ -51,6 +61,8 @@ class FetchThread(AIOKafkaConsumerThread):
 
         `active` None means every assigned partition; an empty set means none (aiokafka's own reading of an empty set is
         "all", FAUST 2).
+
+        A partition of which no block can be unpacked, or nothing comes though it has more, is there with a doubt.
 
         Raises:
             ConsumerStoppedError: the consumer is closed.
@@ -70,7 +82,7 @@ class FetchThread(AIOKafkaConsumerThread):
         if consumer._closed or fetcher._closed:
             raise ConsumerStoppedError
         with fetcher._subscriptions.fetch_context():
-            found = self._drain(fetcher, active)
+            found = self._without_word(fetcher, active) or self._drain(fetcher, active)
             if found:
                 return found
             waiter = fetcher._create_fetch_waiter()
@@ -80,6 +92,21 @@ class FetchThread(AIOKafkaConsumerThread):
                 return []
             waiter.result()
             return self._drain(fetcher, active)
+
+    def _without_word(self, fetcher: Any, active: frozenset[TP] | None) -> list[Fetched]:
+        # The broker answers a fetch into damage with an error that aiokafka only logs, or with nothing, and the same again for ever.
+        now = time.monotonic()
+        if now < self._quiet_look_at:
+            return []
+        self._quiet_look_at = now + LOOK_SECONDS
+        standing: dict[TP, tuple[int, int | None]] = {}
+        assignment = fetcher._subscriptions.subscription.assignment if fetcher._subscriptions.subscription else None
+        for tp in assignment.tps if assignment is not None else ():
+            state, ours = assignment.state_value(tp), TP(tp.topic, tp.partition)
+            if state.has_valid_position and not state.paused and (active is None or ours in active) and tp not in fetcher._records:
+                standing[ours] = state.position, state.highwater
+        quiet = self._quiet.look(standing, now)
+        return [Fetched(tp, position, [], position, "nothing comes, though there is more") for tp, position in quiet.items()]
 
     @staticmethod
     def _drain(fetcher: Any, active: frozenset[TP] | None) -> list[Fetched]:
@@ -97,6 +124,10 @@ class FetchThread(AIOKafkaConsumerThread):
                 if not found:
                     del fetcher._records[tp]
                     fetcher._notify(fetcher._wait_consume_future)
+                    if isinstance(result._error, RecordTooLargeError):
+                        # Brokers give a whole block, however large: this one's length is not true. aiokafka has passed over an offset.
+                        position = fetcher._subscriptions.subscription.assignment.state_value(tp).position - 1
+                        return [Fetched(TP(tp.topic, tp.partition), position, [], position, "a block without an end")]
                     result.check_raise()
                 # Raised by the next fetch: what the other partitions brought goes first.
                 break
@@ -104,7 +135,7 @@ class FetchThread(AIOKafkaConsumerThread):
             if not result.has_more():
                 del fetcher._records[tp]
                 fetcher._notify(fetcher._wait_consume_future)
-            if fetched is not None and fetched.end > fetched.position:
+            if fetched is not None and (fetched.end > fetched.position or fetched.doubt):
                 found.append(fetched)
         return found
 

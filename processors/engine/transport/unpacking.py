@@ -29,16 +29,15 @@ class Fetched(NamedTuple):
     records: list[Record]
     end: int
     """The offset to ask for next; beyond the last record's where markers or compacted records follow it."""
+    doubt: str = ""
+    """Why what is at `end` may be damaged: it could not be unpacked, or does not come. Then there are no records."""
 
 
 def take(result: Any, at_most: int = RECORDS_AT_MOST) -> Fetched | None:
     """Take the unread records out of an aiokafka `FetchResult` and move the partition's position behind them.
 
-    None when it holds nothing for us: spent, paused, or fetched for a position that a seek has left.
-
-    Raises:
-        CorruptRecordException: a block's checksum is wrong. The position has not moved: it will be fetched again.
-
+    None when it holds nothing for us: spent, paused, or fetched for a position that a seek has left. What comes before a block that is
+    damaged is taken; then the result is spent, and the block will be fetched again, which gives nothing but a doubt.
     """
     tp = result._topic_partition
     if result.has_more():
@@ -48,16 +47,25 @@ def take(result: Any, at_most: int = RECORDS_AT_MOST) -> Fetched | None:
         return None
     unread = result._partition_records
     position = unread.next_fetch_offset
-    records = unpack(unread, at_most)
+    records, doubt = unpack(unread, at_most)
     result._update_position()
-    if not unread._records.has_next():
+    if doubt or not unread._records.has_next():
         result._partition_records = None
-    return Fetched(TP(tp.topic, tp.partition), position, records, unread.next_fetch_offset)
+    end = unread.next_fetch_offset
+    return Fetched(TP(tp.topic, tp.partition), position, records, end, doubt if end == position else "")
 
 
-def unpack(unread: Any, at_most: int) -> list[Record]:
-    """Unpack blocks of an aiokafka `PartitionRecords` until `at_most` records are reached or none is left."""
+def unpack(unread: Any, at_most: int) -> tuple[list[Record], str]:
+    """Unpack blocks of an aiokafka `PartitionRecords` until `at_most` records are reached, none is left, or one is damaged: then why."""
     records: list[Record] = []
+    try:
+        _unpack(unread, at_most, records)
+    except CorruptRecordException as error:
+        return records, str(error)
+    return records, ""
+
+
+def _unpack(unread: Any, at_most: int, records: list[Record]) -> None:
     blocks = unread._records
     while len(records) < at_most and blocks.has_next():
         block = blocks.next_batch()
@@ -69,13 +77,14 @@ def unpack(unread: Any, at_most: int) -> list[Record]:
         if block.is_control_batch:
             unread.next_fetch_offset = block.next_offset
             continue
+        if block.next_offset <= unread.next_fetch_offset:
+            raise CorruptRecordException(f"a block that ends before what was asked for - {unread._tp}")
         rows = list(block)
         # A broker returns whole blocks: the first may begin before the position.
         if rows and rows[0].offset < unread.next_fetch_offset:
             rows = [row for row in rows if row.offset >= unread.next_fetch_offset]
         records += rows
         unread.next_fetch_offset = block.next_offset
-    return records
 
 
 def _aborted(unread: Any, block: Any) -> bool:
