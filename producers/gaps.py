@@ -14,10 +14,11 @@ from schemas.catalogue import event
 from schemas.codec import Codec, schema_id
 from schemas.errors import InvalidDatum
 from schemas.events import Gap
+from topology.damage import QUIET_SECONDS, readable_now
 from topology.dead_letters import DeadLetters
 from topology.errors import Reject, Retry
 from topology.grace import stopping
-from topology.kafka import consumer, failure
+from topology.kafka import DAMAGED, consumer, failure
 from topology.login import refusal
 from topology.losses import loss_gap
 from topology.metrics import events_in
@@ -91,6 +92,8 @@ class GapReader:
         self._lost = lost
         self._now = now
         self._next: dict[int, int] = {}
+        self._moved_at: dict[int, float] = {}
+        """When a partition last moved, or had nothing more: monotonic seconds."""
         self._event = event("gap")
         self._topic = self._event.topic.of()
         self._codecs: dict[int, Codec] = {}
@@ -142,8 +145,12 @@ class GapReader:
         while len(found) < MOST_AT_ONCE and time.monotonic() < until and not self._stop.is_set():
             message = reader.poll(POLL_SECONDS)
             if message is None:
+                self._look_for_quiet(reader)
                 break
             error = failure(message)
+            if error is not None and error.code() in DAMAGED:
+                self._pass_damage(reader, message.partition() or 0)
+                continue
             if error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - librdkafka's own codes are named so
                 self._begin_where_it_can(reader, message.partition() or 0)
                 continue
@@ -153,7 +160,10 @@ class GapReader:
                 break
             self._attempts.worked()
             place = (message.partition() or 0, message.offset() or 0)
+            if place[1] > self._owed(reader, place[0], place[1]) and self._pass_damage(reader, place[0]):
+                continue
             self._next[place[0]] = place[1] + 1
+            self._moved_at[place[0]] = time.monotonic()
             self._progress.began(place)
             try:
                 gap = self._decode(message, place)
@@ -182,9 +192,47 @@ class GapReader:
             self._codecs[number] = Codec(self._event, number, schema)
         return self._codecs[number]
 
+    def _owed(self, reader: Consumer, partition: int, otherwise: int) -> int:
+        """Return the next offset of a partition: where we are, else where the group is, else `otherwise`."""
+        if partition not in self._next:
+            committed = reader.committed([TopicPartition(self._topic, partition)], timeout=WATERMARK_SECONDS)[0].offset
+            self._next[partition] = committed if committed >= 0 else otherwise
+        return self._next[partition]
+
+    def _look_for_quiet(self, reader: Consumer) -> None:
+        """Look for damage in partitions of which nothing comes though they have more: of some the broker says nothing at all."""
+        now = time.monotonic()
+        for one in reader.assignment():
+            _, high = reader.get_watermark_offsets(one, cached=True)
+            since = self._moved_at.setdefault(one.partition, now)
+            if high <= self._next.get(one.partition, high if high > 0 else 0) and high >= 0:
+                self._moved_at[one.partition] = now
+            elif now >= since + QUIET_SECONDS:
+                self._moved_at[one.partition] = now
+                self._pass_damage(reader, one.partition)
+
+    def _pass_damage(self, reader: Consumer, partition: int) -> bool:
+        """Go on behind what is damaged on the broker's disk, having told it; False where nothing is."""
+        place = TopicPartition(self._topic, partition)
+        low, _ = reader.get_watermark_offsets(place, timeout=WATERMARK_SECONDS)
+        owed = max(self._owed(reader, partition, low), low)
+        try:
+            place.offset = readable_now(self._kafka, self._topic, partition, owed)
+        except Retry as error:
+            self._stop.wait(self._attempts.failed(error))
+            place.offset = owed
+        if place.offset > owed:
+            self._lost(loss_gap(self._topic, partition, owed, place.offset, "corrupt", self._stage, self._now()))
+        self._next[partition] = place.offset
+        reader.incremental_unassign([place])
+        reader.incremental_assign([place])
+        return place.offset > owed
+
     def _revoked(self, _reader: Consumer, partitions: list[TopicPartition]) -> None:
         for one in partitions:
             self._progress.lost(one.partition)
+            self._next.pop(one.partition, None)
+            self._moved_at.pop(one.partition, None)
 
     def _begin_where_it_can(self, reader: Consumer, partition: int) -> None:
         """Go on with a partition whose next offset is not there: at its start, having told what is gone since the last one read."""

@@ -7,6 +7,7 @@ that is not true the broker finds its way again at the next entry of the segment
 """
 
 import asyncio
+from asyncio import sleep
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
@@ -172,7 +173,7 @@ async def readable_from(kafka: Kafka, topic: str, partition: int, owed: int, *, 
         await client.bootstrap()
         await client.set_topics([topic])
         await broker.ask_end()
-        return await next_whole(broker.look, owed, broker.end, lambda: asyncio.sleep(SECONDS_BETWEEN))
+        return await next_whole(broker.look, owed, broker.end, lambda: sleep(SECONDS_BETWEEN))
     except KafkaError as error:
         raise Retry(f"the broker does not say what of {topic}[{partition}] can be read: {error}") from error
     finally:

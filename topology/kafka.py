@@ -22,6 +22,16 @@ GLANCE = 0.5
 MOMENT = 2.0
 """Seconds in which a refused login may be of a broker that is only just starting, or learns of a user."""
 
+DAMAGED = (
+    KafkaError._BAD_MSG,  # noqa: SLF001 - librdkafka's own codes are named so
+    KafkaError._BAD_COMPRESSION,  # noqa: SLF001 - the same
+    KafkaError._NOT_IMPLEMENTED,  # noqa: SLF001 - the same: a format that it does not know
+    KafkaError._UNDERFLOW,  # noqa: SLF001 - the same
+    KafkaError.INVALID_MSG,
+    KafkaError.UNKNOWN,
+)
+"""What a consumer reports of a partition whose log may be damaged on the broker's disk: damage.py finds out."""
+
 PERMANENT = (
     KafkaError.MSG_SIZE_TOO_LARGE,
     KafkaError.RECORD_LIST_TOO_LARGE,
@@ -191,6 +201,8 @@ def consumer(kafka: Kafka, group: str, **overrides: Any) -> Consumer:
             "session.timeout.ms": 10_000,
             "reconnect.backoff.max.ms": 1_000,
             "message.max.bytes": kafka.message_max_bytes,
+            # Else bits that a disk has turned pass for values.
+            "check.crcs": True,
             "error_cb": Refusals(kafka),
         }
         | {name.replace("_", "."): value for name, value in overrides.items()}

@@ -12,6 +12,7 @@ from sinks.clickhouse.reader import group_consumer
 from sinks.clickhouse.stage import STAGE, Outlets, Stage
 from sinks.clickhouse.writer import Writer
 from topology import clock
+from topology.damage import readable_now
 from topology.dead_letters import DeadLetters
 from topology.faults import Faults
 from topology.kafka import GATHER_BYTES, Publisher
@@ -52,4 +53,5 @@ def compose(
 ) -> Stage:
     """Return the sink of a group; `around` wraps its consumer, for tests."""
     reader = group_consumer(settings.kafka, group, fetch_min_bytes=GATHER_BYTES, fetch_wait_max_ms=settings.sink.gather_ms)
-    return Stage(around(reader), writer, outlets, topics, Descriptions(settings.kafka).of, settings.sink, stop, faults, unprepared, beat)
+    describe, readable_from = Descriptions(settings.kafka).of, partial(readable_now, settings.kafka)
+    return Stage(around(reader), writer, outlets, topics, describe, readable_from, settings.sink, stop, faults, unprepared, beat)

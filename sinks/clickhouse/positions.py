@@ -1,16 +1,17 @@
 """Which offset of each partition comes next, and what it means when another one does. No I/O.
 
 None of our topics is compacted or written in transactions, so offsets follow each other without holes: one that is left out was deleted
-by the broker before it was read, or passed over by a seek of ours.
+by the broker before it was read, damaged on its disk, or passed over by a seek of ours.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import methodcaller
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from sinks.clickhouse.batch import Message, Place
+from topology.losses import Cause
 
 _topic, _partition, _offset = methodcaller("topic"), methodcaller("partition"), methodcaller("offset")
 
@@ -20,7 +21,7 @@ class Loss(NamedTuple):
 
     first: int
     end: int
-    cause: Literal["retention", "topic_reset"]
+    cause: Cause
 
 
 class Verdict(NamedTuple):

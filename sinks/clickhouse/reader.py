@@ -20,8 +20,9 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from sinks.clickhouse.batch import Message, Place
 from sinks.clickhouse.lane import STAGE
 from sinks.clickhouse.positions import Loss, Positions, judge, runs
+from topology.damage import QUIET_SECONDS
 from topology.errors import Fatal, Retry
-from topology.kafka import consumer, failure
+from topology.kafka import DAMAGED, consumer, failure
 from topology.log import logger
 from topology.metrics import retries
 from topology.settings import Kafka
@@ -74,9 +75,13 @@ class Reader:
         restarted: Restarted,
         revoked: Callable[[], None],
         left: Callable[[Sequence[Place]], None],
+        readable_from: Callable[[str, int, int], int],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`describe` asks the broker what topics are now, and raises Retry where it does not say; called on a thread of its own."""
+        """`describe` asks the broker what topics are now, and raises Retry where it does not say; called on a thread of its own.
+
+        `readable_from` finds, given topic, partition and offset, from which offset on the log is sound (topology/damage.py).
+        """
         self.refused: dict[str, str] = {}
         """Topics that Kafka does not let us read, with its words."""
         self.paused: set[Place] = set()
@@ -87,6 +92,7 @@ class Reader:
         self._restarted = restarted
         self._on_revoke = revoked
         self._left = left
+        self._readable_from = readable_from
         self._monotonic = monotonic
         self._positions = Positions()
         self._places: set[Place] = set()
@@ -101,6 +107,10 @@ class Reader:
         """How far it was read when a look last found the topic to be the same: what is read after may be of another."""
         self._look_at = NOW
         self._holes: dict[Place, int] = {}
+        self._doubtful: set[Place] = set()
+        """Partitions whose log may be damaged where we are."""
+        self._quiet: dict[Place, tuple[int, float]] = {}
+        self._quiet_look_at = 0.0
         self._uncommitted: dict[Place, int] = {}
         self._commit_at = 0.0
         self._told: dict[tuple[str, int], float] = {}
@@ -120,6 +130,7 @@ class Reader:
         Raises Fatal where Kafka refuses the group.
         """
         self._identify()
+        self._find_damage()
         messages = self._consumer.consume(most, timeout)
         if any(map(ERROR, messages)):
             messages = self._sound(messages)
@@ -190,6 +201,8 @@ class Reader:
                 self._astray.add((topic, message.partition()))
                 self._look_at = NOW
                 continue
+            if error.code() in DAMAGED:
+                self._doubtful.add((topic, message.partition()))
             if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 self.refused[topic] = f"Kafka does not let us read it: {error.str()} (kafka.*; `tidewire acls clickhouse`)"
             retries.labels(STAGE, "kafka").inc()
@@ -268,13 +281,47 @@ class Reader:
         """Go back to the offset that is owed, unless the broker has it no more."""
         try:
             low, _ = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=ASK_SECONDS)
+            if low <= owed and self._is_damaged(place, owed):
+                return
             again = self._holes.get(place) == owed
             self._holes[place] = owed
             gone = found if again else min(max(low, owed), found)
             self._go_on(place, gone, Loss(owed, gone, "retention") if gone > owed else None)
         except (KafkaException, Retry) as error:
-            logger().warning("waiting", what="offsets", topic=place[0], reason=str(error))
+            self._tell_waiting(place, error)
             self.begin(place, owed)
+
+    def _tell_waiting(self, place: Place, error: Exception) -> None:
+        logger().warning("waiting", what="offsets", topic=place[0], reason=str(error))
+
+    def _find_damage(self) -> None:
+        """Look for damage where the consumer has met some, and where nothing comes of a partition though it has more."""
+        now = self._monotonic()
+        if now >= self._quiet_look_at:
+            self._quiet_look_at = now + LOOK_SECONDS
+            before, self._quiet = self._quiet, {}
+            for place in self._places - self.paused - self._astray - self._given:
+                owed = self._positions.owed(place)
+                _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+                if owed is not None and high > owed:
+                    offset, since = before.get(place, (owed, now))
+                    self._quiet[place] = owed, since if offset == owed else now
+            self._doubtful |= {place for place, (_, since) in self._quiet.items() if now >= since + QUIET_SECONDS}
+        for place in sorted(self._doubtful & self._places - self.paused - self._astray - self._given):
+            owed = self._positions.owed(place)
+            try:
+                if owed is not None and not self._is_damaged(place, owed):
+                    self.begin(place, owed)
+            except Retry as error:
+                self._tell_waiting(place, error)
+            self._doubtful.discard(place)
+            self._quiet.pop(place, None)
+
+    def _is_damaged(self, place: Place, owed: int) -> bool:
+        until = self._readable_from(*place, owed)
+        if until > owed:
+            self._go_on(place, until, Loss(owed, until, "corrupt"))
+        return until > owed
 
     def _assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign(partitions)
@@ -296,6 +343,7 @@ class Reader:
         self.paused.difference_update(places)
         self._astray.difference_update(places)
         self._given.difference_update(places)
+        self._doubtful.difference_update(places)
         self._positions.leave(places)
         for place in places:
             self._uncommitted.pop(place, None)

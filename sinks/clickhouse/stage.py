@@ -81,7 +81,7 @@ class Outlets:
 
     def lost(self, place: Place, loss: Loss) -> None:
         """Publish a loss as a gap and wait for its delivery; Retry where it is not delivered now."""
-        logger().warning("records were deleted before they were read", topic=place[0], partition=place[1], **loss._asdict())
+        logger().warning("records can't be had", topic=place[0], partition=place[1], **loss._asdict())
         self._publish_gap(loss_gap(*place, loss.first, loss.end, loss.cause, STAGE, now()))
         self._publisher.flush()
 
@@ -96,6 +96,7 @@ class Stage:
         outlets: Outlets,
         topics: Mapping[str, Event],
         describe: Callable[[Iterable[str]], Mapping[str, Described]],
+        readable_from: Callable[[str, int, int], int],
         limits: Sink,
         stop: threading.Event,
         faults: Faults,
@@ -103,7 +104,7 @@ class Stage:
         beat: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`describe`: see Reader; `unprepared`: by event, why its table could not be prepared; its topics are held from the start.
+        """`describe`, `readable_from`: see Reader; `unprepared`: by event, why its table could not be prepared; its topics are held from the start.
 
         `beat` is called at each turn of the loop.
         """
@@ -116,7 +117,7 @@ class Stage:
         self._lanes = {
             topic: Lane(topic, event, writer, outlets.bury(self._say), limits, faults, monotonic) for topic, event in topics.items()
         }
-        self._reader = Reader(consumer, topics, describe, outlets.lost, self._restarted, self._revoked, self._left, monotonic)
+        self._reader = Reader(consumer, topics, describe, outlets.lost, self._restarted, self._revoked, self._left, readable_from, monotonic)
         for lane in self._lanes.values():
             if unprepared and lane.event.name in unprepared:
                 lane.hold(unprepared[lane.event.name])

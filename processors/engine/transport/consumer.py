@@ -150,7 +150,7 @@ class Consumer(Commits):
         if found is Standing.AHEAD:
             await self._examine(part, ledger)
             return []
-        if found is Standing.HOLED and tp.topic not in self._named("holed_topics"):
+        if found is Standing.HOLED and not self.may_have_holes(tp):
             if await self._is_damaged(part, ledger):
                 return []
             raise Fatal(
@@ -241,6 +241,10 @@ class Consumer(Commits):
             epoch = self.new_epoch()
             await self._tell(Loss(tp.topic, tp.partition, ledger.owed, ledger.owed, Cause.RESET, epoch))
             await self.start_over(tp, start, epoch)
+
+    def may_have_holes(self, tp: TP) -> bool:
+        """Whether offsets may be left out in a partition's log: it is compacted, or named in `holed_topics`."""
+        return not self._is_source(tp) or tp.topic in self._named("holed_topics")
 
     def _named(self, setting: str) -> frozenset[str] | set[str]:
         return getattr(self.app, setting, frozenset())

@@ -108,8 +108,7 @@ class FetchThread(AIOKafkaConsumerThread):
         quiet = self._quiet.look(standing, now)
         return [Fetched(tp, position, [], position, "nothing comes, though there is more") for tp, position in quiet.items()]
 
-    @staticmethod
-    def _drain(fetcher: Any, active: frozenset[TP] | None) -> list[Fetched]:
+    def _drain(self, fetcher: Any, active: frozenset[TP] | None) -> list[Fetched]:
         # `Fetcher.fetched_records` of aiokafka 0.14.0, with `take` in the place of `getall`.
         found: list[Fetched] = []
         if fetcher._subscriptions.reassignment_in_progress:
@@ -131,7 +130,7 @@ class FetchThread(AIOKafkaConsumerThread):
                     result.check_raise()
                 # Raised by the next fetch: what the other partitions brought goes first.
                 break
-            fetched = take(result)
+            fetched = take(result, holes=self.consumer.may_have_holes(TP(tp.topic, tp.partition)))
             if not result.has_more():
                 del fetcher._records[tp]
                 fetcher._notify(fetcher._wait_consume_future)

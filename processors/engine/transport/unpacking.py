@@ -33,11 +33,12 @@ class Fetched(NamedTuple):
     """Why what is at `end` may be damaged: it could not be unpacked, or does not come. Then there are no records."""
 
 
-def take(result: Any, at_most: int = RECORDS_AT_MOST) -> Fetched | None:
+def take(result: Any, at_most: int = RECORDS_AT_MOST, *, holes: bool = True) -> Fetched | None:
     """Take the unread records out of an aiokafka `FetchResult` and move the partition's position behind them.
 
     None when it holds nothing for us: spent, paused, or fetched for a position that a seek has left. What comes before a block that is
-    damaged is taken; then the result is spent, and the block will be fetched again, which gives nothing but a doubt.
+    damaged is taken; then the result is spent, and the block will be fetched again, which gives nothing but a doubt. Where there may be no
+    `holes`, it ends before one too, so that what is behind it begins a fetch of its own.
     """
     tp = result._topic_partition
     if result.has_more():
@@ -47,7 +48,7 @@ def take(result: Any, at_most: int = RECORDS_AT_MOST) -> Fetched | None:
         return None
     unread = result._partition_records
     position = unread.next_fetch_offset
-    records, doubt = unpack(unread, at_most)
+    records, doubt = unpack(unread, at_most, result._assignment.state_value(tp).highwater, holes=holes)
     result._update_position()
     if doubt or not unread._records.has_next():
         result._partition_records = None
@@ -55,17 +56,17 @@ def take(result: Any, at_most: int = RECORDS_AT_MOST) -> Fetched | None:
     return Fetched(TP(tp.topic, tp.partition), position, records, end, doubt if end == position else "")
 
 
-def unpack(unread: Any, at_most: int) -> tuple[list[Record], str]:
+def unpack(unread: Any, at_most: int, log_end: int | None = None, *, holes: bool = True) -> tuple[list[Record], str]:
     """Unpack blocks of an aiokafka `PartitionRecords` until `at_most` records are reached, none is left, or one is damaged: then why."""
     records: list[Record] = []
     try:
-        _unpack(unread, at_most, records)
+        _unpack(unread, at_most, records, log_end, holes)
     except CorruptRecordException as error:
         return records, str(error)
     return records, ""
 
 
-def _unpack(unread: Any, at_most: int, records: list[Record]) -> None:
+def _unpack(unread: Any, at_most: int, records: list[Record], log_end: int | None, holes: bool) -> None:  # noqa: FBT001 - for `unpack` alone
     blocks = unread._records
     while len(records) < at_most and blocks.has_next():
         block = blocks.next_batch()
@@ -77,8 +78,14 @@ def _unpack(unread: Any, at_most: int, records: list[Record]) -> None:
         if block.is_control_batch:
             unread.next_fetch_offset = block.next_offset
             continue
-        if block.next_offset <= unread.next_fetch_offset:
+        expected = unread.next_fetch_offset
+        if block.next_offset <= expected:
             raise CorruptRecordException(f"a block that ends before what was asked for - {unread._tp}")
+        first = getattr(block, "base_offset", expected)  # blocks of the formats before 2 have none
+        if log_end is not None and first > max(log_end, expected):
+            raise CorruptRecordException(f"a block that begins behind the log's end - {unread._tp}")
+        if first > expected and records and not holes:
+            raise CorruptRecordException(f"a block that leaves offsets out - {unread._tp}")
         rows = list(block)
         # A broker returns whole blocks: the first may begin before the position.
         if rows and rows[0].offset < unread.next_fetch_offset:

@@ -1,16 +1,21 @@
 """A log that the broker's disk has damaged: of a topic it is a gap and the stage goes on, of a state it is a reason to stop."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mode import Service
 
+from console.commands.rewind import rewind
 from local import Addresses
-from tests.damaged import SPOILS, Block, blocks
+from processors.engine.stage import Stage
+from tests.damaged import CHECKSUM_AT, SPOILS, Block, blocks, overwrite, spoil_payload
 from tests.processors.engine.stages import Laboratory
-from tests.processors.engine.test_logs import assert_told_once
 from tests.processors.engine.transport.broker import Broker
 from tests.waiting import until
+from topology import flow
+from topology.errors import Fatal
 
 COUNT = 20
 """Records of a block, and blocks."""
@@ -43,7 +48,10 @@ def lost(laboratory: Laboratory) -> set[int]:
 @pytest.mark.parametrize("spoil", SPOILS)
 @pytest.mark.parametrize("where", [0, 7, COUNT - 1], ids=["first", "middle", "last"])
 async def test_a_damaged_block_is_a_gap_and_all_else_is_processed(damageable: Laboratory, spoil: str, where: int) -> None:
-    """Every record is processed once or in the gap, the damaged block is in it, and what is written after it is read."""
+    """Every record is processed once or in the gap, the damaged block is in it, and what is written after it is read.
+
+    A wrong format alone may leave the records as they are.
+    """
     there = fill(damageable)
     SPOILS[spoil](there[where])
     async with damageable.running():
@@ -52,5 +60,106 @@ async def test_a_damaged_block_is_a_gap_and_all_else_is_processed(damageable: La
         await until(lambda: damageable.committed(COUNT * COUNT + 200))
     gone = lost(damageable)
     assert damageable.watched.numbers == [number for number in range(COUNT * COUNT + 200) if number not in gone]
-    assert set(range(there[where].first, there[where].end)) <= gone
+    assert set(range(there[where].first, there[where].end)) <= gone or "format" in spoil
     assert len(gone) <= 3 * COUNT
+
+
+async def test_a_damaged_block_is_fetched_three_times_before_it_is_lost(damageable: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block that is sound when it is fetched again was a bad transfer: no gap, nothing missing."""
+    there = fill(damageable)
+    before = overwrite(there[7], CHECKSUM_AT, b"\xde\xad\xbe\xef")
+    looked: list[int] = []
+
+    async def mended_meanwhile(seconds: float) -> None:
+        looked.append(1)
+        overwrite(there[7], CHECKSUM_AT, before)
+        await asyncio.sleep(seconds)
+
+    monkeypatch.setattr("topology.damage.sleep", mended_meanwhile)
+    async with damageable.running():
+        await until(lambda: damageable.committed(COUNT * COUNT))
+    assert looked
+    assert damageable.told("gap") == []
+    assert damageable.watched.numbers == list(range(COUNT * COUNT))
+
+
+async def test_a_damaged_state_stops_the_stage_and_the_cure_works(damageable: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block of the changelog can't be passed over: the stage ends with the command that lets it read again, and that does."""
+    damageable.fill(*range(10))
+    async with damageable.running():
+        await until(lambda: damageable.committed(10))
+    for block in blocks(damageable.broker.address, damageable.changelog):
+        spoil_payload(block)
+    crashed = await ended(damageable)
+    assert isinstance(crashed, Fatal)
+    assert f"tidewire rewind {damageable.name} --forget" in str(crashed)
+    assert damageable.changelog in str(crashed)
+    declared = {damageable.name: flow.Stage(damageable.name, ("trade",), ())}
+    monkeypatch.setattr("console.commands.rewind.stages", lambda: declared)
+    monkeypatch.setattr("console.commands.rewind.topics_of", lambda _reads: [damageable.topic])
+    await until(lambda: damageable.broker.members(damageable.group) == 0)
+    await asyncio.to_thread(rewind, damageable.settings, damageable.name, forget=True)
+    damageable.watched.numbers.clear()
+    async with damageable.running():
+        await until(lambda: damageable.committed(10))
+    assert damageable.watched.numbers == list(range(10))
+    assert damageable.watched.begun[-1] == []
+
+
+async def ended(laboratory: Laboratory) -> BaseException | None:
+    """Start the stage, wait until it has crashed, and return why."""
+    stage = Stage(laboratory.settings, laboratory.name, (laboratory.topic,), no_work, partitions=1)
+    stage.app.finalize()
+    starting = asyncio.ensure_future(stage.app.start())
+    try:
+        await until(lambda: stage.app.crashed)
+        assert stage.status().startswith("it failed, and ends")
+    finally:
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await stage.app.stop()
+        stage.output.close()
+    return stage.app.crash_reason
+
+
+def no_work(*_place: Any) -> Any:
+    """Fail: nothing may begin with a state that is damaged."""
+    raise AssertionError("begun without its state")
+
+
+@pytest.mark.parametrize("part", ["fetcher", "consumer", "thread", "tables"])
+async def test_a_part_that_crashes_ends_the_process_within_a_bound(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """Whichever part it is: the end is set for the process, and it is not ready any more, though it would stop in order for ever."""
+    bounds: list[float] = []
+    monkeypatch.setattr("processors.engine.stage.end_anyway", bounds.append)
+    laboratory.fill(*range(10))
+    async with laboratory.running() as consumer:
+        await until(lambda: laboratory.committed(10))
+        app = laboratory.stage.app
+        assert laboratory.stage.status() == ""
+        crashing: Service = {"fetcher": app._fetcher, "consumer": consumer, "thread": consumer._thread, "tables": app.tables}[part]
+        if part == "thread":
+            await consumer._thread.call_thread(crashing.crash, RuntimeError("bad part"))
+        else:
+            await crashing.crash(RuntimeError("bad part"))
+        await until(lambda: bounds)
+        assert "bad part" in laboratory.stage.status()
+    assert 0 < bounds[0] <= 30
+    assert len(bounds) == 1
+
+
+async def test_an_error_in_the_fetcher_is_a_crash(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception out of a fetch sets the end of the process, and the reason is what /ready says."""
+    bounds: list[float] = []
+    monkeypatch.setattr("processors.engine.stage.end_anyway", bounds.append)
+    async with laboratory.running() as consumer:
+        monkeypatch.setattr(consumer, "_fetch", fail)
+        await until(lambda: bounds)
+        assert "bad fetch" in laboratory.stage.status()
+
+
+async def fail(_timeout: float) -> Any:
+    """Fail as a fetch may."""
+    raise RuntimeError("bad fetch")
