@@ -92,6 +92,8 @@ class GapReader:
         self._lost = lost
         self._now = now
         self._next: dict[int, int] = {}
+        self._at: dict[int, int] = {}
+        """Where we are in the partitions that are ours now."""
         self._moved_at: dict[int, float] = {}
         """When a partition last moved, or had nothing more: monotonic seconds."""
         self._event = event("gap")
@@ -149,7 +151,7 @@ class GapReader:
                 break
             error = failure(message)
             if error is not None and error.code() in DAMAGED:
-                self._pass_damage(reader, message.partition() or 0)
+                self._see_to_damage(reader, message.partition() or 0)
                 continue
             if error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - librdkafka's own codes are named so
                 self._begin_where_it_can(reader, message.partition() or 0)
@@ -160,9 +162,10 @@ class GapReader:
                 break
             self._attempts.worked()
             place = (message.partition() or 0, message.offset() or 0)
-            if place[1] > self._owed(reader, place[0], place[1]) and self._pass_damage(reader, place[0]):
+            owed = self._owed(reader, place[0], place[1])
+            if place[1] > owed and self._is_damaged(reader, place[0], owed):
                 continue
-            self._next[place[0]] = place[1] + 1
+            self._next[place[0]] = self._at[place[0]] = place[1] + 1
             self._moved_at[place[0]] = time.monotonic()
             self._progress.began(place)
             try:
@@ -194,10 +197,10 @@ class GapReader:
 
     def _owed(self, reader: Consumer, partition: int, otherwise: int) -> int:
         """Return the next offset of a partition: where we are, else where the group is, else `otherwise`."""
-        if partition not in self._next:
+        if partition not in self._at:
             committed = reader.committed([TopicPartition(self._topic, partition)], timeout=WATERMARK_SECONDS)[0].offset
-            self._next[partition] = committed if committed >= 0 else otherwise
-        return self._next[partition]
+            self._at[partition] = committed if committed >= 0 else otherwise
+        return self._at[partition]
 
     def _look_for_quiet(self, reader: Consumer) -> None:
         """Look for damage in partitions of which nothing comes though they have more: of some the broker says nothing at all."""
@@ -205,33 +208,42 @@ class GapReader:
         for one in reader.assignment():
             _, high = reader.get_watermark_offsets(one, cached=True)
             since = self._moved_at.setdefault(one.partition, now)
-            if high <= self._next.get(one.partition, high if high > 0 else 0) and high >= 0:
+            if 0 <= high <= self._at.get(one.partition, 0):
                 self._moved_at[one.partition] = now
             elif now >= since + QUIET_SECONDS:
                 self._moved_at[one.partition] = now
-                self._pass_damage(reader, one.partition)
+                self._see_to_damage(reader, one.partition)
 
-    def _pass_damage(self, reader: Consumer, partition: int) -> bool:
-        """Go on behind what is damaged on the broker's disk, having told it; False where nothing is."""
-        place = TopicPartition(self._topic, partition)
-        low, _ = reader.get_watermark_offsets(place, timeout=WATERMARK_SECONDS)
+    def _see_to_damage(self, reader: Consumer, partition: int) -> None:
+        """Go on behind what is damaged, or fetch again what was not: the client has passed over it."""
+        low, _ = reader.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=WATERMARK_SECONDS)
         owed = max(self._owed(reader, partition, low), low)
         try:
-            place.offset = readable_now(self._kafka, self._topic, partition, owed)
+            if not self._is_damaged(reader, partition, owed):
+                self._begin(reader, partition, owed)
         except Retry as error:
             self._stop.wait(self._attempts.failed(error))
-            place.offset = owed
-        if place.offset > owed:
-            self._lost(loss_gap(self._topic, partition, owed, place.offset, "corrupt", self._stage, self._now()))
-        self._next[partition] = place.offset
+            self._begin(reader, partition, owed)
+
+    def _is_damaged(self, reader: Consumer, partition: int, owed: int) -> bool:
+        """Go on behind what is damaged on the broker's disk, having told it; False where nothing is."""
+        until = readable_now(self._kafka, self._topic, partition, owed)
+        if until == owed:
+            return False
+        self._lost(loss_gap(self._topic, partition, owed, until, "corrupt", self._stage, self._now()))
+        self._begin(reader, partition, until)
+        return True
+
+    def _begin(self, reader: Consumer, partition: int, offset: int) -> None:
+        place = TopicPartition(self._topic, partition, offset)
+        self._next[partition] = self._at[partition] = offset
         reader.incremental_unassign([place])
         reader.incremental_assign([place])
-        return place.offset > owed
 
     def _revoked(self, _reader: Consumer, partitions: list[TopicPartition]) -> None:
         for one in partitions:
             self._progress.lost(one.partition)
-            self._next.pop(one.partition, None)
+            self._at.pop(one.partition, None)
             self._moved_at.pop(one.partition, None)
 
     def _begin_where_it_can(self, reader: Consumer, partition: int) -> None:
@@ -246,9 +258,7 @@ class GapReader:
         elif 0 <= owed < low:
             self._lost(loss_gap(self._topic, partition, owed, low, "retention", self._stage, self._now()))
         self._progress.lost(partition)
-        place.offset = self._next[partition] = committed if low <= committed <= high else low
-        reader.incremental_unassign([place])
-        reader.incremental_assign([place])
+        self._begin(reader, partition, committed if low <= committed <= high else low)
 
     def _commit(self, reader: Consumer) -> None:
         while not self._finished.empty():

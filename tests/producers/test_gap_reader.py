@@ -9,9 +9,12 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from local import Addresses
+from producers import gaps
 from producers.gaps import GapReader, Place
 from schemas.catalogue import event
 from schemas.events import Gap
+from tests.damaged import SPOILS, blocks
 from tests.waiting import until
 from topology import registry as registries
 from topology.clock import now
@@ -170,3 +173,27 @@ def deleted(reading: Reading, low: int) -> Callable[[], bool]:
             looking.close()
 
     return holds
+
+
+@pytest.mark.parametrize("spoil", ["payload", "checksum", "length too large", "offset far behind", "format unknown", "all of the header"])
+async def test_a_damaged_block_of_gaps_is_a_gap(
+    own_files: Addresses, registry: Registry, spoil: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gaps in a block that the broker's disk has damaged are told by their offsets; those before and after are read."""
+    monkeypatch.setattr(gaps, "QUIET_SECONDS", 1.0)
+    reading = Reading(Kafka(brokers=own_files.kafka), registry)
+    reading.make_topic()
+    for number in range(12):
+        reading.write(*[f"{number}-{one}-{'x' * 2000}" for one in range(4)])
+    there = blocks(own_files.kafka, reading.topic)
+    SPOILS[spoil](there[5])
+    async with reading.reader():
+        await until(lambda: len(reading.taken) + 4 * len(reading.lost) >= 40 and reading.lost)
+        reading.write("after")
+        await until(lambda: reading.taken[-1] == "after")
+    reading._publisher.close()
+    gone = {offset for one in reading.lost for offset in range(one["from_sequence"] or 0, (one["to_sequence"] or 0) + 1)}
+    assert {one["cause"] for one in reading.lost} == {"corrupt"}
+    assert set(range(there[5].first, there[5].end)) <= gone
+    expected = [f"{number}-{one}" for number in range(12) for one in range(4) if number * 4 + one not in gone]
+    assert [name[: name.rindex("-")] for name in reading.taken[:-1]] == expected

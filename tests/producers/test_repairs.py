@@ -80,7 +80,7 @@ def test_each_gap_has_its_answer(one: Gap, dialect: Dialect, situation: Situatio
     channel=st.sampled_from(["trade", "book", "quote", "instrument", "orders", "frame", "topic", ""]) | st.text(max_size=9),
     symbol=st.sampled_from(["S", "", "OLD"]),
     cause=st.sampled_from(
-        ["ours", "wire", "venue_reset", "reconnect", "silence", "unknown", "retention", "topic_reset", "fault", "snapshot"]
+        ["ours", "wire", "venue_reset", "reconnect", "silence", "unknown", "retention", "topic_reset", "fault", "snapshot", "corrupt"]
     ),
     sequences=st.tuples(st.none() | st.integers(), st.none() | st.integers()),
     since=st.none() | st.integers(6, 8),

@@ -7,12 +7,14 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from local import Addresses
 from schemas.catalogue import event
 from sinks.clickhouse import lane, reader
 from sinks.clickhouse.block import Blocks
 from sinks.clickhouse.positions import Loss
 from sinks.clickhouse.writer import Writer
 from tests import topics
+from tests.damaged import SPOILS, blocks
 from tests.sinks.market import TRADE, encoded, ids
 from tests.sinks.stages import Run, at_work, eventually, lag, publish
 from tests.sinks.tables import Tables
@@ -244,3 +246,31 @@ def test_nothing_is_committed_before_the_topic_is_known(store: Tables, run: Run,
         assert lag(run.kafka, run.group, topic.name, PARTITIONS) == 200
         silent = False
         eventually(read_to_the_end(run), "the commit")
+
+
+@pytest.mark.parametrize("where", [3, -1], ids=["middle", "last"])
+@pytest.mark.parametrize("spoil", SPOILS)
+def test_a_damaged_block_is_a_gap_and_all_else_is_in_the_table(
+    store: Tables, run: Run, own_files: Addresses, spoil: str, where: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the broker's disk has damaged is a gap of its offsets, in its last block too; every other row is in, and what comes then.
+
+    A wrong format alone may leave the records as they are.
+    """
+    assert own_files.kafka == run.kafka, "a broker whose files are on this machine (TIDEWIRE_TEST_STACK=embedded)"
+    monkeypatch.setattr(reader, "QUIET_SECONDS", 1.0)
+    topic = Topic(run)
+    for start in range(0, 1200, 200):
+        publish(run.kafka, topic.name, encoded(store, range(start, start + 200)))
+    block = blocks(run.kafka, topic.name)[where]
+    SPOILS[spoil](block)
+    with at_work(run):
+        eventually(read_to_the_end(run), "what can be read")
+        publish(run.kafka, topic.name, encoded(store, range(1200, 2000)))
+        eventually(read_to_the_end(run), "what came then")
+    told = losses(run)
+    assert {loss.cause for found in told.values() for loss in found} <= {"corrupt"}
+    gone = {offset for loss in told.get(0, []) for offset in range(loss.first, loss.end)}
+    assert set(range(block.first, block.end)) <= gone or "format" in spoil
+    assert len(gone) <= 4 * (block.end - block.first) + 200
+    assert len(ids(store)) == 2000 - len(gone)

@@ -31,7 +31,7 @@ def test_the_same_loss_told_again_is_the_same_gap() -> None:
     assert again["version"] > first["version"]
 
 
-@pytest.mark.parametrize("cause", ["retention", "topic_reset"])
+@pytest.mark.parametrize("cause", ["retention", "topic_reset", "corrupt"])
 def test_a_loss_fits_the_schema(cause: str) -> None:
     """The gap can be written, with any of its causes."""
     codec = Codec(event("gap"), 1)
