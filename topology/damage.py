@@ -85,7 +85,10 @@ async def _first_between(look: Callable[[int], Awaitable[Look]], bad: int, whole
 
 
 def judge(buffer: bytes, offset: int, end: int, *, holes: bool) -> Look:
-    """Say whether what a fetch at `offset` brought can be read; `end` is where the log ends. `holes`: offsets may be left out (compacted)."""
+    """Say whether what a fetch at `offset` brought can be read. Pure.
+
+    `end` is where the log ends; `holes`: offsets may be left out (compacted).
+    """
     if offset >= end:
         return Look(whole=True)
     hints: list[int] = []

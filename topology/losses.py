@@ -10,8 +10,8 @@ REASONS: Final[dict[str, str]] = {
     "retention": "the broker deleted these records before they were read: retention.ms (retention_days of the event's schema) is too short",
     "topic_reset": "the topic was truncated or made anew: what it held from this offset on is gone, and it is read again from its start",
     "corrupt": (
-        "{topic}[{partition}], offsets {first} to {last}: the broker's disk gives these records back damaged, each time they are fetched. See to "
-        "that disk (its file system and SMART; where there are replicas, move the partition to another broker)"
+        "{topic}[{partition}], offsets {first} to {last}: the broker's disk gives these records back damaged, each time they are "
+        "fetched. See to that disk (its file system and SMART; where there are replicas, move the partition to another broker)"
     ),
 }
 

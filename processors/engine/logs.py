@@ -93,9 +93,7 @@ class Logs:
     async def readable_from(self, tp: TP, offset: int) -> int:
         """Return from where a partition can be read; see Application.readable_from. Where the broker does not say, `offset`: try again."""
         try:
-            return await readable_from(
-                self._kafka, tp.topic, tp.partition, offset, holes=tp.topic == changelog_of(self._stage)
-            )
+            return await readable_from(self._kafka, tp.topic, tp.partition, offset, holes=tp.topic == changelog_of(self._stage))
         except Retry as error:
             self._log.warning(str(error))
             await asyncio.sleep(error.after)

@@ -104,9 +104,9 @@ class Stage:
         beat: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`describe`, `readable_from`: see Reader; `unprepared`: by event, why its table could not be prepared; its topics are held from the start.
+        """`describe`, `readable_from`: see Reader; `beat` is called at each turn of the loop.
 
-        `beat` is called at each turn of the loop.
+        `unprepared`: by event, why its table could not be prepared; its topics are held from the start.
         """
         self._limits = limits
         self._outlets = outlets
@@ -117,7 +117,9 @@ class Stage:
         self._lanes = {
             topic: Lane(topic, event, writer, outlets.bury(self._say), limits, faults, monotonic) for topic, event in topics.items()
         }
-        self._reader = Reader(consumer, topics, describe, outlets.lost, self._restarted, self._revoked, self._left, readable_from, monotonic)
+        self._reader = Reader(
+            consumer, topics, describe, outlets.lost, self._restarted, self._revoked, self._left, readable_from, monotonic
+        )
         for lane in self._lanes.values():
             if unprepared and lane.event.name in unprepared:
                 lane.hold(unprepared[lane.event.name])

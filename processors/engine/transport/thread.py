@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from aiokafka.consumer.fetcher import FetchError, OffsetResetStrategy
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, RecordTooLargeError
@@ -38,6 +38,13 @@ class Bounds(NamedTuple):
     def usual(self) -> int:
         """Where the group begins unless the app knows better."""
         return self.fresh if self.committed is None else self.committed
+
+
+class Holed(Protocol):
+    """The consumer that this thread fetches for, as far as it is asked."""
+
+    def may_have_holes(self, tp: TP) -> bool:
+        """Whether offsets may be left out in a partition's log."""
 
 
 class FetchThread(AIOKafkaConsumerThread):
@@ -100,8 +107,9 @@ class FetchThread(AIOKafkaConsumerThread):
             return []
         self._quiet_look_at = now + LOOK_SECONDS
         standing: dict[TP, tuple[int, int | None]] = {}
-        assignment = fetcher._subscriptions.subscription.assignment if fetcher._subscriptions.subscription else None
-        for tp in assignment.tps if assignment is not None else ():
+        subscription = fetcher._subscriptions.subscription
+        assignment: Any = subscription and subscription.assignment
+        for tp in assignment.tps if assignment else ():
             state, ours = assignment.state_value(tp), TP(tp.topic, tp.partition)
             if state.has_valid_position and not state.paused and (active is None or ours in active) and tp not in fetcher._records:
                 standing[ours] = state.position, state.highwater
@@ -130,7 +138,7 @@ class FetchThread(AIOKafkaConsumerThread):
                     result.check_raise()
                 # Raised by the next fetch: what the other partitions brought goes first.
                 break
-            fetched = take(result, holes=self.consumer.may_have_holes(TP(tp.topic, tp.partition)))
+            fetched = take(result, holes=cast("Holed", self.consumer).may_have_holes(TP(tp.topic, tp.partition)))
             if not result.has_more():
                 del fetcher._records[tp]
                 fetcher._notify(fetcher._wait_consume_future)

@@ -66,7 +66,7 @@ def unpack(unread: Any, at_most: int, log_end: int | None = None, *, holes: bool
     return records, ""
 
 
-def _unpack(unread: Any, at_most: int, records: list[Record], log_end: int | None, holes: bool) -> None:  # noqa: FBT001 - for `unpack` alone
+def _unpack(unread: Any, at_most: int, records: list[Record], log_end: int | None, holes: bool) -> None:
     blocks = unread._records
     while len(records) < at_most and blocks.has_next():
         block = blocks.next_batch()

@@ -109,7 +109,7 @@ def test_a_wrong_checksum_is_not_passed_over() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4), st.sampled_from([0, 3]), st.booleans())
-def test_bytes_that_a_disk_has_turned_never_raise(turned: list[tuple[int, int]], codec: int, holes: bool) -> None:  # noqa: FBT001
+def test_bytes_that_a_disk_has_turned_never_raise(turned: list[tuple[int, int]], codec: int, holes: bool) -> None:
     """Wherever they are, records come in order from what was asked for on, and the position never goes back."""
     buffer = block(0, 10, codec=codec) + block(10, 10, codec=codec)
     for place, byte in turned:
