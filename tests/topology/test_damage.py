@@ -44,7 +44,7 @@ async def pause() -> None:
     st.integers(0, 11),
     st.booleans(),
 )
-async def test_it_ends_at_what_can_be_read_or_at_the_end(sizes: list[int], bad: set[int], at: int, hints: bool) -> None:  # noqa: FBT001
+async def test_it_ends_at_what_can_be_read_or_at_the_end(sizes: list[int], bad: set[int], at: int, hints: bool) -> None:
     """Few looks, whatever the log; where it leads to can be read, and what is just before it can't; hints make it exact."""
     starts = [sum(sizes[:number]) for number in range(len(sizes))]
     end = sum(sizes)
