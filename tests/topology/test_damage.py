@@ -27,6 +27,8 @@ class Log:
     async def look(self, offset: int) -> Look:
         """Fetch."""
         self.looks += 1
+        if offset >= self.end:
+            return Look(whole=self.sure)
         number = self.block(offset)
         if number not in self.bad:
             return Look(whole=True)
@@ -70,7 +72,7 @@ async def test_an_error_of_any_cause_is_no_proof() -> None:
 
 
 def test_what_a_fetch_brought_is_judged_by_its_first_block() -> None:
-    """A wrong checksum, other offsets than asked for, a format that nobody knows, or no block at all: not whole; the next block is a hint."""
+    """A wrong checksum, other offsets than asked for, a format that nobody knows, or no block at all is not whole; the next is a hint."""
     sound = bytes(block(0, 10) + block(10, 5))
     assert judge(sound, 4, 15, holes=False).whole
     turned = bytearray(sound)
