@@ -188,12 +188,17 @@ async def test_a_damaged_block_of_gaps_is_a_gap(
     there = blocks(own_files.kafka, reading.topic)
     SPOILS[spoil](there[5])
     async with reading.reader():
-        await until(lambda: len(reading.taken) + 4 * len(reading.lost) >= 40 and reading.lost)
+        await until(lambda: reading.lost and len(reading.taken) + len(offsets(reading.lost)) == 48)
         reading.write("after")
         await until(lambda: reading.taken[-1] == "after")
     reading._publisher.close()
-    gone = {offset for one in reading.lost for offset in range(one["from_sequence"] or 0, (one["to_sequence"] or 0) + 1)}
+    gone = offsets(reading.lost)
     assert {one["cause"] for one in reading.lost} == {"corrupt"}
     assert set(range(there[5].first, there[5].end)) <= gone
     expected = [f"{number}-{one}" for number in range(12) for one in range(4) if number * 4 + one not in gone]
     assert [name[: name.rindex("-")] for name in reading.taken[:-1]] == expected
+
+
+def offsets(lost: list[Gap]) -> set[int]:
+    """Return the offsets that gaps of a topic name."""
+    return {offset for one in lost for offset in range(one["from_sequence"] or 0, (one["to_sequence"] or 0) + 1)}
