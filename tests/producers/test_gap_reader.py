@@ -184,7 +184,7 @@ async def test_a_damaged_block_of_gaps_is_a_gap(
     reading = Reading(Kafka(brokers=own_files.kafka), registry)
     reading.make_topic()
     for number in range(12):
-        reading.write(*[f"{number}-{one}-{'x' * 2000}" for one in range(4)])
+        reading.write(*[f"{number}-{one}-{secrets.token_hex(2000)}" for one in range(4)])
     there = blocks(own_files.kafka, reading.topic)
     SPOILS[spoil](there[5])
     async with reading.reader():
