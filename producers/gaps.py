@@ -258,7 +258,9 @@ class GapReader:
         elif 0 <= owed < low:
             self._lost(loss_gap(self._topic, partition, owed, low, "retention", self._stage, self._now()))
         self._progress.lost(partition)
-        self._begin(reader, partition, committed if low <= committed <= high else low)
+        # Behind damage the client itself goes to offsets that are not there, and we may have begun elsewhere meanwhile.
+        here = self._at.get(partition, committed)
+        self._begin(reader, partition, here if low <= here <= high else low)
 
     def _commit(self, reader: Consumer) -> None:
         while not self._finished.empty():

@@ -190,7 +190,6 @@ async def test_a_damaged_block_of_gaps_is_a_gap(
     async with reading.reader():
         await until(lambda: reading.lost and len(reading.taken) + len(offsets(reading.lost)) == 48)
         reading.write("after")
-        reading.write("after")
         await until(lambda: reading.taken[-1] == "after")
     reading._publisher.close()
     gone = offsets(reading.lost)
