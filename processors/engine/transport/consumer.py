@@ -151,7 +151,7 @@ class Consumer(Commits):
             await self._examine(part, ledger)
             return []
         if found is Standing.HOLED and not self.may_have_holes(tp):
-            if await self._is_damaged(part, ledger):
+            if self._looks_for_damage and await self._is_damaged(part, ledger):
                 return []
             raise Fatal(
                 f"{tp.topic}[{tp.partition}] lacks offsets between {part.position} and {part.end}: "
@@ -215,11 +215,15 @@ class Consumer(Commits):
         if until > part.position:
             await self._tell(Loss(*part.tp, part.position, until, Cause.CORRUPT))
 
+    @property
+    def _looks_for_damage(self) -> bool:
+        return getattr(self.app, "readable_from", None) is not None
+
     async def _readable_from(self, tp: TP, offset: int, doubt: str) -> int:
-        readable: Callable[[TP, int], Awaitable[int]] | None = getattr(self.app, "readable_from", None)
-        if readable is None:
+        if not self._looks_for_damage:
             raise CorruptRecordException(f"{tp.topic}[{tp.partition}], offset {offset}: {doubt}")
         self.log.warning("%s[%s]: looking for damage at %s: %s", *tp, offset, doubt or "offsets are left out")
+        readable: Callable[[TP, int], Awaitable[int]] = self.app.readable_from
         return await readable(tp, offset)
 
     async def _tell(self, loss: Loss) -> None:
