@@ -259,15 +259,15 @@ class Stage:
         """Where this fails, keep nothing any more: a state half changed, or ahead of what was delivered, would pass over the rest."""
         try:
             yield
-        except Exception:  # whatever it was; a cancellation is no failure, and what it left out is read again
-            self._fail()
+        except Exception as error:  # whatever it was; a cancellation is no failure, and what it left out is read again
+            self._fail(error)
             raise
 
-    def _fail(self) -> None:
+    def _fail(self, error: BaseException | None = None) -> None:
         """Keep nothing from now on, and end within a bound: what the stage would still do in order may never come."""
         if not self._failed:
             self._failed = True
-            end_anyway(min(SECONDS_TO_END, stopping.left()))
+            end_anyway(min(SECONDS_TO_END, stopping.left()), self.name, error or self.app._crash_reason)  # noqa: SLF001 - mode tells it to nobody
 
     async def checkpoint(self) -> None:
         """Keep what has been done up to now; see the head of this file for the order and why. Nothing after a failure."""

@@ -220,10 +220,10 @@ class Consumer(Commits):
         return getattr(self.app, "readable_from", None) is not None
 
     async def _readable_from(self, tp: TP, offset: int, doubt: str) -> int:
-        if not self._looks_for_damage:
+        readable: Callable[[TP, int], Awaitable[int]] | None = getattr(self.app, "readable_from", None)
+        if readable is None:
             raise CorruptRecordException(f"{tp.topic}[{tp.partition}], offset {offset}: {doubt}")
         self.log.warning("%s[%s]: looking for damage at %s: %s", *tp, offset, doubt or "offsets are left out")
-        readable: Callable[[TP, int], Awaitable[int]] = self.app.readable_from
         return await readable(tp, offset)
 
     async def _tell(self, loss: Loss) -> None:

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from faust.types import TP
 
+from topology.ending import code_of, words_of
+
 LOOKS: Final = 12
 """Looks in which nothing moved before a partition counts as standing still. Looks, not seconds: a process that was itself
 suspended for an hour gets as many of them afterwards as any other."""
@@ -54,13 +56,20 @@ async def watch(app: Any, seconds: float) -> None:
             os._exit(1)
 
 
-def end_anyway(seconds: float) -> None:
-    """End the process with code 1 in so many seconds unless it has ended by then; for one that failed, and has nothing left to keep."""
+def end_anyway(seconds: float, name: str = "", error: BaseException | None = None) -> None:
+    """End the process in so many seconds unless it has ended by then; for one that failed, and has nothing left to keep.
+
+    Its code and its last line are as topology.ending has them for the error of the stage of this name.
+    """
     loop = asyncio.get_running_loop()
 
     def end() -> None:
         _tell_where(loop)
-        os._exit(1)
+        if error is None:
+            os._exit(1)
+        sys.stderr.write(f"{name}: {words_of(error)}\n")
+        sys.stderr.flush()
+        os._exit(code_of(error))
 
     timer = threading.Timer(seconds, end)
     timer.daemon = True

@@ -18,5 +18,5 @@ def broker(stack_addresses: Addresses) -> Broker:
 @pytest.fixture
 def laboratory(stack_addresses: Addresses, broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Laboratory:
     """Return a stage of a new topic; one that fails does not end the process of the tests."""
-    monkeypatch.setattr("processors.engine.stage.end_anyway", lambda _seconds: None)
+    monkeypatch.setattr("processors.engine.stage.end_anyway", lambda *_: None)
     return Laboratory(stack_addresses, broker, tmp_path)

@@ -24,7 +24,7 @@ COUNT = 20
 @pytest.fixture
 def damageable(own_files: Addresses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Laboratory:
     """Return a stage of a new topic in files that a test can write to."""
-    monkeypatch.setattr("processors.engine.stage.end_anyway", lambda _seconds: None)
+    monkeypatch.setattr("processors.engine.stage.end_anyway", lambda *_: None)
     monkeypatch.setattr("processors.engine.transport.thread.QUIET_SECONDS", 1.5)
     return Laboratory(own_files, Broker(own_files.kafka), tmp_path)
 
@@ -133,7 +133,7 @@ async def test_a_part_that_crashes_ends_the_process_within_a_bound(
 ) -> None:
     """Whichever part it is: the end is set for the process, and it is not ready any more, though it would stop in order for ever."""
     bounds: list[float] = []
-    monkeypatch.setattr("processors.engine.stage.end_anyway", bounds.append)
+    monkeypatch.setattr("processors.engine.stage.end_anyway", lambda seconds, *_: bounds.append(seconds))
     laboratory.fill(*range(10))
     async with laboratory.running() as consumer:
         await until(lambda: laboratory.committed(10))
@@ -153,7 +153,7 @@ async def test_a_part_that_crashes_ends_the_process_within_a_bound(
 async def test_an_error_in_the_fetcher_is_a_crash(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception out of a fetch sets the end of the process, and the reason is what /ready says."""
     bounds: list[float] = []
-    monkeypatch.setattr("processors.engine.stage.end_anyway", bounds.append)
+    monkeypatch.setattr("processors.engine.stage.end_anyway", lambda seconds, *_: bounds.append(seconds))
     async with laboratory.running() as consumer:
         monkeypatch.setattr(consumer, "_fetch", fail)
         await until(lambda: bounds)
