@@ -1,9 +1,9 @@
 """Damage in the broker's own files: the blocks of a topic's log, found and overwritten where they lie."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
@@ -83,6 +83,19 @@ PARSER_ENDS = {"length beyond", "all of the header"}
 """What librdkafka 2.16.0 may meet with an assertion, which ends the process at once (rdbuf.c, rd_slice_narrow_copy): what it takes for a
 message behind a length that is not true is not one. No reader that stands on it can pass these."""
 SPOILS_OF_LIBRDKAFKA = sorted(SPOILS.keys() - PARSER_ENDS)
+BODY = {"payload", "checksum", "last offset", "offset far behind", "format unknown"}
+"""After these the length of the block is as it was. Behind an untrue one nothing can be read up to the next entry of the index, so that at
+a log's end what is written soon after is lost with it; a header of zeros there is not passed over within the time of a test."""
+
+
+def cases(places: dict[str, int], spoils: Iterable[str], each_time: set[tuple[str, str]]) -> list[Any]:
+    """Return (where, spoil) for each place and way to spoil; those not named in `each_time` are long runs."""
+    return [
+        pytest.param(place, spoil, id=f"{where}-{spoil}", marks=() if (where, spoil) in each_time else pytest.mark.chaos)
+        for where, place in places.items()
+        for spoil in spoils
+        if where != "last" or spoil in BODY
+    ]
 
 
 @pytest.fixture(scope="session")

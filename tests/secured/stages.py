@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 from confluent_kafka.admin import AclBinding, AclPermissionType, ResourcePatternType, ResourceType
 
 from local import Addresses
@@ -164,6 +165,11 @@ class SecuredStages:
 
     def _log(self, role: Role) -> Path:
         return self.folder / f"{role.name}.log"
+
+
+def each_time(names: Iterable[str], *chosen: str) -> list[Any]:
+    """Return names of roles for a test that is made of some of them each time, and of the others in long runs."""
+    return [pytest.param(name, marks=() if name in chosen else pytest.mark.chaos) for name in names]
 
 
 def until(holds: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:

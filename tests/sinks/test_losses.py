@@ -14,7 +14,7 @@ from sinks.clickhouse.block import Blocks
 from sinks.clickhouse.positions import Loss
 from sinks.clickhouse.writer import Writer
 from tests import topics
-from tests.damaged import SPOILS, SPOILS_OF_LIBRDKAFKA, blocks
+from tests.damaged import SPOILS, SPOILS_OF_LIBRDKAFKA, blocks, cases
 from tests.sinks.market import TRADE, encoded, ids
 from tests.sinks.stages import Run, at_work, eventually, lag, publish
 from tests.sinks.tables import Tables
@@ -248,8 +248,9 @@ def test_nothing_is_committed_before_the_topic_is_known(store: Tables, run: Run,
         eventually(read_to_the_end(run), "the commit")
 
 
-@pytest.mark.parametrize("where", [3, -1], ids=["middle", "last"])
-@pytest.mark.parametrize("spoil", SPOILS_OF_LIBRDKAFKA)
+@pytest.mark.parametrize(
+    ("where", "spoil"), cases({"middle": 3, "last": -1}, SPOILS_OF_LIBRDKAFKA, {("middle", "checksum"), ("last", "checksum")})
+)
 def test_a_damaged_block_is_a_gap_and_all_else_is_in_the_table(
     store: Tables, run: Run, own_files: Addresses, spoil: str, where: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from mode import Service
 from console.commands.rewind import rewind
 from local import Addresses
 from processors.engine.stage import Stage
-from tests.damaged import CHECKSUM_AT, SPOILS, Block, blocks, overwrite, spoil_payload
+from tests.damaged import CHECKSUM_AT, SPOILS, Block, blocks, cases, overwrite, spoil_payload
 from tests.processors.engine.stages import Laboratory
 from tests.processors.engine.transport.broker import Broker
 from tests.waiting import until
@@ -45,8 +45,12 @@ def lost(laboratory: Laboratory) -> set[int]:
     return found
 
 
-@pytest.mark.parametrize("spoil", SPOILS)
-@pytest.mark.parametrize("where", [0, 7, COUNT - 1], ids=["first", "middle", "last"])
+@pytest.mark.parametrize(
+    ("where", "spoil"),
+    cases(
+        {"first": 0, "middle": 7, "last": COUNT - 1}, SPOILS, {("middle", "payload"), ("middle", "length too large"), ("last", "checksum")}
+    ),
+)
 async def test_a_damaged_block_is_a_gap_and_all_else_is_processed(damageable: Laboratory, spoil: str, where: int) -> None:
     """Every record is processed once or in the gap, the damaged block is in it, and what is written after it is read.
 
