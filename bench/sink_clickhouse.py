@@ -74,7 +74,8 @@ def block(bench: Bench) -> list[Result]:
     table = f"{bench.settings.clickhouse.database}.{TRADE.table}"
     values = [value for _, value in trades(codec, BLOCK)]
     blocks, head = Blocks(TRADE, codec.schema_id, TRADE.schema), header(TRADE.schema)
-    client.command(f"SYSTEM STOP MERGES {table}")
+    limits = ("max_bytes_to_merge_at_max_space_in_pool", "max_bytes_to_merge_at_min_space_in_pool")
+    client.command(f"ALTER TABLE {table} MODIFY SETTING {', '.join(f'{limit} = 1' for limit in limits)}")  # no merge is paid for by chance
 
     def arrow() -> None:
         client.raw_insert(table, insert_block=blocks.pack(values), fmt=FORMAT, settings=SETTINGS)
@@ -86,7 +87,7 @@ def block(bench: Bench) -> list[Result]:
     for _ in range(BLOCKS):
         ours.append(_cost(bench, arrow))
         theirs.append(_cost(bench, avro))
-    client.command(f"SYSTEM START MERGES {table}")
+    client.command(f"ALTER TABLE {table} RESET SETTING {', '.join(limits)}")
     client.command(f"OPTIMIZE TABLE {table} FINAL")
     sizes = client.query(
         "SELECT sum(bytes_on_disk) / sum(rows) FROM system.parts WHERE active AND database = {d:String} AND table = {t:String}",
