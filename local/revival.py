@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from local.process import Child, ending
+from local.stage_process import FIRST_BACKOFF, LONGEST_BACKOFF, STEADY_SECONDS
 from topology.retry import doubling
 
-FIRST_WAIT = 1.0
-LONGEST_WAIT = 30.0
-STEADY_SECONDS = 60.0
-"""A server that ran this long is forgiven its crashes before."""
 FULL = 64 * 1024 * 1024
 """Bytes free, below which a disk is full to a server that writes."""
 
@@ -49,7 +46,7 @@ class Revival:
         self._again_at: float | None = None
         self._up_since = clock()
         self._gone_since = 0.0
-        self._wait = doubling(FIRST_WAIT, LONGEST_WAIT)
+        self._wait = doubling(FIRST_BACKOFF, LONGEST_BACKOFF)
 
     def look(self) -> str:
         """Start the server again where it has ended and its wait is over; return what happened in words, or nothing."""
@@ -59,7 +56,7 @@ class Revival:
             if self._server.child.is_running:
                 return ""
             if self._clock() - self._up_since >= STEADY_SECONDS:
-                self._wait = doubling(FIRST_WAIT, LONGEST_WAIT)
+                self._wait = doubling(FIRST_BACKOFF, LONGEST_BACKOFF)
             self._gone_since = self._clock()
             return f"{self._name} {ending(self._server.child.returncode)}{self._disk()}; it starts again in {self._plan():.0f} s"
         if self._clock() >= self._again_at:

@@ -16,6 +16,7 @@ from local.process import ending
 from local.watchdog import Watchdog
 from topology import private
 from topology.errors import FATAL_CODE
+from topology.retry import doubling
 
 FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 30.0
@@ -49,7 +50,7 @@ class StageProcess:
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
-        self._failures = 0
+        self._wait = doubling(FIRST_BACKOFF, LONGEST_BACKOFF)
         self._again_at: float | None = None
         self._begin = 0
         self._asked = False
@@ -115,9 +116,8 @@ class StageProcess:
         if self._again_at is None:
             self._watchdog.forget(self._process.pid)
             if self._clock() - self._started >= STEADY_SECONDS:
-                self._failures = 0
-            wait = min(FIRST_BACKOFF * 2**self._failures, LONGEST_BACKOFF)
-            self._failures += 1
+                self._wait = doubling(FIRST_BACKOFF, LONGEST_BACKOFF)
+            wait = self._wait()
             self._again_at = self._clock() + wait
             return f"{self.name} {ending(self._process.returncode)}; it starts again in {wait:.0f} s: {self.last_line}"
         if self._clock() < self._again_at:

@@ -100,7 +100,7 @@ def _written(path: Path) -> Iterator[None]:
 def _opened(path: Path, *, overwrite: bool) -> TextIO:
     """Open a file of which `check` has said that it can be written; what was put there meanwhile is neither followed nor emptied."""
     how = os.O_TRUNC if overwrite and path.exists() else os.O_EXCL
-    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | how, 0o666), "w", encoding="utf-8", newline="\n")  # noqa: PTH123 - of a descriptor
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | how, 0o666), "w", encoding="utf-8", newline="\n")
 
 
 def from_kafka(settings: Settings, venue: str, seconds: float) -> Iterator[Line]:

@@ -109,7 +109,7 @@ def _insert(connection: Any, request: Request, statement: Statement) -> Answer:
 def _file_of(data: bytes) -> Iterator[str]:
     """Give the path of a file with these bytes: in memory where the system can, and gone afterwards."""
     if sys.platform == "linux":
-        with open(os.memfd_create("insert"), "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+        with os.fdopen(os.memfd_create("insert"), "wb") as file:
             file.write(data)
             file.flush()
             yield f"/proc/self/fd/{file.fileno()}"

@@ -183,8 +183,10 @@ class Normaliser:
         The events of one name keep their order.
         """
         gathering: dict[str, Block] = {}
-        shapes = {venue: (one.shape, one.connection_sequence if one.counts_connection else None) for venue, one in self._dialects.items()}
-        negative = {venue: one.negative_prices for venue, one in self._dialects.items()}
+        shapes = {
+            venue: (one.shape, one.connection_sequence if one.counts_connection else None, one.negative_prices)
+            for venue, one in self._dialects.items()
+        }
         connections, applied = self.connections, self.applied
         for row, (offset, venue, _, connection_id, sequence, _, kind, _, payload) in enumerate(zip(offsets, *frames, strict=True)):
             if offset <= applied:
@@ -212,7 +214,7 @@ class Normaliser:
                     if block is None or block.shape is not shape:
                         if block is not None:
                             yield block
-                        block = gathering[shape.event] = Block(shape, frames, negative[venue])
+                        block = gathering[shape.event] = Block(shape, frames, shapes[venue][2])
                     block.add(offset, row, decoded, connection)
                     continue
             for made in self._read(offset, Frame(*(column[row] for column in frames)), connection, again=again):

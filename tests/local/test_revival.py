@@ -11,7 +11,8 @@ import pytest
 
 from local import LocalStack
 from local.process import Child
-from local.revival import FULL, LONGEST_WAIT, STEADY_SECONDS, Revival
+from local.revival import FULL, Revival
+from local.stage_process import LONGEST_BACKOFF, STEADY_SECONDS
 from local.watchdog import Watchdog
 from tests.local.test_stage_process import PATIENCE, Clock, until
 from topology.errors import Fatal
@@ -87,16 +88,16 @@ def test_one_that_cannot_start_is_tried_at_growing_intervals(server: OneServer) 
     server.fails = "no space left"
     kill(server)
     assert "starts again in 1 s" in revival.look()
-    for wait in (1, 2, 4, 8, 16, LONGEST_WAIT, LONGEST_WAIT):
+    for wait in (1, 2, 4, 8, 16, LONGEST_BACKOFF, LONGEST_BACKOFF):
         clock.time += wait
         assert "does not start; tried again in" in (words := said(revival))
         assert words.endswith(": no space left")
     server.fails = ""
-    clock.time += LONGEST_WAIT
+    clock.time += LONGEST_BACKOFF
     assert "was started again" in said(revival)
     kill(server)
-    assert f"it starts again in {LONGEST_WAIT:.0f} s" in revival.look()
-    clock.time += LONGEST_WAIT
+    assert f"it starts again in {LONGEST_BACKOFF:.0f} s" in revival.look()
+    clock.time += LONGEST_BACKOFF
     said(revival)
     clock.time += STEADY_SECONDS
     kill(server)
