@@ -18,7 +18,7 @@ WORKERS ?= 3
 # Set to nothing: a stage that has to compile all that it imports takes three times the CPU seconds to start.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test lint bench vault chaos generate lock venv clean
+.PHONY: help run test lint bench vault fuzz chaos generate lock venv clean
 
 help: ## list what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ test: venv ## everything but the long runs, with coverage, WORKERS=3 at once; AR
 vault: venv ## build a Vault for the tests, once, where neither one nor Docker is there
 	@[ -n "$${VAULT_ADDR:-}" ] || command -v vault >/dev/null || command -v bao >/dev/null || docker info >/dev/null 2>&1 || \
 		$(BIN)/python -m local.vault_build
+
+fuzz: venv ## every property on forty times the examples of `make test`; ARGS='tests/dialects' for some of them
+	TIDEWIRE_TEST_EXAMPLES=10 $(BIN)/pytest -m hypothesis --timeout 3600 $(ARGS)
 
 chaos: venv ## long runs of joins, leaves and kills under load
 	$(BIN)/pytest -m chaos -s $(ARGS)

@@ -11,6 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from local import Addresses, LocalStack
 from tests import containers, folders, tolls
+from tests.examples import draw_a_share
 
 structlog.configure(
     processors=[
@@ -21,8 +22,10 @@ structlog.configure(
 )
 """As a stage writes them (topology/log.py): structlog's default draws the variables of every frame, a batch's messages among them."""
 
+draw_a_share()
+
 pytest_plugins = ["tests.command_line", "tests.damaged"]
-PIPELINE = "tests/pipeline/"
+PIPELINE, SECURED = "tests/pipeline/", "tests/secured/"
 SETTINGS = {
     "kafka": "TIDEWIRE_TEST_KAFKA",
     "registry": "TIDEWIRE_TEST_REGISTRY",
@@ -33,11 +36,11 @@ SETTINGS = {
 class PipelinesInOneWorker(LoadScopeScheduling):  # type: ignore[misc]  # xdist has types, and no marker that says so
     """Keep the tests of a file in one worker, and all whole pipelines in another: two at once starve each other on a small machine.
 
-    A starved pipeline has silences nobody has simulated.
+    A starved pipeline has silences nobody has simulated. What needs the secured broker stays together too: one is started for all.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return PIPELINE if nodeid.startswith(PIPELINE) else nodeid.partition("::")[0]
+        return next((folder for folder in (PIPELINE, SECURED) if nodeid.startswith(folder)), nodeid.partition("::")[0])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -48,7 +51,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Pipelin
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with whole pipelines: they take longest. Those that share one of them come after those that empty its stack first."""
-    items.sort(key=lambda item: (not item.nodeid.startswith(PIPELINE), "fed_by_hand" in getattr(item, "fixturenames", ())))
+
+    def turn(item: pytest.Item) -> tuple[bool, bool, bool]:
+        fed_by_hand = "fed_by_hand" in getattr(item, "fixturenames", ())
+        return not item.nodeid.startswith(PIPELINE), fed_by_hand, not item.nodeid.startswith(SECURED)
+
+    items.sort(key=turn)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects, dialect
@@ -17,6 +17,7 @@ from schemas.codec import Codec
 from schemas.decimals import from_bytes, unscaled
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import excerpts, read_excerpt, whole
+from tests.examples import examples
 
 DIALECTS = list(all_dialects().values())
 RECORDINGS = [(one, path) for one in DIALECTS for path in excerpts(one.venue)]
@@ -150,7 +151,7 @@ def test_hears_who_speaks(spoken: Dialect, path: Path) -> None:
 
 
 @each_dialect
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(data=st.data())
 def test_survives_any_bytes(spoken: Dialect, data: st.DataObject) -> None:
     """Whatever bytes come, reading raises nothing but InvalidDatum, and hearing raises nothing."""

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from local import Addresses
@@ -16,6 +16,7 @@ from schemas.codec import Codec
 from sinks.clickhouse import ddl
 from sinks.clickhouse.writer import Writer
 from tests.contracts.records import records, values
+from tests.examples import examples
 from tests.sinks.tables import Tables, tables
 
 EVENTS = list(events().values())
@@ -23,7 +24,7 @@ NAMES = [event.name for event in EVENTS]
 FRAME = {"connection_id", "connection_sequence"}
 EARLIEST = {"trade", "order_delta"}
 """Events of which the earliest delivery is kept."""
-QUICK = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = examples(8, suppress_health_check=list(HealthCheck))
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.amounts import quotient
@@ -35,7 +35,6 @@ def test_what_has_no_number_is_none() -> None:
     assert quotient(to_bytes(LARGEST), encode("1")) == to_bytes(LARGEST)
 
 
-@settings(deadline=None)
 @given(st.integers(-LARGEST, LARGEST), st.integers(-LARGEST, LARGEST).filter(bool))
 def test_is_the_nearest_and_even_where_two_are(numerator: int, denominator: int) -> None:
     """The result is the true quotient rounded half to even at 18 decimals: Python's own rounding of a fraction."""

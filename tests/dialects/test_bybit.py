@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.bybit.dialect import Bybit, BybitInverse, BybitLinear, BybitSpot
@@ -100,7 +100,6 @@ def test_a_message_holds_up_to_1024_trades(spoken: Dialect) -> None:
 
 
 @MARKETS
-@settings(deadline=None)
 @given(data=st.data())
 def test_blocks_and_single_frames_are_alike(spoken: Dialect, data: st.DataObject) -> None:
     """Any rows, in any split over messages: the columns of all together are the events of each message."""
@@ -175,7 +174,6 @@ def test_a_jump_of_update_ids_is_a_hole_and_a_restart_is_a_reset() -> None:
     assert found == [Finding.NEXT, Finding.NEXT, Finding.HOLE, Finding.NEXT, Finding.RESET, Finding.NEXT]
 
 
-@settings(deadline=None)
 @given(st.integers(2, 10**12), st.sets(st.integers(1, 28)))
 def test_every_lost_delta_is_a_hole(first: int, lost: set[int]) -> None:
     """Of thirty messages with consecutive ids any are lost: there is a hole at each run of lost ones that something follows."""

@@ -1,13 +1,14 @@
 """Bybit's frames through the normaliser: read as a block they are the same events, refusals and memory as read one by one."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects
 from dialects.contract import Frame
 from processors.normalise.core import Normaliser
 from tests.dialects.recorded import excerpts, read_excerpt
+from tests.examples import examples
 from tests.processors.normalise.test_block import by_name, columns_of, told
 
 VENUES = [name for name in all_dialects() if name.startswith("bybit_")]
@@ -15,7 +16,7 @@ SAMPLES = {venue: [frame for path in excerpts(venue) for frame, _ in read_excerp
 
 
 @pytest.mark.parametrize("venue", VENUES)
-@settings(deadline=None, max_examples=150)
+@examples(150)
 @given(data=st.data())
 def test_a_block_is_its_frames(venue: str, data: st.DataObject) -> None:
     """Any samples in any order on two connections, some damaged, replies and tickers between them: nothing differs but the way."""

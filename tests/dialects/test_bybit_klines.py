@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.bybit.dialect import Bybit, BybitInverse, BybitLinear, BybitSpot
@@ -179,7 +179,6 @@ _texts = st.one_of(st.text(max_size=8), st.sampled_from(["", "0", "-1", "1e9", "
 _columns = st.one_of(_texts, st.integers(-(2**63), 2**64 - 1), st.none())
 
 
-@settings(deadline=None)
 @given(place=st.integers(0, 8), columns=st.lists(_columns, max_size=3), interval=st.one_of(st.sampled_from("1DWM"), _texts), time=_columns)
 def test_no_column_breaks_reading(place: int, columns: list[Any], interval: str, time: Any) -> None:
     """Whatever stands in place of some columns, of the interval or of the venue's clock, a reply makes an event or is refused."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
@@ -223,7 +223,6 @@ def test_paging_ends() -> None:
 
 
 @MARKETS
-@settings(deadline=None)
 @given(body=st.binary() | st.recursive(st.none() | st.text(), lambda one: st.dictionaries(st.text(), one)).map(reply))
 def test_no_bytes_break_paging_refusals_or_reading(spoken: Bybit, body: bytes) -> None:
     """Whatever a reply holds, the next page and the refusal are looked for without raising, and reading refuses it or makes events."""

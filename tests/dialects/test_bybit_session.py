@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.bybit.dialect import Bybit, BybitInverse, BybitLinear, BybitSpot
@@ -58,7 +58,6 @@ def test_spot_takes_ten_topics_a_request() -> None:
 
 
 @MARKETS
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 9000), max_size=120))
 def test_no_request_is_longer_than_the_venue_takes(spoken: Bybit, lengths: list[int]) -> None:
     """However long the symbols are, each stream is asked for once, in order, in requests within both limits."""

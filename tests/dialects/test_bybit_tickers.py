@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.bybit.dialect import BybitInverse, BybitLinear
@@ -236,7 +236,6 @@ _FIELDS = st.sampled_from([name for name in WHOLE if name != "fundingIntervalHou
 
 
 @CONTRACTS
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.dictionaries(_FIELDS, _VALUES, max_size=5)), min_size=1, max_size=20))
 def test_merged_tickers_are_the_last_full_state(spoken: Dialect, messages: list[tuple[bool, dict[str, str]]]) -> None:
     """After a snapshot and any snapshots and deltas the last event of each kind is that of one snapshot of the whole state."""

@@ -6,13 +6,14 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects import rules
 from dialects.continuity import Finding, Kind, Place, Rule, Step
 from dialects.judge import LAG, SKEW, covered, is_past, joins, judge, moved_on
 from tests.dialects.test_continuity import SECOND, chain
+from tests.examples import examples
 
 NEXT, REPEAT, HOLE, SUSPECT, RESET, RETURN = Finding
 
@@ -63,7 +64,7 @@ def holes(rule: Rule, steps: Sequence[Step]) -> tuple[list[tuple[int | None, int
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 @given(seed=st.integers(0, 2**32), length=st.integers(3, 60), ahead=off, share=st.sampled_from([0.0, 0.2]))
-@settings(max_examples=250, deadline=None)
+@examples(250)
 def test_every_loss_is_told_once_and_nothing_else(rule: Rule, seed: int, length: int, ahead: int, share: float) -> None:
     """Whatever is dropped from a chain, repeated, sent over a second connection, or dated: the holes are exactly what never came."""
     rng = random.Random(seed)
@@ -95,7 +96,7 @@ def test_every_loss_is_told_once_and_nothing_else(rule: Rule, seed: int, length:
     clock=st.one_of(st.tuples(st.just(20), st.integers(-5 * SECOND, SKEW)), st.tuples(st.just(80), off)),
     share=st.sampled_from([0.0, 0.2]),
 )
-@settings(max_examples=250, deadline=None)
+@examples(250)
 def test_every_reset_is_told_once(rule: Rule, seed: int, length: int, after: int, clock: tuple[int, int], share: float) -> None:
     """A count that begins again, on the same connection or another, is one reset at its first id, and no hole is told with it.
 
@@ -129,7 +130,7 @@ def _moved(step: Step, by: int, time: int, connection: str) -> Step:
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 @given(seed=st.integers(0, 2**32), length=st.integers(4, 30), ahead=st.integers(1, 3))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_what_is_early_is_made_good_by_what_follows(rule: Rule, seed: int, length: int, ahead: int) -> None:
     """A message that overtakes up to three others opens a hole, which exactly these fill; no reset is seen and no other hole."""
     rng = random.Random(seed)
@@ -157,7 +158,7 @@ steps_of_anything = st.tuples(
 
 
 @given(st.sampled_from([one for one in vars(rules).values() if isinstance(one, Rule)]), st.lists(steps_of_anything, max_size=8))
-@settings(max_examples=500, deadline=None)
+@examples(500)
 def test_nothing_that_comes_breaks_the_judge(rule: Rule, steps: list[Step]) -> None:
     """Any ids, times and counters, or none: a verdict, and a place that is that of no smaller count than the verdict says."""
     place: Place | None = None
@@ -173,7 +174,7 @@ def test_nothing_that_comes_breaks_the_judge(rule: Rule, steps: list[Step]) -> N
 
 
 @given(st.sampled_from([one for one in vars(rules).values() if isinstance(one, Rule)]), st.lists(steps_of_anything, max_size=4), st.data())
-@settings(max_examples=500, deadline=None)
+@examples(500)
 def test_the_short_way_is_the_judges(rule: Rule, steps: list[Step], data: st.DataObject) -> None:
     """Where a place is moved on without the judge, the judge would have found the same place; else nothing has changed."""
     place: Place | None = None

@@ -1,11 +1,12 @@
 """What a producer remarks on its connections survives the way through Kafka, or is refused."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.notices import Kind, decode, encode
 from schemas.errors import InvalidDatum
+from tests.examples import examples
 
 KINDS: tuple[Kind, ...] = ("connected", "confirmed", "refused", "silent", "resumed", "closed", "dropped")
 
@@ -19,7 +20,7 @@ KINDS: tuple[Kind, ...] = ("connected", "confirmed", "refused", "silent", "resum
     count=st.integers(0, 1 << 62),
     detected_at=st.none() | st.integers(0, 1 << 62),
 )
-@settings(deadline=None, max_examples=50)
+@examples(50)
 def test_a_notice_is_read_as_it_was_written(
     kind: Kind,
     streams: list[tuple[str, str]],

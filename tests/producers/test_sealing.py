@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as some
 from structlog.testing import capture_logs
 
 from producers import sealing as module
 from producers.segments import Segment
 from producers.spill import Spill
+from tests.examples import examples
 from tests.producers.sealed import (
     CANARY,
     DATA_KEY,
@@ -52,7 +53,7 @@ def test_nothing_of_a_frame_is_on_disk(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(some.lists(some.lists(some.tuples(some.binary(max_size=20), some.binary(max_size=300)), max_size=5), max_size=20), some.data())
 def test_what_is_sealed_opens_again(tmp_path_factory: pytest.TempPathFactory, batches: list[list[Message]], data: some.DataObject) -> None:
     """Any messages, appended in any batches and read in any steps, also while more are appended, come back as they were."""

@@ -2,11 +2,12 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as some
 
 from producers.segments import Segment
 from producers.spill import Spill
+from tests.examples import examples
 from topology.secrets.envelope import DataKey
 
 Message = tuple[bytes, bytes]
@@ -108,7 +109,7 @@ def test_a_torn_end_is_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", [None, DataKey(b"wrapped", b"k" * 32)], ids=["plain", "sealed"])
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(some.lists(some.tuples(some.binary(max_size=20), some.binary(max_size=200)), max_size=30), some.data())
 def test_any_cut_leaves_a_sound_beginning(
     tmp_path_factory: pytest.TempPathFactory, key: DataKey | None, messages: list[Message], data: some.DataObject

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.block_encoder import SMALL, varints
@@ -12,6 +12,7 @@ from schemas.catalogue import event, events
 from schemas.codec import Codec
 from schemas.encoder import zigzag
 from schemas.errors import InvalidDatum
+from tests.examples import examples
 from tests.schemas.test_encoder import values_of
 
 LONG = st.integers(-(2**63), 2**63 - 1)
@@ -19,7 +20,7 @@ LONG = st.integers(-(2**63), 2**63 - 1)
 
 @pytest.mark.parametrize("name", list(events()))
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_a_block_is_its_records(name: str, data: st.DataObject) -> None:
     """For every event, a block of columns, some of them one value for all, is encoded as its records are one by one; so is a large one."""
     kind = events()[name]

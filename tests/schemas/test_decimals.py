@@ -3,7 +3,7 @@
 from decimal import Context, Decimal
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.decimals import LARGEST, SCALE, encode, from_bytes, scale_of, unscaled
@@ -45,7 +45,6 @@ def test_a_number_that_does_not_fit_is_refused_however_long_it_is(text: str) -> 
     assert len(str(refused.value)) < 200
 
 
-@settings(deadline=None)
 @given(
     st.text(max_size=12)
     | st.text("0123456789.eE+-_ ", max_size=50)

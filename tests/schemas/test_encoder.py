@@ -6,7 +6,7 @@ from typing import Any
 
 import fastavro
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import decimals
@@ -14,6 +14,7 @@ from schemas.catalogue import events
 from schemas.codec import PREFIX, Codec, container, header
 from schemas.encoder import zigzag
 from schemas.errors import InvalidDatum
+from tests.examples import examples
 
 EXACT = st.integers(-decimals.LARGEST, decimals.LARGEST)
 
@@ -42,7 +43,7 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("name", list(events()))
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_writes_what_fastavro_writes(name: str, data: st.DataObject) -> None:
     """For every event, the compiled encoder and fastavro write the same bytes, and the record comes back as it went in."""
     event = events()[name]

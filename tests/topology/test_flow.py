@@ -7,12 +7,13 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects
 from processors.engine.state import TABLE
 from schemas.catalogue import events
+from tests.examples import examples
 from topology import flow
 from topology.flow import ROOMS, Stage, in_order, orphans, stages
 from topology.settings import Settings
@@ -111,7 +112,7 @@ def test_producers_come_first_and_the_sink_last() -> None:
     assert names.index("normalise") < names.index("build_candles")
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=15), st.randoms(use_true_random=False))
 def test_without_a_circle_each_stage_follows_its_writers(pairs: list[tuple[int, int]], random: Random) -> None:
     """Whatever order stages are found in, each comes after all that write what it reads."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.build_candles.builder import Builder, Built
@@ -11,6 +11,7 @@ from processors.build_candles.settings import Settings
 from schemas.block_reader import Block
 from schemas.catalogue import event
 from schemas.codec import Codec
+from tests.examples import examples
 from tests.processors.build_candles.checkpoints import keep
 from tests.processors.build_candles.tape import (
     LONG,
@@ -55,7 +56,7 @@ def finals(candles: list[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str, Any
 
 
 @given(tapes(), cuts)
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_columns_and_rows_give_the_same_candles(prints: list[Print], places: list[int]) -> None:
     """Reading a block as columns gives, event for event, what reading it one by one gives."""
     parts = blocks(prints, places)
@@ -65,7 +66,7 @@ def test_columns_and_rows_give_the_same_candles(prints: list[Print], places: lis
 
 
 @given(tapes(), cuts)
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_finals_do_not_depend_on_the_cut(prints: list[Print], places: list[int]) -> None:
     """What every first final holds, and the row of each candle that stays, is the same for one block and for many."""
     whole, cut = build([block(prints)]), build(blocks(prints, places))
@@ -74,7 +75,7 @@ def test_finals_do_not_depend_on_the_cut(prints: list[Print], places: list[int])
 
 
 @given(tapes())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_candles_hold_exactly_what_was_traded(prints: list[Print]) -> None:
     """Each candle equals the one computed with Decimal from its trades, counted once, in their order in time."""
     parts = [block([one], at) for at, one in enumerate(prints)]
@@ -82,7 +83,7 @@ def test_candles_hold_exactly_what_was_traded(prints: list[Print]) -> None:
 
 
 @given(tapes(), cuts, st.data())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_a_crash_changes_nothing(prints: list[Print], places: list[int], data: st.DataObject) -> None:
     """Restored from any prefix of a checkpoint's entries, the replay ends in the same rows, and no other first final is published."""
     parts = blocks(prints, places)

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.build_candles.builder import Builder
 from processors.build_candles.intervals import NAMES, span
 from processors.build_candles.settings import Settings
+from tests.examples import examples
 from tests.processors.build_candles.checkpoints import restarted
 from tests.processors.build_candles.tape import LONG, SECOND, START, UNKNOWN, Print, block, blocks, newest, writer_of
 
@@ -149,7 +150,7 @@ def histories(draw: st.DrawFn) -> History:
 
 
 @given(histories(), st.lists(st.integers(1, 50), max_size=6), st.data())
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_what_is_said_of_completeness_is_true(history: History, places: list[int], data: st.DataObject) -> None:
     """Beside what the venue traded in truth nothing is said that is not so, and whatever could be proven is.
 

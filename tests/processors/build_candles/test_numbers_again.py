@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.build_candles.builder import Builder, Uncounted
@@ -13,6 +13,7 @@ from processors.build_candles.intervals import NAMES
 from processors.build_candles.settings import Settings
 from processors.engine.seen import KEPT, Seen
 from schemas.block_reader import Block
+from tests.examples import examples
 from tests.processors.build_candles.checkpoints import restarted
 from tests.processors.build_candles.tape import LONG, SECOND, START, UNKNOWN, Print, block, blocks, newest, writer_of
 
@@ -161,7 +162,7 @@ def wild(draw: st.DrawFn) -> list[Print]:
 
 
 @given(wild(), st.lists(st.integers(1, 50), max_size=6))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_wild_numbers_give_the_same_rows_however_they_are_read(prints: list[Print], cuts: list[int]) -> None:
     """As columns or as rows, in one block, in some, or in as many as there are trades, started again between them: the same rows stay."""
     whole = _finals([block(prints)], ROWS)
@@ -184,7 +185,7 @@ def _finals(parts: list[Block], parameters: Settings, *, restart: bool = False) 
 
 
 @given(wild())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_a_trade_with_its_own_time_is_never_counted_twice(prints: list[Print]) -> None:
     """Sent once more from the beginning, behind all others, wild trades add nothing to any candle."""
     timed = [one for one in prints if (one.at or 0) <= (one.after or 0) + 5 * SECOND]

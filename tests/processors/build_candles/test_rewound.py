@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from processors.build_candles.builder import Builder
 from processors.build_candles.settings import Settings
+from tests.examples import examples
 from tests.processors.build_candles.checkpoints import keep
 from tests.processors.build_candles.tape import LONG, SECOND, START, Print, block, blocks, newest, tapes, writer_of
 
@@ -20,7 +21,7 @@ SETTINGS = Settings(smallest=1)
 
 @given(tapes(), cuts, cuts, pauses)
 @example(TWO_HOURS_LATER, [], [2], [0] * 7)
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_rewound_the_rows_are_the_same(prints: list[Print], places: list[int], others: list[int], quiet: list[int]) -> None:
     """The rows that stay are equal in state, revision, completeness, version and all.
 
@@ -42,7 +43,7 @@ def test_rewound_the_rows_are_the_same(prints: list[Print], places: list[int], o
 
 
 @given(tapes(), cuts, cuts, pauses, st.lists(st.booleans(), min_size=7, max_size=7), st.booleans())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_rewound_among_its_own_rows_it_changes_none(
     prints: list[Print], places: list[int], others: list[int], quiet: list[int], restarts: list[bool], forget: bool
 ) -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.continuity import Step
@@ -13,6 +13,7 @@ from dialects.judge import SKEW
 from processors.detect_gaps.holes import MOST_OPEN, MOST_PARTS
 from processors.detect_gaps.streams import QUIET, Streams
 from schemas.events import Gap
+from tests.examples import examples
 from tests.processors.detect_gaps.feeding import HOUR, SECOND, copy, feed, ledger, seen, streams, told
 
 NOBODY = frozenset[str]()
@@ -330,7 +331,7 @@ def test_a_stream_that_has_ended_is_forgotten() -> None:
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=80), st.integers(0, 2**32))
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_the_ledger_is_what_is_missing(numbers: list[int], seed: int) -> None:
     """Whatever comes in whatever order, however often, over restarts: the gaps still open are exactly the numbers that never came."""
     one, rng, at = streams(3), random.Random(seed), 0
@@ -359,7 +360,7 @@ def still(one: Streams) -> set[int]:
 
 
 @given(st.lists(st.tuples(st.integers(2, 12), st.floats(0, 0.4)), min_size=1, max_size=5), st.integers(0, 2**32))
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_over_losses_reconnects_and_resets_every_gap_is_told_once_and_ends(epochs: list[tuple[int, float]], seed: int) -> None:
     """Counts that begin again, each with losses, repeats and wrong times: every loss and every reset once, nothing else, none for ever."""
     rng, one, made, at = random.Random(seed), streams(1000), list[Gap](), 0

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects
@@ -12,6 +12,7 @@ from dialects.contract import Frame
 from processors.normalise.core import Block, NormalisedEvent, Normaliser, RefusedFrame
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
+from tests.examples import examples
 
 TWO_TRADES = (
     b'{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","price":1.5,"qty":2,"trade_id":1,'
@@ -122,7 +123,7 @@ def columns_of(frames: Sequence[Frame]) -> list[list[Any]]:
 
 
 @given(FRAMES, st.integers(0, 3))
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_a_block_is_its_frames(frames: list[Frame], applied: int) -> None:
     """Same events in the same order per name, same refusals, same memory, whatever the frames and what was applied before."""
     one_by_one, at_once = Normaliser(all_dialects()), Normaliser(all_dialects())

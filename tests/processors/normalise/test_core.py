@@ -5,7 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects
@@ -14,6 +14,7 @@ from dialects.memory import Memory
 from processors.normalise.core import NormalisedEvent, Normaliser, RefusedFrame
 from processors.normalise.memories import MOST_LOSSES
 from tests.dialects.recorded import excerpts, read_excerpt
+from tests.examples import examples
 from tests.processors.normalise.feeding import BOOK, SCALES, TRADE, events, frame, kept, normaliser
 
 
@@ -176,7 +177,7 @@ def tape(pieces: Sequence[Piece]) -> list[tuple[int, Frame]]:
 
 
 @given(PIECES, st.lists(st.integers(0, 30), max_size=4), st.integers(0, 5))
-@settings(deadline=None, max_examples=150)
+@examples(150)
 def test_however_it_is_cut_the_events_are_the_same(pieces: list[Piece], cuts: list[int], again: int) -> None:
     """In one batch, or in several with a restart from the dump between them and some frames read again: the same events, in order."""
     frames = tape(pieces)

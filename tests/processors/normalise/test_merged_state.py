@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects import notices
@@ -15,6 +15,7 @@ from dialects.memory import MERGED, Memory
 from processors.normalise.core import NormalisedEvent, Normaliser, RefusedFrame
 from processors.normalise.memories import PassingMemory
 from schemas.decimals import encode
+from tests.examples import examples
 from tests.processors.normalise.test_block import by_name, columns_of, told
 
 VENUE = "bybit_linear"
@@ -226,7 +227,7 @@ def journey(ways: Sequence[Way]) -> tuple[list[Sent], list[Frame]]:
 
 
 @given(WAYS, st.lists(st.integers(0, 20), max_size=3))
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_no_value_is_told_that_the_venue_did_not_say_then(ways: list[Way], cuts: list[int]) -> None:
     """Whatever is lost, refused or comes again, each value told is the venue's at that frame, and no frame is told twice otherwise.
 
@@ -256,7 +257,7 @@ def test_no_value_is_told_that_the_venue_did_not_say_then(ways: list[Way], cuts:
 
 
 @given(WAYS)
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_where_nothing_is_missed_all_is_told(ways: list[Way]) -> None:
     """With no frame lost or refused each change is told with all that the venue says, frames that come again or not."""
     sent, came = journey([one._replace(refused=False, lost=False) for one in ways])

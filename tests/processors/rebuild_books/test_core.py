@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects import rules
@@ -12,11 +12,12 @@ from processors.rebuild_books.core import Book, BookSettings
 from processors.rebuild_books.sides import Side
 from schemas.decimals import encode, from_bytes
 from schemas.events import BookDelta
+from tests.examples import examples
 from tests.processors.rebuild_books.building import UNIT, Levels, best, delta, proofs, state_of
 
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 5)), max_size=120), st.booleans(), st.integers(1, 30))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_a_side_is_what_a_plain_dict_is(changes: Levels, highest_first: bool, count: int) -> None:
     """After any changes, the best levels are those of a sorted dict, and truncating keeps the best."""
     side, model = Side(highest_first=highest_first), dict[int, int]()

@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects import rules
@@ -13,6 +13,7 @@ from processors.rebuild_books.core import SNAPSHOT_WAIT, Book, BookSettings
 from processors.rebuild_books.pending import MOST_DELTAS, MOST_LEVELS, Pending
 from schemas.errors import InvalidDatum
 from schemas.events import BookDelta
+from tests.examples import examples
 from tests.processors.rebuild_books.building import SECOND, Levels, best, delta, feed, gaps, proofs, state_of
 
 SPOT, OKX, BYBIT = rules.BINANCE_SPOT_BOOK, rules.OKX_BOOK, rules.BYBIT_BOOK
@@ -299,7 +300,7 @@ def markets(draw: st.DrawFn) -> tuple[Rule, list[BookDelta], dict[int, tuple[Lev
 
 
 @given(markets())
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_a_live_book_is_the_venues_and_is_live_again_after_a_snapshot(
     market: tuple[Rule, list[BookDelta], dict[int, tuple[Levels, Levels]]],
 ) -> None:

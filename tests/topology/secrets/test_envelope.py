@@ -4,9 +4,10 @@ import base64
 
 import hvac
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.topology.secrets.transit_made import NAME, transit
 from topology.secrets.envelope import LocalWrapping, Transit, Wrapping
 from topology.secrets.errors import Damaged, Denied, Malformed
@@ -65,7 +66,7 @@ def test_another_machines_key_is_told(key: Key) -> None:
         LocalWrapping(other).unwrap(wrapped)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(60, suppress_health_check=list(HealthCheck))
 @given(file_id=st.binary(min_size=16, max_size=16), wrapped=st.binary(max_size=MOST_WRAPPED), rest=st.binary(max_size=50))
 def test_headers_are_read_as_written(file_id: bytes, wrapped: bytes, rest: bytes) -> None:
     """A header is what was written, whatever follows; one that is cut short is none, and no damage."""
@@ -78,7 +79,7 @@ def test_headers_are_read_as_written(file_id: bytes, wrapped: bytes, rest: bytes
         assert header_of(written[: min(length, len(written) - 1)]) is None
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(at=st.integers(4, 60), bit=st.integers(0, 7))
 def test_any_altered_bit_of_a_header_is_found(at: int, bit: int) -> None:
     """A header with one bit changed behind the magic, in a file that goes on, is damaged."""
@@ -94,7 +95,7 @@ def test_a_wrapped_key_that_could_not_be_read_again_is_refused() -> None:
         Header(b"0" * 16, b"x" * (MOST_WRAPPED + 1)).encode()
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=st.binary(max_size=300), number=st.integers(0, 2**40))
 def test_sealed_records_open_again(data: bytes, number: int) -> None:
     """A record opens at its place, is longer by nonce and tag, and is sealed differently each time."""
@@ -105,7 +106,7 @@ def test_sealed_records_open_again(data: bytes, number: int) -> None:
     assert Records(HEADER, KEY).open(number, first) == data
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(at=st.integers(0, 200), bit=st.integers(0, 7))
 def test_any_altered_bit_is_found(at: int, bit: int) -> None:
     """A record with one bit changed anywhere does not open; nothing of it was readable."""
