@@ -11,6 +11,7 @@ from dialects.symbols import plain
 from schemas.catalogue import events
 from topology.errors import Fatal
 from topology.settings import ClickHouse
+from topology.tls import distrust, trusting
 
 DATABASE_ERROR_LENGTH = 2_000
 INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
@@ -21,18 +22,21 @@ def connect(settings: ClickHouse, seconds: float = 60.0) -> Any:
     """Return a client of the server at clickhouse.url with connections of its own, so that no other client can keep it waiting.
 
     `seconds` bounds each answer. Raises Retry where no server answers, Refused where it refuses the user, Fatal where it says what
-    nobody has yet met.
+    nobody has yet met, or its certificate is signed by another CA than clickhouse.ssl_ca.
     """
     import clickhouse_connect
 
     from topology.clickhouse_reactions import reaction
 
     address = urlsplit(settings.url)
+    if address.scheme == "https":
+        trusting(settings.ssl_ca, "clickhouse.ssl_ca")
     try:
         return clickhouse_connect.get_client(
             host=address.hostname or "localhost",
             port=address.port or (8443 if address.scheme == "https" else 8123),
             secure=address.scheme == "https",
+            ca_cert=settings.ssl_ca or None,
             username=settings.user,
             password=password_of(settings),
             autogenerate_session_id=False,
@@ -41,6 +45,8 @@ def connect(settings: ClickHouse, seconds: float = 60.0) -> Any:
             send_receive_timeout=seconds,
         )
     except Exception as error:
+        if (words := distrust(error, "clickhouse.ssl_ca")) is not None:
+            raise Fatal(f"ClickHouse at {settings.url}: {words}") from error
         raise reaction(error, settings.url) from error
 
 

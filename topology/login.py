@@ -3,7 +3,6 @@
 import ssl
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from confluent_kafka import KafkaError
@@ -12,6 +11,7 @@ from topology.errors import Fatal
 from topology.log import logger
 from topology.secrets.audit import acting
 from topology.settings import Kafka
+from topology.tls import readable, trusting
 
 TOLD_EVERY = 60.0
 """Seconds between two log lines of one kind of refusal."""
@@ -74,25 +74,17 @@ def aiokafka_connection(kafka: Kafka) -> dict[str, Any]:
 
 
 def _readable(kafka: Kafka, setting: str) -> str:
-    path = str(getattr(kafka, setting))
-    try:
-        Path(path).open("rb").close()
-    except OSError as error:
-        raise Fatal(f"kafka.{setting} names {path}, which can't be read: {error.strerror}") from error
-    return path
+    return readable(str(getattr(kafka, setting)), f"kafka.{setting}")
 
 
 def _ssl_context(kafka: Kafka) -> ssl.SSLContext:
-    settings = {setting: _readable(kafka, setting) for setting in ("ssl_ca", "ssl_certificate", "ssl_key") if getattr(kafka, setting)}
-    try:
-        context = ssl.create_default_context(cafile=settings.get("ssl_ca"))
-    except ssl.SSLError as error:
-        raise Fatal(f"kafka.ssl_ca names {kafka.ssl_ca}, in which there is no certificate in PEM: {error}") from error
-    if "ssl_certificate" in settings:
+    context = trusting(kafka.ssl_ca, "kafka.ssl_ca")
+    if kafka.ssl_certificate:
+        certificate, key = _readable(kafka, "ssl_certificate"), _readable(kafka, "ssl_key")
         try:
-            context.load_cert_chain(kafka.ssl_certificate, kafka.ssl_key, kafka.ssl_key_password.get_secret_value)
+            context.load_cert_chain(certificate, key, kafka.ssl_key_password.get_secret_value)
         except (ssl.SSLError, ValueError) as error:
-            words = f"{kafka.ssl_certificate} and {kafka.ssl_key} are no certificate and its key in PEM, or the password is another"
+            words = f"{certificate} and {key} are no certificate and its key in PEM, or the password is another"
             raise Fatal(f"{words} (kafka.ssl_certificate, kafka.ssl_key, kafka.ssl_key_password): {error}") from error
     return context
 

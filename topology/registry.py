@@ -11,6 +11,7 @@ from schemas.catalogue import Event, Schema
 from schemas.codec import Codec
 from topology import settings as tree
 from topology.errors import Fatal, Reject, Retry
+from topology.tls import distrust, trusting
 
 NOT_FOUND = 404
 INCOMPATIBLE = 409
@@ -18,11 +19,16 @@ REFUSED = (401, 403)
 
 
 class Registry:
-    """Register schemas and look writers' schemas up; both are remembered, so a stage asks once per schema."""
+    """Register schemas and look writers' schemas up; both are remembered, so a stage asks once per schema.
+
+    Fatal where registry.ssl_ca names no CA, or the registry's certificate is signed by another.
+    """
 
     def __init__(self, registry: tree.Registry, timeout: float = 10.0) -> None:
         self._registry = registry
         self._timeout = timeout
+        encrypted = registry.url.lower().startswith("https:")
+        self._trust = trusting(registry.ssl_ca, "registry.ssl_ca") if encrypted else None
         self._ids: dict[tuple[str, str], int] = {}
         self._schemas: dict[int, Schema] = {}
         self._lock = threading.Lock()
@@ -85,7 +91,7 @@ class Registry:
             headers={"Content-Type": "application/vnd.schemaregistry.v1+json"} | self._authorization(),
         )
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout) as answer:  # noqa: S310 - the same
+            with urllib.request.urlopen(request, timeout=self._timeout, context=self._trust) as answer:  # noqa: S310 - the same
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             text = error.read().decode(errors="replace")[:500]
@@ -98,6 +104,8 @@ class Registry:
             about = "registry.url, registry.user, registry.password" if error.code in REFUSED else "registry.url"
             raise Fatal(f"the registry answered {error.code} to {method} {path} ({about}): {text}") from error
         except (urllib.error.URLError, OSError, json.JSONDecodeError) as error:
+            if (words := distrust(error, "registry.ssl_ca")) is not None:
+                raise Fatal(f"the registry at {self._registry.url}: {words}") from error
             raise Retry(f"no registry answers at {self._registry.url} (registry.url): {error}") from error
 
     def _authorization(self) -> dict[str, str]:

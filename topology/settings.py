@@ -101,6 +101,7 @@ class Registry(Group):
     )
     user: str = Field("", description="Basic-auth user.")
     password: SecretStr = Field(SecretStr(""), description="Basic-auth password.")
+    ssl_ca: str = Field("", description="PEM file with the CA that signed the registry's certificate; empty: the system's.")
     schemas: Literal["register", "lookup"] = Field(
         "register",
         description="What a stage does with a schema that is not there: register it, or lookup, which never writes (then somebody else "
@@ -120,6 +121,7 @@ class ClickHouse(Group):
     password_file: str = Field(
         "", description="File with the password, read at each connection; empty: `password`. The embedded engine's is filled in."
     )
+    ssl_ca: str = Field("", description="PEM file with the CA that signed the server's certificate; empty: the system's.")
     cluster: str = Field("", description="Cluster name for ON CLUSTER and replicated engines; empty: one server.")
     partition_by: Literal["month", "week", "day"] = Field("month", description="Span of one partition of a table.")
     ttl_days: dict[str, int] = Field(
