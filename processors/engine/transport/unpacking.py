@@ -61,8 +61,8 @@ def unpack(unread: Any, at_most: int, log_end: int | None = None, *, holes: bool
     records: list[Record] = []
     try:
         _unpack(unread, at_most, records, log_end, holes)
-    except CorruptRecordException as error:
-        return records, str(error)
+    except Exception as error:  # noqa: BLE001 - aiokafka's C meets bytes that are not what they say with SystemError and others
+        return records, str(error) or repr(error)
     return records, ""
 
 
