@@ -17,7 +17,8 @@ PROPERTY: Final = "toll"
 class Toll:
     """What one kind of disturbance cost: events lost, events counted or stored twice, and the seconds each recovery took.
 
-    `seconds` holds those recoveries that did not run into the next disturbance. `again`: read again, and known for it.
+    `seconds` holds those recoveries that did not run into the next disturbance. `again`: read again, and known for it. `invented`: rows
+    and gaps that nothing explains. `restarts`: how often a stage ended by itself and was started again.
     """
 
     what: str
@@ -26,6 +27,8 @@ class Toll:
     twice: int
     seconds: list[float] = field(default_factory=list)
     again: int | None = None
+    invented: int | None = None
+    restarts: int | None = None
 
 
 def record(record_property: Callable[[str, object], None], tolls: Iterable[Toll]) -> None:
@@ -43,11 +46,11 @@ def recorded(reports: Iterable[object]) -> list[Toll]:
 
 def table(tolls: Iterable[Toll]) -> str:
     """Return tolls as a table of text."""
-    rows = [("broken", "count", "lost", "twice", "read again", "median s", "worst s")]
+    rows = [("broken", "count", "lost", "twice", "invented", "read again", "restarts", "median s", "worst s")]
     for one in tolls:
-        again = "-" if one.again is None else str(one.again)
+        invented, again, restarts = ("-" if number is None else str(number) for number in (one.invented, one.again, one.restarts))
         median, worst = (f"{statistics.median(one.seconds):.1f}", f"{max(one.seconds):.1f}") if one.seconds else ("-", "-")
-        rows.append((one.what, str(one.count), str(one.lost), str(one.twice), again, median, worst))
+        rows.append((one.what, str(one.count), str(one.lost), str(one.twice), invented, again, restarts, median, worst))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     first = widths[0]
     return "\n".join(

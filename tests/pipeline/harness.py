@@ -161,7 +161,7 @@ class Pipeline:
 
     def start(self, stage: str) -> None:
         """Start one stage as its own process; its log goes to <directory>/<stage>.log."""
-        module, *arguments = STAGES[stage]
+        module, *arguments = STAGES.get(stage, ("producers", stage))
         with (self.directory / f"{stage}.log").open("ab") as log:
             process = self.processes[stage] = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
@@ -203,14 +203,14 @@ class Pipeline:
 
     async def ready(self, stages: Sequence[str], seconds: float = 150) -> None:
         """Wait until stages say that they are ready."""
-        wanted = {self.processes[stage].pid: stage for stage in stages}
 
         async def waiting() -> list[str]:
             urls = {one["pid"]: one["url"] for one in running(self.directory / "state")}
             left = []
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as client:
-                for pid, stage in wanted.items():
-                    if self.processes[stage].poll() is not None:
+                for stage in stages:
+                    pid = self.processes[stage].pid
+                    if self.has_ended(stage):
                         raise AssertionError(f"{stage} ended with {self.processes[stage].returncode}:\n{self.log(stage)}")
                     reason = "no answer"
                     if pid in urls:
@@ -229,6 +229,10 @@ class Pipeline:
                 late = [one.partition(":")[0] for one in left]
                 raise AssertionError(f"not ready: {left}\n" + "\n".join(self.last_words(stage) for stage in late))
             await asyncio.sleep(POLL)
+
+    def has_ended(self, stage: str) -> bool:
+        """Whether a stage has ended for good."""
+        return self.processes[stage].poll() is not None
 
     def last_words(self, stage: str) -> str:
         """Abort a stage that hangs and return the end of its log, which says where it hung."""
@@ -275,7 +279,7 @@ class Pipeline:
                 last = value
             except (clickhouse_connect.driver.exceptions.Error, Retry, AssertionError) as error:
                 last = error
-            dead = [stage for stage, process in self.processes.items() if process.poll() not in {None, -signal.SIGKILL}]
+            dead = [stage for stage, process in self.processes.items() if self.has_ended(stage) and process.returncode != -signal.SIGKILL]
             assert not dead, f"{dead} ended while waiting until {what}:\n" + "\n".join(self.log(stage) for stage in dead)
             assert time.monotonic() < deadline, f"not within {seconds} s: {what}; last: {last}\n{self.directory}\n{self.last_lines()}"
             await asyncio.sleep(POLL)

@@ -23,16 +23,21 @@ STEPS, EVERY_SECONDS = 10, 0.05
 class Blow:
     """One part broken once. Times in microseconds since 1970 UTC; `seconds`: from the mend until all made before it had arrived.
 
-    `after` is the next trade id of each symbol when it was struck.
+    `after` and `until` are the next trade ids of each symbol when it was struck and when it was over; `what` is its row of the table.
     """
 
     part: str
     after: dict[Symbol, int]
     struck_at: int
+    what: str = ""
     mended_at: int = 0
+    over_at: int = 0
+    until: dict[Symbol, int] = field(default_factory=dict)
     seconds: float = 0.0
     lost: int = 0
     twice: int = 0
+    invented: int | None = None
+    restarts: int | None = None
 
 
 @contextlib.asynccontextmanager
@@ -63,17 +68,32 @@ class Havoc:
 
     async def strike(self, part: str, *, recover: bool) -> Blow:
         """Kill a part, let the market go on without it, start it again; where asked, wait until everything has caught up."""
-        blow = Blow(part, self._next_ids(), now())
-        self.blows.append(blow)
         if part in SERVERS:
             # A stage that finds no broker when it starts ends, for whoever started it to start it again.
             await self.pipeline.ready(self.pipeline.stages)
-        await self.pipeline.strike(part)
-        await asyncio.sleep(self.away_seconds)
-        blow.mended_at = now()
-        await self.pipeline.mend(part)
+
+        @contextlib.asynccontextmanager
+        async def killed() -> AsyncIterator[None]:
+            await self.pipeline.strike(part)
+            yield
+            await self.pipeline.mend(part)
+
+        return await self.break_with(
+            f"kill -9 of {'the ' if part in SERVERS else 'stage '}{part}", part, killed(), self.away_seconds, recover=recover
+        )
+
+    async def break_with(
+        self, what: str, part: str, broken: contextlib.AbstractAsyncContextManager[None], seconds: float, *, recover: bool = True
+    ) -> Blow:
+        """Let a part be broken for some seconds with the market going on, mend it; where asked, wait until everything has caught up."""
+        blow = Blow(part, self._next_ids(), now(), what)
+        self.blows.append(blow)
+        async with broken:
+            await asyncio.sleep(seconds)
+            blow.mended_at = now()
         if recover:
             await self._recovered(blow)
+        blow.over_at, blow.until = now(), self._next_ids()
         return blow
 
     async def _recovered(self, blow: Blow) -> None:
@@ -122,16 +142,23 @@ def _topics_of(names: Iterable[str]) -> list[str]:
 
 def tolls(blows: Iterable[Blow]) -> list[Toll]:
     """Return what each part that was broken cost, for the table of tests/tolls.py."""
-    by_part: dict[str, list[Blow]] = {}
+    by_what: dict[str, list[Blow]] = {}
     for blow in blows:
-        by_part.setdefault(blow.part, []).append(blow)
+        by_what.setdefault(blow.what, []).append(blow)
     return [
         Toll(
-            f"kill -9 of {'the ' if part in SERVERS else 'stage '}{part}",
+            what,
             len(of_part),
             sum(blow.lost for blow in of_part),
             sum(blow.twice for blow in of_part),
             [blow.seconds for blow in of_part if blow.seconds],
+            invented=_sum(blow.invented for blow in of_part),
+            restarts=_sum(blow.restarts for blow in of_part),
         )
-        for part, of_part in by_part.items()
+        for what, of_part in by_what.items()
     ]
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    counted = [number for number in numbers if number is not None]
+    return sum(counted) if counted else None

@@ -1,0 +1,169 @@
+"""A pipeline under load, broken in some way and mended: what must be right at the end, whatever it was, and its rows of the table."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from simulator.server import Simulator
+from tests import tolls
+from tests.pipeline import havoc
+from tests.pipeline.harness import settings
+from tests.pipeline.havoc import Blow, Havoc, load
+from tests.pipeline.ledger import (
+    Candle,
+    Gap,
+    Symbol,
+    everything_is_read,
+    gaps,
+    made,
+    stored,
+    stored_candles,
+    stored_trades,
+    true_candles,
+    true_trades,
+)
+from tests.pipeline.supervised import SupervisedPipeline
+
+SLOW = {"rate": 200.0}
+"""Frames per second of market time: a minute of steps is many minutes of the market."""
+ENVIRONMENT = {"TIDEWIRE_PRODUCER__SILENCE_SECONDS": json.dumps(dict.fromkeys(("trade", "book", "quote"), 3_600))}
+"""The market stands still at the end, for as long as a slow machine takes to say all: that is no silence of a stream to be told."""
+CLOSED = {"filled", "unfillable", "closed"}
+SECONDS_TO_SETTLE = 240
+Record = Callable[[str, object], None]
+Cuts = Mapping[str, Sequence[str]]
+"""By part, the venues whose connections end where it is broken."""
+
+
+class Ordeal(Havoc):
+    """Blows to a supervised pipeline."""
+
+    pipeline: SupervisedPipeline
+
+    def account(self, cuts: Cuts = MappingProxyType({})) -> list[str]:
+        """Blame on the blows what is lost, twice and invented, and stages that ended; return in words what is invented."""
+        self.judge()
+        for blow in self.blows:
+            blow.invented = blow.restarts = 0
+        told: list[str] = []
+        truth = true_trades(self.simulator)
+        for key, trades in stored_trades(self.pipeline).items():
+            if key in truth:
+                told += [self._blame(f"{trade} of {key} was never made") for trade in set(trades) - set(truth[key])]
+        told += [
+            self._blame(f"{gap} follows from nothing", gap.until or gap.since)
+            for gap in gaps(self.pipeline)
+            if (gap.venue, gap.symbol) in truth and not explained(gap, self.blows, cuts)
+        ]
+        for words in wrong_candles(self.pipeline, truth):
+            told.append(self._blame(words))
+        for end in self.pipeline.ends:
+            blow = self._at(end.at)
+            blow.restarts = (blow.restarts or 0) + 1
+        return told
+
+    def _at(self, at: int | None) -> Blow:
+        return next((one for one in reversed(self.blows) if at is not None and one.struck_at <= at), self.blows[-1])
+
+    def _blame(self, words: str, at: int | None = None) -> str:
+        blow = self._at(at)
+        blow.invented = (blow.invented or 0) + 1
+        return words
+
+
+def explained(gap: Gap, blows: Iterable[Blow], cuts: Cuts) -> bool:
+    """Whether a gap is one that a cut connection leaves while a part was broken: of that time, and closed as it can be."""
+    if gap.cause != "reconnect" or gap.state not in CLOSED or (gap.channel != "quote" and gap.state != "filled"):
+        return False
+    for blow in blows:
+        if gap.venue not in cuts.get(blow.part, ()):
+            continue
+        if gap.channel == "trade" and gap.first is not None and gap.last is not None:
+            key = (gap.venue, gap.symbol)
+            if gap.last + 1 >= blow.after[key] and gap.first <= blow.until.get(key, gap.first):
+                return True
+        elif gap.since is not None and gap.until is not None and gap.since <= blow.over_at and gap.until >= blow.struck_at:
+            return True
+        elif gap.first is not None:
+            return True  # of a book: its ids are no time
+    return False
+
+
+def wrong_candles(pipeline: SupervisedPipeline, truth: Mapping[Symbol, Sequence[object]]) -> list[str]:
+    """Return in words the candles that are not the truth's, in their last state."""
+    found, told = stored_candles(pipeline, ("final", "revised", "provisional")), []
+    for key, trades in truth.items():
+        wanted = true_candles(trades)  # type: ignore[arg-type]  # Trade, of the same file
+        there: dict[tuple[str, int], Candle] = found.get(key, {})
+        told += [
+            f"candle {name} of {key}: {there.get(name)} for {wanted.get(name)}"
+            for name in sorted(wanted.keys() | there.keys())
+            if wanted.get(name) != there.get(name)
+        ]
+    return told
+
+
+def last_words(pipeline: SupervisedPipeline) -> str:
+    """Return what ended, how often, and what each said last."""
+    return "\n".join(f"{end.stage} ended with {end.code}: {end.words}" for end in pipeline.ends)
+
+
+@contextlib.asynccontextmanager
+async def ordeal(
+    directory: Path,
+    record: Record,
+    *,
+    cuts: Cuts = MappingProxyType({}),
+    environment: Mapping[str, str] = MappingProxyType({}),
+    revives: bool = False,
+    letters: str = "0",
+    simulator: Simulator | None = None,
+) -> AsyncIterator[Ordeal]:
+    """Give a pipeline under load to be broken; afterwards nothing is lost, twice or invented, every gap is closed, every stage is ready.
+
+    `letters`: SQL that says of a dead letter that it is right. A market of the caller's own that follows the clock moves by itself.
+    """
+    async with (
+        simulator or Simulator(settings(**SLOW)) as market,
+        SupervisedPipeline(directory, market, revives=revives, environment={**ENVIRONMENT, **environment}) as pipeline,
+    ):
+        trial = Ordeal(market, pipeline)
+        if not market.running:
+            await market.step(200)
+        await pipeline.until(lambda: stored(pipeline) >= 10, "the market flows")
+        async with contextlib.nullcontext() if market.running else load(market):
+            yield trial
+        if not market.running:
+            await market.step(200)
+        await market.pause()
+        invented: list[str] = []
+        try:
+            await settled(market, pipeline)
+        finally:
+            with contextlib.suppress(AssertionError):  # what is not right is told below
+                await pipeline.until(lambda: not trial.account(cuts), "the candles are those of the truth", 60)
+            invented = trial.account(cuts)
+            tolls.record(record, havoc.tolls(trial.blows))
+        refused = pipeline.query(f"SELECT stage, topic, reason FROM dead_letters FINAL WHERE NOT ({letters}) LIMIT 20")
+        assert not invented, "\n".join(invented[:20]) + "\n" + last_words(pipeline)
+        assert refused == [], refused
+        assert (sum(blow.lost for blow in trial.blows), sum(blow.twice for blow in trial.blows)) == (0, 0), last_words(pipeline)
+
+
+async def settled(simulator: Simulator, pipeline: SupervisedPipeline) -> None:
+    """Wait until every trade is there, everything is read, and every gap is closed."""
+    await pipeline.ready(pipeline.stages, SECONDS_TO_SETTLE)
+    await pipeline.until(lambda: stored(pipeline) >= made(simulator), f"{made(simulator)} trades are in ClickHouse", SECONDS_TO_SETTLE)
+    await pipeline.until(lambda: all_are_closed(pipeline), "every gap is closed", SECONDS_TO_SETTLE)
+    await everything_is_read(pipeline)
+
+
+def all_are_closed(pipeline: SupervisedPipeline) -> bool:
+    """Return True where every gap has come to its end; AssertionError shows those that have not."""
+    left = [gap for gap in gaps(pipeline) if gap.state not in CLOSED]
+    assert not left, left
+    return True
+
+
