@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
+
+import polars as pl
 
 from schemas.block_reader import Reader
 from schemas.catalogue import Event, Schema
@@ -13,6 +15,8 @@ from topology.registry import Registry
 
 COLUMNS_FROM = 40
 """Blocks of fewer messages are decoded one by one: a call of polars costs as much as 40 datums."""
+FARTHEST = 2**63 - 2**53
+"""Numbers farther from zero are no venue's count and no time, and what a stage adds to them would not fit the 64 bits of its state."""
 
 
 class Messages:
@@ -24,6 +28,7 @@ class Messages:
         self._registry = registry
         self._codecs: dict[int, Codec] = {}
         self._readers: dict[tuple[str, ...], Reader] = {}
+        self._longs = tuple(field["name"] for field in event.fields if _is_long(field["type"]))
 
     def codec(self, number: int) -> Codec:
         """Return the codec that reads a schema id; Reject where the registry does not know it, or it is another event's."""
@@ -41,7 +46,7 @@ class Messages:
                 if value is None:
                     yield Reject("an empty message: these topics hold no tombstones")
                     continue
-                yield self.codec(schema_id(value)).decode(value)
+                yield self._near(self.codec(schema_id(value)).decode(value))
             except (InvalidDatum, Reject) as error:
                 yield error
 
@@ -60,14 +65,15 @@ class Messages:
     def columns(self, values: Sequence[bytes | None], names: Sequence[str]) -> list[list[Any]] | None:
         """Return the fields `names` of a block, a list of values each, in the form `rows` gives them.
 
-        None where they must be read one by one: few messages, none, several schemas, or one that is no datum of the event.
+        None where they must be read one by one: few messages, none, several schemas, one that is no datum of the event, or has a number
+        beyond FARTHEST.
         """
         if len(values) < COLUMNS_FROM:
             return None
         present = [value for value in values if value is not None]
         reader = self._readers.get(tuple(names)) or self._reader(tuple(names))
         frame = reader.frame(present) if len(present) == len(values) else None
-        if frame is None:
+        if frame is None or any(_is_far(frame[name]) for name in names if name in self._longs):
             return None
         columns = []
         for name in names:
@@ -75,6 +81,13 @@ class Messages:
             symbols = reader.symbols(name)
             columns.append([symbols[place] for place in column] if symbols else column)
         return columns
+
+    def _near(self, record: dict[str, Any]) -> dict[str, Any]:
+        for name in self._longs:
+            number = record[name]
+            if number is not None and not -FARTHEST <= number <= FARTHEST:
+                raise InvalidDatum(f"{name} is {number}: no venue counts so far, and it is no time")
+        return record
 
     def _reader(self, names: tuple[str, ...]) -> Reader:
         def writer_of(number: int) -> Schema:
@@ -85,3 +98,13 @@ class Messages:
 
         self._readers[names] = Reader(self.event, names, writer_of)
         return self._readers[names]
+
+
+def _is_long(kind: Any) -> bool:
+    kinds = kind if isinstance(kind, list) else [kind]
+    return any((one["type"] if isinstance(one, dict) else one) == "long" for one in kinds)
+
+
+def _is_far(column: pl.Series) -> bool:
+    least, most = cast("int | None", column.min()), cast("int | None", column.max())
+    return least is not None and most is not None and (least < -FARTHEST or most > FARTHEST)

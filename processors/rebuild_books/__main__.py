@@ -46,6 +46,9 @@ class RebuildBooks:
                 output.refuse(batch, message.offset, str(record))
                 continue
             delta = cast("BookDelta", record)
+            if len(delta["bid_prices"]) != len(delta["bid_sizes"]) or len(delta["ask_prices"]) != len(delta["ask_sizes"]):
+                output.refuse(batch, message.offset, "a side has more prices than sizes, or fewer")
+                continue
             last = delta["received_at"]
             name = f"{delta['venue']}|{delta['symbol']}"
             book = self._books.get(name)

@@ -70,6 +70,7 @@ class Writer:
         self._run = os.urandom(8).hex()
         self._threads = threading.local()
         self._blocks: dict[tuple[str, bytes], Blocks] = {}
+        self._taken: dict[tuple[str, bytes], Message] = {}  # the last message that is in, by topic and schema
 
     def prepare_all(self) -> tuple[list[str], dict[str, Exception]]:
         """Create and check the tables of all topics; return the statements that changed one, and by event what could not be prepared.
@@ -103,7 +104,8 @@ class Writer:
 
         `prefix` is the 5 bytes which lead every message, `flush` a number that a repetition of this call shares and no other has:
         the server forgets an insert it has seen under that number. Raises Retry and Fatal, and what was raised where our own code
-        fails on row after row: one that it fails on among others is refused, and counted as a fault.
+        fails on row after row: one that it fails on among others is refused, and counted as a fault. Where none is taken, and a row that
+        was taken before is not either, no row is to blame but the table, and none is given up: Fatal.
         """
         try:
             blocks = self._of(topic, prefix)
@@ -118,6 +120,7 @@ class Writer:
             most = max(LEAST_REFUSED, int(len(messages) * self._reject_share))
             sound, refused = blocks.sieve(messages)
             return refused + (self._apart(topic, sound, insert, most) if sound else [])
+        self._taken[topic, prefix] = messages[-1]
         return []
 
     def _apart(
@@ -125,7 +128,8 @@ class Writer:
     ) -> list[tuple[Message, str]]:
         """Insert messages by halves; see insert_all. Raises what our code raised where it fails on all of them."""
         failed: list[BaseException] = []
-        some_are_in = False
+        key = (topic, (messages[0].value() or b"")[:PREFIX])
+        known, some_are_in = self._taken.get(key), False
 
         def some(rows: Sequence[Message]) -> None:
             nonlocal some_are_in
@@ -138,8 +142,14 @@ class Writer:
                         raise misfit.error from None
                 raise
             some_are_in = True
+            self._taken[key] = rows[-1]
 
         refused = insert_all(messages, some, most)
+        if known is not None and not some_are_in:
+            try:
+                insert([known])  # in already, and one row with it by its identity
+            except Reject as error:
+                raise Fatal(f"the table refuses every row, even one that it has taken before (was a rule added to it?): {error}") from error
         if failed:
             self._faults.tell(failed[-1], venue=venue_of(topic), event=self._topics[topic].name, times=len(failed))
         return refused

@@ -17,6 +17,7 @@ from topology.settings import Kafka
 from topology.topics import all_topics
 
 STEPS, EVERY_SECONDS = 10, 0.05
+SECONDS_TO_CATCH_UP = 180
 
 
 @dataclass
@@ -92,17 +93,18 @@ class Havoc:
             await asyncio.sleep(seconds)
             blow.mended_at = now()
         if recover:
-            await self._recovered(blow)
+            await self.caught_up(blow)
         blow.over_at, blow.until = now(), self._next_ids()
         return blow
 
-    async def _recovered(self, blow: Blow) -> None:
-        await self.pipeline.ready(self.pipeline.stages)
+    async def caught_up(self, blow: Blow, seconds: float = SECONDS_TO_CATCH_UP) -> None:
+        """Wait until every stage is ready and has read, and ClickHouse holds, all that was there when this was called."""
+        await self.pipeline.ready(self.pipeline.stages, seconds)
         offsets = Offsets(Kafka(brokers=self.pipeline.stack.addresses.kafka))
         try:
             before = made(self.simulator)
             ends = await self.pipeline.until(lambda: offsets.ends(offsets.partitions(self._topics())), "the broker says where its logs end")
-            await self.pipeline.until(lambda: self._arrived(offsets, ends, before), f"{blow.part} is made up for")
+            await self.pipeline.until(lambda: self._arrived(offsets, ends, before), f"{blow.what} is made up for", seconds)
             blow.seconds = (now() - blow.mended_at) / 1_000_000
         finally:
             await asyncio.to_thread(offsets.close)

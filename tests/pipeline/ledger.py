@@ -201,7 +201,7 @@ def _has_read(offsets: Offsets, group: str, topics: list[str], ends: dict[Place,
     return True
 
 
-async def everything_is_read(pipeline: Pipeline) -> None:
+async def everything_is_read(pipeline: Pipeline, seconds: float = 120) -> None:
     """Wait until each group, in the order of the flow, has acknowledged all that was there when its turn came."""
     offsets = Offsets(Kafka(brokers=pipeline.stack.addresses.kafka))
     try:
@@ -210,6 +210,8 @@ async def everything_is_read(pipeline: Pipeline) -> None:
                 continue
             topics = [name for name, event in all_topics().items() if event.name in stage.reads]
             ends = offsets.ends(offsets.partitions(topics))
-            await pipeline.until(partial(_has_read, offsets, stage.consumer_group, topics, ends), f"{stage.name} has read everything")
+            await pipeline.until(
+                partial(_has_read, offsets, stage.consumer_group, topics, ends), f"{stage.name} has read everything", seconds
+            )
     finally:
         offsets.close()

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from simulator.server import Simulator
 from tests import tolls
 from tests.pipeline import havoc
-from tests.pipeline.harness import settings
+from tests.pipeline.harness import STAGES, settings
 from tests.pipeline.havoc import Blow, Havoc, load
 from tests.pipeline.ledger import (
     Candle,
@@ -120,14 +120,16 @@ async def ordeal(
     revives: bool = False,
     letters: str = "0",
     simulator: Simulator | None = None,
+    stages: Sequence[str] = tuple(STAGES),
+    seconds: float = SECONDS_TO_SETTLE,
 ) -> AsyncIterator[Ordeal]:
     """Give a pipeline under load to be broken; afterwards nothing is lost, twice or invented, every gap is closed, every stage is ready.
 
-    `letters`: SQL that says of a dead letter that it is right. A market of the caller's own that follows the clock moves by itself.
+    `letters`: SQL that says of a dead letter that it is right; `seconds`: how long all may take to arrive. A market of the caller's own that follows the clock moves by itself.
     """
     async with (
         simulator or Simulator(settings(**SLOW)) as market,
-        SupervisedPipeline(directory, market, revives=revives, environment={**ENVIRONMENT, **environment}) as pipeline,
+        SupervisedPipeline(directory, market, revives=revives, environment={**ENVIRONMENT, **environment}, stages=stages) as pipeline,
     ):
         trial = Ordeal(market, pipeline)
         if not market.running:
@@ -140,7 +142,7 @@ async def ordeal(
         await market.pause()
         invented: list[str] = []
         try:
-            await settled(market, pipeline)
+            await settled(market, pipeline, seconds)
         finally:
             with contextlib.suppress(AssertionError):  # what is not right is told below
                 await pipeline.until(lambda: not trial.account(cuts), "the candles are those of the truth", 60)
@@ -152,12 +154,12 @@ async def ordeal(
         assert (sum(blow.lost for blow in trial.blows), sum(blow.twice for blow in trial.blows)) == (0, 0), last_words(pipeline)
 
 
-async def settled(simulator: Simulator, pipeline: SupervisedPipeline) -> None:
+async def settled(simulator: Simulator, pipeline: SupervisedPipeline, seconds: float) -> None:
     """Wait until every trade is there, everything is read, and every gap is closed."""
-    await pipeline.ready(pipeline.stages, SECONDS_TO_SETTLE)
-    await pipeline.until(lambda: stored(pipeline) >= made(simulator), f"{made(simulator)} trades are in ClickHouse", SECONDS_TO_SETTLE)
-    await pipeline.until(lambda: all_are_closed(pipeline), "every gap is closed", SECONDS_TO_SETTLE)
-    await everything_is_read(pipeline)
+    await pipeline.ready(pipeline.stages, seconds)
+    await pipeline.until(lambda: stored(pipeline) >= made(simulator), f"{made(simulator)} trades are in ClickHouse", seconds)
+    await pipeline.until(lambda: all_are_closed(pipeline), "every gap is closed", seconds)
+    await everything_is_read(pipeline, seconds)
 
 
 def all_are_closed(pipeline: SupervisedPipeline) -> bool:
@@ -165,5 +167,3 @@ def all_are_closed(pipeline: SupervisedPipeline) -> bool:
     left = [gap for gap in gaps(pipeline) if gap.state not in CLOSED]
     assert not left, left
     return True
-
-

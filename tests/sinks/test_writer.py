@@ -4,11 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import clickhouse_connect
+import pytest
 
 from schemas.catalogue import Event, event
 from schemas.codec import Codec
 from tests.sinks.market import START, TRADE, encoded, ids, trade
 from tests.sinks.tables import Tables
+from topology.errors import Fatal
 
 
 def test_replay_changes_nothing(store: Tables) -> None:
@@ -61,6 +63,21 @@ def test_a_row_the_server_refuses_is_found(store: Tables, tmp_path: Path) -> Non
         assert ids(own) == [n for n in range(1_000) if n != 617]
     finally:
         engine.close()
+
+
+def test_a_table_that_refuses_every_row_is_to_blame(store: Tables) -> None:
+    """Under a rule that no row keeps, none of a few is given up, since one taken before is refused too; a row alone in the wrong is."""
+    writer = store.writer(TRADE)
+    store.insert(writer, TRADE, encoded(store, range(10)), flush=1)
+    table = f"{store.settings.database}.trades"
+    store.client.command(f"ALTER TABLE {table} ADD CONSTRAINT nothing CHECK price < 0")
+    with pytest.raises(Fatal, match="nothing"):
+        store.insert(writer, TRADE, encoded(store, range(10, 13)), flush=2)
+    store.client.command(f"ALTER TABLE {table} DROP CONSTRAINT nothing")
+    assert store.insert(writer, TRADE, encoded(store, range(10, 13)), flush=3) == []
+    store.client.command(f"ALTER TABLE {table} ADD CONSTRAINT few CHECK sequence < 13")
+    assert [message.offset() for message, _ in store.insert(writer, TRADE, encoded(store, range(13, 14)), flush=4)] == [0]
+    assert ids(store) == list(range(13))
 
 
 def test_an_unknown_schema_id_is_refused(store: Tables) -> None:
