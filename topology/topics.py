@@ -17,7 +17,10 @@ from topology.settings import Kafka
 
 DAY_MS = 86_400_000
 SECONDS_TO_BE_LISTED = 30.0
-CHANGELOG = {
+STAMPED = {"message.timestamp.type": "LogAppendTime"}
+"""By the broker, as it appends. By a client's clock, a record of one that is more than an hour ahead would be refused
+(message.timestamp.after.max.ms), and what one sent that is behind would be deleted before its time."""
+CHANGELOG = STAMPED | {
     "segment.ms": "60000",
     "segment.bytes": "16777216",
     "min.cleanable.dirty.ratio": "0.1",
@@ -33,7 +36,7 @@ def all_topics(venues: Iterable[str] | None = None) -> Mapping[str, Event]:
 
 def config_of(event: Event, kafka: Kafka) -> dict[str, str]:
     """Return the broker-side settings of an event's topic."""
-    return {
+    return STAMPED | {
         "retention.ms": str(event.topic.retention_days * DAY_MS),
         "max.message.bytes": str(kafka.message_max_bytes),
         "compression.type": "producer",

@@ -17,7 +17,7 @@ from sinks.clickhouse.bisect import insert_all
 from sinks.clickhouse.block import FORMAT, Blocks
 from sinks.clickhouse.columns import unfit
 from topology.clickhouse_reactions import Refused, reaction
-from topology.errors import Reject, TidewireError
+from topology.errors import Fatal, Reject, TidewireError
 from topology.faults import Faults, reason_of
 from topology.losses import venue_of
 from topology.metrics import insert_seconds

@@ -44,9 +44,9 @@ class Ordeal(Havoc):
 
     def account(self, cuts: Cuts = MappingProxyType({})) -> list[str]:
         """Blame on the blows what is lost, twice and invented, and stages that ended; return in words what is invented."""
-        self.judge()
         for blow in self.blows:
-            blow.invented = blow.restarts = 0
+            blow.lost = blow.twice = blow.invented = blow.restarts = 0
+        self.judge()
         told: list[str] = []
         truth = true_trades(self.simulator)
         for key, trades in stored_trades(self.pipeline).items():
@@ -125,19 +125,20 @@ async def ordeal(
 ) -> AsyncIterator[Ordeal]:
     """Give a pipeline under load to be broken; afterwards nothing is lost, twice or invented, every gap is closed, every stage is ready.
 
-    `letters`: SQL that says of a dead letter that it is right; `seconds`: how long all may take to arrive. A market of the caller's own that follows the clock moves by itself.
+    `letters`: SQL that says of a dead letter that it is right; `seconds`: how long all may take to arrive; `simulator`: a market of the
+    caller's own, which follows the clock where it was made to run.
     """
-    async with (
-        simulator or Simulator(settings(**SLOW)) as market,
-        SupervisedPipeline(directory, market, revives=revives, environment={**ENVIRONMENT, **environment}, stages=stages) as pipeline,
-    ):
+    async with contextlib.AsyncExitStack() as stack:
+        market = await stack.enter_async_context(simulator or Simulator(settings(**SLOW)))
+        runs = market.running
+        await market.pause()  # what is made before anybody listens is nobody's to store
+        made_of = SupervisedPipeline(directory, market, revives=revives, environment={**ENVIRONMENT, **environment}, stages=stages)
+        pipeline = await stack.enter_async_context(made_of)
         trial = Ordeal(market, pipeline)
-        if not market.running:
-            await market.step(200)
-        await pipeline.until(lambda: stored(pipeline) >= 10, "the market flows")
-        async with contextlib.nullcontext() if market.running else load(market):
+        async with running(market) if runs else load(market):
+            await pipeline.until(lambda: stored(pipeline) >= 10, "the market flows")
             yield trial
-        if not market.running:
+        if not runs:
             await market.step(200)
         await market.pause()
         invented: list[str] = []
@@ -149,9 +150,20 @@ async def ordeal(
             invented = trial.account(cuts)
             tolls.record(record, havoc.tolls(trial.blows))
         refused = pipeline.query(f"SELECT stage, topic, reason FROM dead_letters FINAL WHERE NOT ({letters}) LIMIT 20")
+        print(last_words(pipeline))
         assert not invented, "\n".join(invented[:20]) + "\n" + last_words(pipeline)
         assert refused == [], refused
         assert (sum(blow.lost for blow in trial.blows), sum(blow.twice for blow in trial.blows)) == (0, 0), last_words(pipeline)
+
+
+@contextlib.asynccontextmanager
+async def running(simulator: Simulator) -> AsyncIterator[None]:
+    """Let the market follow the clock as long as the block lasts."""
+    simulator.resume()
+    try:
+        yield
+    finally:
+        await simulator.pause()
 
 
 async def settled(simulator: Simulator, pipeline: SupervisedPipeline, seconds: float) -> None:

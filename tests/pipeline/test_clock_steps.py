@@ -21,6 +21,12 @@ HOUR = 3_660
 """Seconds: an hour and a minute, since what allows for an hour may allow for just that."""
 AWAY = 30.0
 RATE = 100.0
+OFF = "SELECT max(abs(toUnixTimestamp64Micro(received_at) - toUnixTimestamp64Micro(assumeNotNull(event_time)))) FROM trades"
+
+
+def compile_shim(library: Path) -> None:
+    """Compile what is preloaded; needs a C compiler of the name cc."""
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, SHIM, "-ldl"], check=True)
 
 
 @contextlib.asynccontextmanager
@@ -48,7 +54,7 @@ async def test_a_clock_that_is_stepped(
 ) -> None:
     """The clock jumps, and some time later jumps back: no trade is lost or counted twice, no candle differs, and no gap is told."""
     library, clock = tmp_path / "wall_clock.so", tmp_path / "clock"
-    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, SHIM, "-ldl"], check=True)
+    compile_shim(library)
     set_clock(clock, 0)
     shim = {"LD_PRELOAD": str(library), "TIDEWIRE_TEST_CLOCK": str(clock)}
     for name, value in shim.items() if of_servers else ():

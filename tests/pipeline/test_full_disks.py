@@ -8,6 +8,7 @@ import contextlib
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -48,10 +49,14 @@ async def _fill(filler: Path) -> None:
     with filler.open("wb", buffering=0) as file:
         while True:
             for size in (CHUNK, 4096):
-                with contextlib.suppress(OSError):
-                    while file.write(bytes(size)) == size:
-                        await asyncio.sleep(0)
+                await asyncio.to_thread(_write_all, file, size)
             await asyncio.sleep(0.2)
+
+
+def _write_all(file: FileIO, size: int) -> None:
+    with contextlib.suppress(OSError):
+        while file.write(bytes(size)) == size:
+            pass
 
 
 @contextlib.asynccontextmanager
@@ -69,7 +74,7 @@ async def full_and_away(trial: Ordeal, folder: Path) -> AsyncIterator[None]:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("part", "megabytes"), [("kafka", 400), ("registry", 64), ("clickhouse", 400)])
 async def test_a_server_without_room(tmp_path: Path, record_property: Record, part: str, megabytes: int) -> None:
-    """Its disk is full for a while: what it can't take waits with those who send it, it is started again where it ends, and all is there."""
+    """Its disk is full for a while: what it can't take waits with those who send it; where it ends it is started again; all is there."""
     folder = tmp_path / "stack" / part
     with small_disk(folder, megabytes):
         async with ordeal(tmp_path, record_property, revives=True) as trial:

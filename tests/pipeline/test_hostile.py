@@ -1,7 +1,7 @@
 """A million hostile frames and messages through a running pipeline: what is good beside them arrives whole, and each of them is told.
 
-Half of them come through the simulated exchanges' websockets: to a venue that says little else, and between the good frames of two honest
-ones. The other half is put straight onto every topic. `TIDEWIRE_TEST_HOSTILE` says how many (1,000,000), `TIDEWIRE_TEST_SEED` of which seed.
+Half of them come through the simulated exchanges' websockets: from a venue that says little else, and between the good frames of two
+honest ones. The other half is put straight onto every topic. TIDEWIRE_TEST_HOSTILE says how many, TIDEWIRE_TEST_SEED of which seed.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from tests.pipeline.harness import PRODUCERS, STAGES, settings
 from tests.pipeline.hostile import GIANTS, Frames, Hostile, Messages, answers
 from tests.pipeline.ordeal import SLOW, Ordeal, Record, ordeal
 from tests.pipeline.supervised import SupervisedPipeline
+from tests.waiting import until
 from topology.kafka import connection
 from topology.lag import Offsets
 from topology.registry import Registry
@@ -88,8 +89,7 @@ async def pour(simulator: Simulator, count: int, chance: random.Random, sent: Se
         sent.frames_refused[venue] += one.refused
         if number % AT_ONCE == 0:
             simulator.venues[venue].flush()
-            while heard.backlog() > BACKLOG:
-                await asyncio.sleep(0.002)
+            await until(lambda: heard.backlog() <= BACKLOG, SECONDS)  # noqa: B023 - it is awaited here
             await asyncio.sleep(0)
     for venue in simulator.venues.values():
         venue.flush()
@@ -97,9 +97,10 @@ async def pour(simulator: Simulator, count: int, chance: random.Random, sent: Se
 
 async def hearer(simulator: Simulator, venue: str) -> Connection:
     """Return a connection of a venue, once there is one."""
-    while not (found := list(simulator.venues[venue].connections.values())):
-        await asyncio.sleep(0.01)
-    return found[-1]
+    connections = simulator.venues[venue].connections
+    if not connections:
+        await until(lambda: connections)
+    return next(reversed(connections.values()))
 
 
 def put(pipeline: SupervisedPipeline, count: int, chance: random.Random, sent: Sent) -> None:
@@ -112,9 +113,7 @@ def put(pipeline: SupervisedPipeline, count: int, chance: random.Random, sent: S
     names, parts = list(topics), Offsets(Kafka(brokers=addresses.kafka))
     partitions = {topic: [partition for _, partition in parts.partitions([topic])] for topic in names}
     parts.close()
-    producer = Producer(
-        connection(Kafka(brokers=addresses.kafka)) | {"message.max.bytes": 16_700_000, "linger.ms": 5}
-    )
+    producer = Producer(connection(Kafka(brokers=addresses.kafka)) | {"message.max.bytes": 16_700_000, "linger.ms": 5})
 
     def delivered(error: KafkaError | None, message: Message, refused: bool) -> None:
         assert error is None, error

@@ -1,4 +1,4 @@
-"""Events that a schema allows and no venue means, put straight onto a topic: each processor's work takes or refuses them, and its state is kept."""
+"""Events that a schema allows and no venue means, put straight onto a topic: each is taken or refused, and the state is kept."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -61,7 +61,7 @@ class Table(Desk):
         super().publish(name, record)
 
     def publish_many(self, made: Iterator[tuple[str, Mapping[str, Any]]]) -> None:
-        """The same of several."""
+        """Publish several."""
         for name, record in made:
             self.publish(name, record)
 
@@ -80,7 +80,7 @@ def kept(entries: Mapping[str, bytes], dump: Mapping[str, bytes | None]) -> dict
 @given(seed=st.integers(0, 2**32), sizes=st.lists(st.sampled_from((1, 3, 50)), min_size=1, max_size=5))
 @settings(max_examples=12, deadline=None)
 def test_a_state_outlives_whatever_a_schema_allows(begin_of: Callable[..., NewTask], name: str, seed: int, sizes: list[int]) -> None:
-    """No event of extreme numbers, times and texts is a fault, raises by the clock, in a dump or to a new owner; what is made fits its schema."""
+    """No event of extreme numbers and texts is a fault, raises by the clock, in a dump or to a new owner; what is made fits its schema."""
     chance = random.Random(seed)
     begin = begin_of(Settings(), KnownSchemas(name))
     codecs = {topic: Codec(event(topic), 1) for topic in NAMES}

@@ -78,6 +78,7 @@ def test_a_table_that_refuses_every_row_is_to_blame(store: Tables) -> None:
     store.client.command(f"ALTER TABLE {table} ADD CONSTRAINT few CHECK sequence < 13")
     assert [message.offset() for message, _ in store.insert(writer, TRADE, encoded(store, range(13, 14)), flush=4)] == [0]
     assert ids(store) == list(range(13))
+    store.client.command(f"ALTER TABLE {table} DROP CONSTRAINT few")
 
 
 def test_an_unknown_schema_id_is_refused(store: Tables) -> None:
