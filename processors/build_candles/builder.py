@@ -36,6 +36,9 @@ FORMAT = 3
 READ = (2, FORMAT)
 """In 2, one epoch of numbers was kept besides the one that counts."""
 
+SET_BACK = 1_000_000
+"""Times of the clock may be this much out of order; one that is more has been set back (microseconds)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Uncounted:
@@ -79,11 +82,13 @@ class Builder:
         self._retention: Sequence[int] = [self.settings.retention[name] for name in NAMES]
         self._symbols: dict[tuple[str, str], Symbol] = {}
         self._heard: dict[str, int] = {}
+        self._now = -1
         self._again_until = -1
 
     def apply(self, block: Block, now: int) -> Built:
         """Count a block of trades and return what that makes. `now` is the wall clock, in microseconds."""
         built = Built()
+        self._mind(now)
         block = block.after(self.applied)
         if not block.offsets:
             return built
@@ -103,6 +108,7 @@ class Builder:
         come; they take that back.
         """
         made: list[Record] = []
+        self._mind(now)
         idle, grace = self.settings.idle, self.settings.grace
         for symbol in self._symbols.values():
             if now - self._heard.setdefault(symbol.venue, now) >= idle:
@@ -165,6 +171,14 @@ class Builder:
                 slots.setdefault((venue, name), {})[int(slot), int(part)] = value
         for (venue, name), parts in slots.items():
             self._seen(venue, name).ids.restore(parts)
+
+    def _mind(self, now: int) -> None:
+        """Where the clock was set back, wait from now on, not from when it was."""
+        if now < self._now - SET_BACK:
+            self._heard = {venue: min(at, now) for venue, at in self._heard.items()}
+            for symbol in self._symbols.values():
+                symbol.set_back(now)
+        self._now = now
 
     def _apply_block(self, block: Block, built: Built, now: int) -> None:
         for stretch, frame in self._reader.frames(block, self.settings.smallest):

@@ -187,6 +187,13 @@ class Symbol:
                 self._longest_unshown = min(self._longest_unshown, bar.shown)
         return made
 
+    def set_back(self, now: int) -> None:
+        """Take that the clock was set back: nothing was published later than now, or it would wait until the clock is there again."""
+        self._added, self._longest_unshown = min(self._added, now), min(self._longest_unshown, now)
+        for bars in self._open:
+            for bar in bars.values():
+                bar.shown = min(bar.shown, now)
+
     def head(self, applied: int) -> bytes:
         """Return all but the final candles, as bytes, built up to an offset."""
         self._add_pending()

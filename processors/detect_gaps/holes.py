@@ -25,6 +25,8 @@ State = Literal["open", "filled", "unfillable", "closed"]
 
 MOST_AGE = 86_400_000_000
 """A hole open for longer is given up (microseconds)."""
+AHEAD = 60_000_000
+"""A hole seen so much later than now was seen by a clock that has been set back since (microseconds)."""
 MOST_OPEN = 256
 """Holes of one stream that are waited for; of more, the oldest is given up."""
 MOST_PARTS = 256
@@ -121,6 +123,13 @@ class Holes:
         """Announce the holes that nothing has filled for long enough."""
         told: list[HoleState] = []
         while self.waiting and at >= self.waiting[0].detected_at + reorder:
+            told += self._announce(self.waiting.pop(0))
+        return told
+
+    def overtaken(self, now: int) -> list[HoleState]:
+        """Announce the holes that were seen in what is the future now: nothing is left to read, and their time may be hours away."""
+        told: list[HoleState] = []
+        while self.waiting and self.waiting[0].detected_at > now + AHEAD:
             told += self._announce(self.waiting.pop(0))
         return told
 

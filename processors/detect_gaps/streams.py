@@ -207,7 +207,7 @@ class Streams:
             if holes:
                 over = [hole for hole in holes.open if hole_id(entry.name, hole) in ended]
                 holes.forget(over)
-                told = entry.gaps(holes.ripen(its_time, self.reorder))
+                told = entry.gaps(holes.ripen(its_time, self.reorder) + holes.overtaken(at))
                 told += entry.gaps(holes.expire(its_time))
                 made += told
                 if told or over:

@@ -244,7 +244,7 @@ class Stage:
             if reading.forget:
                 return  # batches of the log that is gone may be on their way yet
             held = self._held[tp.topic, tp.partition] = self._begun(tp, reading, self.app.consumer_generation_id, owed)
-        if held.reading.epoch != epoch or at < self._no_tick_before.get(tp, 0):
+        if held.reading.epoch != epoch or 0 < self._no_tick_before.get(tp, 0) - at <= NO_TICK_FOR:
             return
         try:
             held.task.tick(at, self.output)

@@ -29,6 +29,8 @@ from schemas.events import BookDelta, Gap
 
 SNAPSHOT_WAIT = 300_000_000
 """A book that hears deltas for so long without a snapshot asks for one, again and again (microseconds)."""
+SET_BACK = 1_000_000
+"""Times of receipt may be this much out of order on a connection whose clock was not set back (microseconds)."""
 
 
 @dataclass(slots=True)
@@ -79,6 +81,7 @@ class Book:
             rule = self.rule = rule_of_fields(delta)
         at = delta["received_at"]
         self.heard_at = max(self.heard_at, at)
+        self._mind_clock(rule, delta)
         told: list[Gap] = []
         if not self._goes_on(rule, delta, told):
             step = step_of(delta)
@@ -98,6 +101,18 @@ class Book:
                 proof: Verified = "unverified" if self.verified == "sequence" and not self.joined else self.verified
                 made.append(("book_snapshot", book_snapshot(delta, self.contents, self.settings.depth, self.last_sequence, proof)))
         return made
+
+    def _mind_clock(self, rule: Rule, delta: BookDelta) -> None:
+        """Where what comes later on one connection was received earlier, its clock was set back: what waits, waits by the new time."""
+        feed, at = self.feed, delta["received_at"]
+        if feed is None or at >= feed.received_at - SET_BACK or delta["connection_id"] != feed.connection_id:
+            return
+        last = delta["last_sequence"]
+        newer = last is not None and feed.last is not None and last > feed.last if rule.shows_losses else not self._is_repeated(delta)
+        if newer:
+            self.slot, self.began_at = min(self.slot, at // self.settings.every - 1), min(self.began_at, at)
+            if self.waiting_since is not None:
+                self.waiting_since = min(self.waiting_since, at)
 
     def _goes_on(self, rule: Rule, delta: BookDelta, told: list[Gap]) -> bool:
         """Take the commonest delta of all, which goes on from the last; False where the judge must look, and nothing has changed."""

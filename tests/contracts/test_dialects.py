@@ -163,6 +163,8 @@ def test_survives_any_bytes(spoken: Dialect, data: st.DataObject) -> None:
     assert all(name.startswith(MERGED) for name in spoken.may_have_changed(payload) or ())
     spoken.connection_sequence(payload)
     spoken.refusal(200, {}, payload)
+    if (listing := spoken.listing_request()) is not None:
+        spoken.next_page(listing, payload)
 
 
 @each_dialect
@@ -173,6 +175,11 @@ def test_survives_what_breaks_parsers(spoken: Dialect, payload: bytes) -> None:
         refuses_or_reads(spoken, Frame(spoken.venue, "live", "x-1", 1, 1, "reply" if request else "message", request, payload))
     asked(spoken).hear(payload)
     spoken.refusal(200, {}, payload)
+    spoken.shape(payload)
+    spoken.connection_sequence(payload)
+    spoken.may_have_changed(payload)
+    if (listing := spoken.listing_request()) is not None:
+        spoken.next_page(listing, payload)
 
 
 def asked(spoken: Dialect) -> Session:

@@ -16,8 +16,9 @@ from processors.rebuild_books.__main__ import begin_of as rebuild_books
 from schemas.catalogue import event
 from schemas.codec import Codec
 from tests.pipeline.hostile import Messages
-from tests.processors.desk import Desk, Fetched, KnownSchemas, batch
+from tests.processors.desk import Desk, Fetched, KnownSchemas, batch, messages
 from topology.settings import Settings
+from topology.topics import all_topics
 
 SECOND = 1_000_000
 NOW = 1_790_000_000_000_000
@@ -110,3 +111,21 @@ def test_a_number_at_the_end_of_its_type(far: dict[str, int], among: int) -> Non
     task.apply(batch("trade", trades), desk)  # type: ignore[arg-type]
     assert (desk.refused, desk.faults) == ([among // 2], [])
     task.dump()
+
+
+@pytest.mark.parametrize("name", sorted({one.name for one in all_topics().values()}))
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=4, deadline=None)
+def test_a_block_is_read_as_its_messages_are(name: str, seed: int) -> None:
+    """By columns or one by one, with rubbish among them, the same rows come out, and the same messages are refused."""
+    chance = random.Random(seed)
+    codec = Codec(event(name), 1)
+    hostile = Messages({name: event(name)}, {name: codec.encode}, chance)
+    values: list[bytes | None] = [hostile.good(name) for _ in range(50)]
+    for _ in range(chance.choice((0, 1, 3))):
+        values[chance.randrange(50)] = chance.choice((hostile.noise, hostile.torn, hostile.truncated, hostile.longer))(name).data
+    fields = [field["name"] for field in event(name).fields]
+    reader = messages(name)
+    together = [None if isinstance(row, Exception) else row for row in reader.rows(values, fields)]
+    alone = [None if isinstance(row, Exception) else row for value in values for row in reader.rows([value], fields)]
+    assert together == alone

@@ -145,6 +145,15 @@ def test_open_candles_are_published_at_most_once_a_second() -> None:
     assert builder.tick(START + 2 * SECOND) == []
 
 
+def test_a_clock_that_is_set_back_delays_nothing() -> None:
+    """After the clock has jumped back an hour open candles are published each second as before, and a quiet venue is closed in its time."""
+    builder = Builder(writer_of, ROWS)
+    builder.apply(block([Print(1, 0)]), START + 3600 * SECOND)
+    counts = [len(builder.apply(block([Print(number, number)], number), START + number * SECOND).candles) for number in range(1, 5)]
+    assert counts == [0, 16, 16, 16]
+    assert [one["state"] for one in builder.tick(START + 30 * SECOND) if one["interval"] == "1s"] == ["final"]
+
+
 def test_a_quiet_venue_is_closed_by_the_clock() -> None:
     """Ten seconds after a venue's last word, candles closed for ten seconds and the grace are final, until a trade takes it back."""
     builder = Builder(writer_of, ROWS)

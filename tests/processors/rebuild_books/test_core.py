@@ -63,6 +63,21 @@ def test_a_missing_update_breaks_the_book_until_a_snapshot() -> None:
     assert best(book) == ([(9, 5), (8, 5)], [(10, 1)])
 
 
+@pytest.mark.parametrize("ids", [True, False])
+def test_a_clock_that_is_set_back_delays_nothing(ids: bool) -> None:
+    """After receipt has jumped back an hour the book is published each second as before, and a new connection's snapshot is taken."""
+    book, hour = Book(BookSettings(every=1_000_000), rules.BINANCE_SPOT_BOOK if ids else rules.KRAKEN_BOOK), 3_600_000_000
+    ahead = [delta(n, [(9, n)], [(11, 1)], sequence=(n, n) if ids else None, snapshot=n == 1, received_at=hour + n) for n in (1, 2)]
+    back = [delta(n, [(9, n)], [], sequence=(n, n) if ids else None, received_at=n * 1_000_000) for n in range(3, 8)]
+    for one in ahead:
+        book.apply(one)
+    assert [name for one in back for name, _ in book.apply(one)] == ["book_snapshot"] * len(back)
+    if not ids:
+        other = delta(1, [(5, 5)], [(6, 6)], snapshot=True, received_at=9_000_000, connection="another")
+        assert [name for name, _ in book.apply(other)] == ["book_snapshot"]
+        assert best(book) == ([(5, 5)], [(6, 6)])
+
+
 def test_updates_out_of_order_are_put_in_order() -> None:
     """An update that comes late makes the book whole again without a snapshot, and what waited for it is applied after it."""
     book = Book(BookSettings())
