@@ -292,7 +292,7 @@ class Stage:
 
         def refused(key: bytes, value: bytes, reason: str) -> None:
             logger().error("a frame cannot be published", key=key.decode(), bytes=len(value), reason=reason)
-            dead_letters.send(self._topic, -1, -1, key, value, reason)
+            dead_letters.send_unplaced(self._topic, key, value, reason)
 
         return Outbox(
             lambda overrides: Publisher(self._settings.kafka, **overrides),

@@ -181,9 +181,9 @@ class DeadLetter(TypedDict):
     topic: str
     """Topic it was read from."""
     partition: int
-    """Its partition."""
+    """Its partition; -1 where Kafka never took it."""
     offset: int
-    """Its offset."""
+    """Its offset; where Kafka never took it below zero, and no other's."""
     reason: str
     """Why, in words; the cure where there is one."""
     key: bytes | None

@@ -56,6 +56,15 @@ class DeadLetters:
         self._now = now
         self._shares = Shares(share)
         self._refused: Counter[str] = Counter()
+        self._unplaced = 0
+
+    def send_unplaced(self, topic: str, key: bytes, payload: bytes, reason: str) -> None:
+        """Publish a message that Kafka never took, as `send` does.
+
+        It has no place in its topic: its partition is -1, and its offset below zero and no other's, so that each stays a row of its own.
+        """
+        self._unplaced = min(self._unplaced - 1, -self._now())
+        self.send(topic, -1, self._unplaced, key, payload, reason)
 
     def send(
         self, topic: str, partition: int, offset: int, key: bytes | None, payload: bytes | None, reason: str, *, suspect: bool = True

@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,7 @@ async def pour(simulator: Simulator, count: int, chance: random.Random, sent: Se
     for number in range(count):
         venue = HOSTILE if chance.random() > HONEST_SHARE else chance.choice(HONEST)
         if number == giant_at:
+            venue = HOSTILE
             one = makers[venue].giant(chance.choice(GIANTS))
         elif venue != HOSTILE:
             one = makers[venue].unreadable()
@@ -91,8 +93,8 @@ async def pour(simulator: Simulator, count: int, chance: random.Random, sent: Se
             simulator.venues[venue].flush()
             await until(lambda: heard.backlog() <= BACKLOG, SECONDS)  # noqa: B023 - it is awaited here
             await asyncio.sleep(0)
-    for venue in simulator.venues.values():
-        venue.flush()
+    for told in simulator.venues.values():
+        told.flush()
 
 
 async def hearer(simulator: Simulator, venue: str) -> Connection:
@@ -115,7 +117,7 @@ def put(pipeline: SupervisedPipeline, count: int, chance: random.Random, sent: S
     parts.close()
     producer = Producer(connection(Kafka(brokers=addresses.kafka)) | {"message.max.bytes": 16_700_000, "linger.ms": 5})
 
-    def delivered(error: KafkaError | None, message: Message, refused: bool) -> None:
+    def note(refused: bool, error: KafkaError | None, message: Message) -> None:
         assert error is None, error
         topic, place = message.topic() or "", (message.partition() or 0, message.offset() or 0)
         if refused:
@@ -136,7 +138,7 @@ def put(pipeline: SupervisedPipeline, count: int, chance: random.Random, sent: S
                     one.data,
                     b"hostile|x",
                     chance.choice(partitions[topic]),
-                    on_delivery=lambda error, message, refused=one.refused: delivered(error, message, refused),
+                    on_delivery=partial(note, one.refused),
                 )
                 break
             except BufferError:
@@ -154,7 +156,7 @@ def unaccounted(pipeline: SupervisedPipeline, sent: Sent) -> Iterator[str]:
     for venue, count in sent.frames_refused.items():
         topic = event("frame").topic.of(venue)
         rows = pipeline.query(
-            f"SELECT DISTINCT partition, offset FROM dead_letters FINAL WHERE topic = '{topic}' AND stage IN ('normalise', 'producers')"
+            f"SELECT DISTINCT partition, offset FROM dead_letters FINAL WHERE topic = '{topic}' AND (stage = 'normalise' OR partition < 0)"
         )
         found = sum(place not in sent.direct.get(topic, ()) for place in rows)
         if found < count:

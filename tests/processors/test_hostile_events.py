@@ -104,7 +104,8 @@ def test_a_state_outlives_whatever_a_schema_allows(begin_of: Callable[..., NewTa
 @pytest.mark.parametrize("among", [1, 60])
 def test_a_number_at_the_end_of_its_type(far: dict[str, int], among: int) -> None:
     """A trade of such a time or id is refused alone, by itself and in a block of columns; the state is kept, and the others count."""
-    task = detect_gaps(Settings(), KnownSchemas("trade"))("trades", 0, {})
+    known: Any = KnownSchemas("trade")
+    task = detect_gaps(Settings(), known)("trades", 0, {})
     trades = [{**TRADE, "trade_id": str(n), "sequence": n} for n in range(among)]
     trades[among // 2] |= far
     desk = Table()

@@ -153,3 +153,14 @@ def test_nothing_is_judged_on_a_few_messages(office: Office) -> None:
     office.refuse(600)
     assert office.letters.watch(600) == office.letters.watch(WINDOW - 601) == ""
     assert "600 of its last 1000" in office.letters.watch(1)
+
+
+def test_what_kafka_never_took_is_told_apart(office: Office) -> None:
+    """Messages that have no place are letters of their own each, in one microsecond too: none takes the row of another."""
+    for number in range(3):
+        office.letters.send_unplaced("raw.binance", b"key", b"%d" % number, "too large")
+    found = [record for _, record in office.arrived(3)]
+    assert [one["payload"] for one in found] == [b"0", b"1", b"2"]
+    assert [one["partition"] for one in found] == [-1] * 3
+    assert len({one["offset"] for one in found}) == 3
+    assert all(one["offset"] < 0 for one in found)
