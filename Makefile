@@ -65,7 +65,7 @@ vault: venv ## build a Vault for the tests, once, where neither one nor Docker i
 fuzz: venv ## every property on forty times the examples of `make test`; ARGS='tests/dialects' for some of them
 	TIDEWIRE_TEST_EXAMPLES=10 $(BIN)/pytest -m hypothesis --timeout 3600 $(ARGS)
 
-chaos: venv ## long runs of joins, leaves and kills under load
+chaos: venv ## long runs of everything broken under load, and of hostile messages; ARGS='-k stopped' for some of them
 	$(BIN)/pytest -m chaos -s $(ARGS)
 
 bench: venv ## measure; ONLY=name for one

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.build_candles.__main__ import begin_of as build_candles
@@ -15,6 +15,7 @@ from processors.engine.transport import Batch
 from processors.rebuild_books.__main__ import begin_of as rebuild_books
 from schemas.catalogue import event
 from schemas.codec import Codec
+from tests.examples import examples
 from tests.pipeline.hostile import Messages
 from tests.processors.desk import Desk, Fetched, KnownSchemas, batch, messages
 from topology.settings import Settings
@@ -79,7 +80,7 @@ def kept(entries: Mapping[str, bytes], dump: Mapping[str, bytes | None]) -> dict
 
 @pytest.mark.parametrize(("begin_of", "name"), WORKS, ids=[f"{begin.__module__.split('.')[1]}-{name}" for begin, name in WORKS])
 @given(seed=st.integers(0, 2**32), sizes=st.lists(st.sampled_from((1, 3, 50)), min_size=1, max_size=5))
-@settings(max_examples=12, deadline=None)
+@examples(40)
 def test_a_state_outlives_whatever_a_schema_allows(begin_of: Callable[..., NewTask], name: str, seed: int, sizes: list[int]) -> None:
     """No event of extreme numbers and texts is a fault, raises by the clock, in a dump or to a new owner; what is made fits its schema."""
     chance = random.Random(seed)
@@ -116,7 +117,7 @@ def test_a_number_at_the_end_of_its_type(far: dict[str, int], among: int) -> Non
 
 @pytest.mark.parametrize("name", sorted({one.name for one in all_topics().values()}))
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=4, deadline=None)
+@examples(12)
 def test_a_block_is_read_as_its_messages_are(name: str, seed: int) -> None:
     """By columns or one by one, with rubbish among them, the same rows come out, and the same messages are refused."""
     chance = random.Random(seed)

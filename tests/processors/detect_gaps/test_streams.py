@@ -38,13 +38,6 @@ def test_a_jump_is_a_gap_with_its_cause(after: dict[str, Any], cause: str) -> No
     assert told(one.tick(20 + 9 * SECOND, NOBODY)) == []
 
 
-def test_a_hole_that_was_seen_in_the_future_is_told_now() -> None:
-    """A hole seen by a clock that has been set back by an hour since is told as soon as nothing is left to read."""
-    one = streams()
-    feed(one, seen(5, HOUR), seen(9, HOUR + 10))
-    assert told(one.tick(20, NOBODY)) == [(6, 8, "wire", "open")]
-
-
 def test_the_first_event_opens_nothing() -> None:
     """Where a stream begins is where we begin to count; what came before, sent again, is no gap and no reset."""
     assert feed(streams(0), seen(1000), seen(990, 1), seen(991, 2), seen(1001, 3)) == []

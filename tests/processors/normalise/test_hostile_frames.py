@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects
@@ -14,6 +14,7 @@ from processors.normalise.core import Block, NormalisedEvent, Normaliser, Refuse
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.errors import InvalidDatum
+from tests.examples import examples
 from tests.pipeline.hostile import Frames, Hostile
 
 NOW = 1_790_000_000_000_000
@@ -54,7 +55,7 @@ def said(made: Iterable[Any]) -> tuple[list[tuple[str, bytes]], list[int]]:
 
 @pytest.mark.parametrize("venue", DIALECTS)
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=8, deadline=None)
+@examples(24)
 def test_frames_of_a_hostile_venue(venue: str, seed: int) -> None:
     """By columns and one by one, over changes of owner, the same are refused and the same made; what nobody can read is refused."""
     chance = random.Random(seed)
