@@ -28,8 +28,12 @@ from tests.pipeline.supervised import SupervisedPipeline
 
 SLOW = {"rate": 200.0}
 """Frames per second of market time: a minute of steps is many minutes of the market."""
-ENVIRONMENT = {"TIDEWIRE_PRODUCER__SILENCE_SECONDS": json.dumps(dict.fromkeys(("trade", "book", "quote"), 3_600))}
-"""The market stands still at the end, for as long as a slow machine takes to say all: that is no silence of a stream to be told."""
+ENVIRONMENT = {
+    "TIDEWIRE_PRODUCER__SILENCE_SECONDS": json.dumps(dict.fromkeys(("trade", "book", "quote"), 3_600)),
+    "RUST_BACKTRACE": "0",
+}
+"""The market stands still at the end, for as long as a slow machine takes to say all: that is no silence of a stream to be told. A panic
+of polars, which every block with rubbish in it is, takes seconds where this asks for its stack."""
 CLOSED = {"filled", "unfillable", "closed"}
 SECONDS_TO_SETTLE = 240
 Record = Callable[[str, object], None]
