@@ -20,7 +20,7 @@ from sinks.clickhouse.batch import Batch, Message, Place
 from sinks.clickhouse.writer import Writer
 from topology.clickhouse_reactions import Refused
 from topology.clock import now
-from topology.errors import Retry, TidewireError
+from topology.errors import Fatal, Retry, TidewireError
 from topology.faults import Faults
 from topology.losses import venue_of
 from topology.metrics import events_in, events_out, latency
@@ -37,7 +37,11 @@ LONGEST_HOLD = 60.0
 
 Refusals = list[tuple[Message, str]]
 Bury = Callable[[Refusals, int], None]
-"""Sends refused messages of so many to dead_letters. Called on the sink's thread; raises Fatal where too large a share is refused."""
+"""Sends refused messages of so many to dead_letters. Called on the sink's thread; raises Flooded where too large a share is refused."""
+
+
+class Flooded(Fatal):
+    """Too large a share of a topic is refused; all that was is told, so that it need not be read again."""
 
 
 class State(Enum):
@@ -88,6 +92,7 @@ class Lane:
         self.pending = Batch()
         self.flushes: deque[Flush] = deque()
         self.settled: dict[Place, int] = {}
+        self._to_commit: dict[Place, int] = {}
         self.full_since: float | None = None
         """Since when it has a full batch and no thread to insert it."""
         self._writer = writer
@@ -195,20 +200,26 @@ class Lane:
 
     def _settle(self) -> dict[Place, int]:
         """End the oldest flushes whose rows are all in: dead letters, counts, offsets."""
-        offsets: dict[Place, int] = {}
         while self.flushes and all(insert.refused is not None for insert in self.flushes[0].inserts):
             flush = self.flushes[0]
             refused = [*flush.batch.refused]
             for insert in flush.inserts:
                 refused += insert.refused or []
-            self._bury(refused, flush.batch.rows)
+            flood: Flooded | None = None
+            try:
+                self._bury(refused, flush.batch.rows)
+            except Flooded as error:
+                flood = error
             events_in.labels(STAGE, self.topic).inc(flush.batch.rows)
             events_out.labels(STAGE, self.event.table).inc(flush.batch.rows - len(refused))
             self.flushes.popleft()
-            offsets |= flush.batch.offsets
+            self._to_commit |= flush.batch.offsets
             self.settled |= flush.batch.offsets
+            if flood is not None:
+                raise flood  # it goes on behind these rows
             if self.state is State.TRYING:
                 self._well()
+        offsets, self._to_commit = self._to_commit, {}
         return offsets
 
     def hold(self, error: BaseException) -> None:
@@ -253,6 +264,7 @@ class Lane:
         self.pending.forget(gone)
         for place in gone:
             self.settled.pop(place, None)
+            self._to_commit.pop(place, None)
             for flush in self.flushes:
                 flush.batch.offsets.pop(place, None)
 
@@ -267,6 +279,7 @@ class Lane:
             return False
         for batch in holding:
             del batch.offsets[place]
+        self._to_commit.pop(place, None)
         self.settled[place] = offset
         return True
 

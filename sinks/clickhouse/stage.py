@@ -15,14 +15,14 @@ from confluent_kafka import KafkaException
 
 from schemas.catalogue import Event
 from sinks.clickhouse.batch import Message, Place
-from sinks.clickhouse.lane import MOST_FLUSHES, STAGE, Lane, State, troubles
+from sinks.clickhouse.lane import MOST_FLUSHES, STAGE, Flooded, Lane, State, troubles
 from sinks.clickhouse.positions import Loss
 from sinks.clickhouse.reader import Reader
 from sinks.clickhouse.writer import Writer
 from topology.clickhouse_reactions import Refused
 from topology.clock import now
 from topology.dead_letters import DeadLetters
-from topology.errors import Fatal, Retry
+from topology.errors import Retry
 from topology.faults import Faults
 from topology.grace import stopping
 from topology.kafka import Publisher
@@ -69,7 +69,7 @@ class Outlets:
                 attempts = Attempts(STAGE, "dead_letters", say=say)
                 persist(lambda: self._send(letters, refused), attempts, self._stop.wait)
             if words := letters.watch(rows):
-                raise Fatal(words)  # its lane is held
+                raise Flooded(words)  # its lane is held
 
         return bury
 

@@ -300,3 +300,12 @@ def test_a_dead_letter_too_large_is_cut(store: Tables, run: Run, monkeypatch: py
     with at_work(run):
         publish_all(store, run, range(10))
         eventually(lambda: is_in(store, run, "trade", 10), "the trades")
+
+
+def test_a_flood_of_rubbish_ends(store: Tables, run: Run) -> None:
+    """What was refused of a topic full of rubbish is not read again: once the flood is over, what is good behind it is in."""
+    topic = topic_of(run, "trade")
+    with at_work(run):
+        publish(run.kafka, topic, [b"\1 rubbish"] * 3_000)
+        publish(run.kafka, topic, encoded(store, range(100)))
+        eventually(lambda: is_in(store, run, "trade", 100), "the good trades behind it")
