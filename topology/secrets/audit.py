@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol
 
+import msgspec
+
 from schemas.catalogue import event
 from schemas.events import CredentialAudit
 from topology.errors import TidewireError
@@ -22,8 +24,9 @@ from topology.secrets.errors import Damaged
 from topology.secrets.files import exclusive_or_none
 from topology.secrets.store import Author, Provider
 
-Action = Literal["read", "write", "validate", "rotate", "revoke", "refuse"]
+Action = Literal["read", "write", "validate", "rotate", "revoke", "refuse", "other"]
 MOST_ERROR = 500
+_DECODER = msgspec.json.Decoder(CredentialAudit)
 
 
 class Publishing(Protocol):
@@ -99,8 +102,8 @@ class Queue:
 
     def _decoded(self, lines: Sequence[bytes]) -> list[CredentialAudit]:
         try:
-            return [json.loads(line) for line in lines]
-        except ValueError as error:
+            return [_DECODER.decode(line) for line in lines]
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise Damaged(f"{self.path} holds a line that is no audit event: take that line out; nothing was dropped") from error
 
     @contextmanager
