@@ -250,6 +250,12 @@ class Health(Group):
     hang_seconds: float = Field(
         30.0, ge=2, description="A stage whose loop has not turned for so long is not alive: /health is 503; seconds."
     )
+    restart_seconds: float = Field(
+        60.0,
+        ge=0,
+        description="`tidewire up` ends a stage and starts it again whose /health was red, or gave no answer, for so long at every look; "
+        "0: never; seconds.",
+    )
 
 
 class Http(Group):
