@@ -11,6 +11,13 @@ from topology.addresses import embedded
 from topology.errors import Fatal
 from topology.settings import Settings
 
+
+def hollow(path: Path) -> None:
+    """Make a file of 5 TB of which the disk holds nothing."""
+    path.touch()
+    os.truncate(path, 5 * 1024**4)
+
+
 OTHERS: dict[str, Callable[[Path], object]] = {
     "no text": lambda path: path.write_bytes(b'{"kafka": "\xff"}'),
     "no JSON": lambda path: path.write_text("{"),
@@ -21,7 +28,7 @@ OTHERS: dict[str, Callable[[Path], object]] = {
     "null inside": lambda path: path.write_text('{"kafka": null}'),
     "a list inside": lambda path: path.write_text('{"kafka": []}'),
     "deep": lambda path: path.write_text("[" * 60_000),
-    "huge": lambda path: (path.touch(), os.truncate(path, 5 * 1024**4)),
+    "huge": hollow,
     "a folder": lambda path: path.mkdir(),
     "a pipe": os.mkfifo,
     "a loop of links": lambda path: path.symlink_to(path),

@@ -124,12 +124,18 @@ def test_brokers_in_their_forms_are_taken(monkeypatch: pytest.MonkeyPatch, broke
     assert load().kafka.brokers == brokers
 
 
+def hollow(path: Path) -> None:
+    """Make a file of 5 TB of which the disk holds nothing."""
+    path.touch()
+    os.truncate(path, 5 * 1024**4)
+
+
 FILES: dict[str, Callable[[Path], object]] = {
     "no text": lambda path: path.write_bytes(b"\xff\xfe\0"),
     "no TOML": lambda path: path.write_text("a = ["),
     "deep": lambda path: path.write_text("a = " + "[" * 100_000),
     "a number of many digits": lambda path: path.write_text("a = " + "1" * 10_000),
-    "huge": lambda path: (path.touch(), os.truncate(path, 5 * 1024**4)),
+    "huge": hollow,
     "a folder": lambda path: path.mkdir(),
     "a pipe": os.mkfifo,
     "a loop of links": lambda path: path.symlink_to(path),
