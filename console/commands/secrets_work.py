@@ -68,9 +68,10 @@ def initialise(at: CommandContext, audit_file: str) -> None:
     """Prepare the store."""
     secrets = at.settings.secrets
     if provider(secrets) == "local":
-        from topology.secrets.local_key import create_key_file
+        from topology.secrets.local_key import create_key_file, find_key
 
         made = create_key_file(secrets.key_file)
+        find_key(secrets.key_file)  # one that can't be used is told now
         word = "made the key file" if made else "nothing to do: there is a key file"
         at.say(f"{word} {secrets.key_file}; secrets are kept in {secrets.folder}", changes=int(made))
         return

@@ -72,12 +72,14 @@ def find_key(key_file: Path, environment: Mapping[str, str] = os.environ) -> Key
 
 
 def create_key_file(key_file: Path) -> bool:
-    """Write a new random key, readable by its owner only; False, with nothing changed, where the file is there."""
-    key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Write a new random key, readable by its owner only; False, with nothing changed, where the file is there. Raises WrongKey."""
     try:
+        key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False
+    except OSError as error:
+        raise WrongKey(f"the key file {key_file} can't be made ({error.strerror}): name another by secrets.key_file") from error
     with os.fdopen(descriptor, "wb") as file:
         file.write(base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
         file.flush()

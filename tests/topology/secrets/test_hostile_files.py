@@ -236,6 +236,15 @@ def test_fields_are_kept_whole_or_refused(fields: dict[str, object]) -> None:
     assert told.isprintable()
 
 
+@pytest.mark.parametrize("make", OTHER_KINDS.values(), ids=OTHER_KINDS)
+def test_a_queue_that_is_no_file_is_one_error(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    """A folder, pipe or device in the place of the queue of audit events is named with its setting, and never waited for."""
+    queue = Queue(tmp_path / "audit.jsonl")
+    make(queue.path)
+    with pytest.raises(TidewireError, match=r"audit.jsonl"):
+        queue.waiting()
+
+
 @pytest.mark.parametrize("line", [b"{}", b"[]", b"1", DEEP, b"\xff", b'{"occurred_at": "x"}'], ids=range(6))
 def test_a_line_that_is_no_audit_event_is_told(tmp_path: Path, line: bytes) -> None:
     """The queue of audit events names a line that is none, and drops nothing."""
