@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.topology.secrets.secrets_made import AUTHOR
 from topology.errors import Fatal, Reject, TidewireError
 from topology.secrets.audit import Queue
@@ -83,7 +84,7 @@ def test_wrong_types_at_any_level_are_one_error(file: Path, local_store: LocalSt
 
 
 @given(text=st.binary(max_size=300))
-@settings(deadline=None)
+@examples()
 def test_any_bytes_are_one_error(text: bytes) -> None:
     """Whatever bytes stand in a file, reading them raises an error of ours."""
     key = Key("the test", b"\x01" * 32)
