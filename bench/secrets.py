@@ -16,8 +16,8 @@ from topology.clock import now
 from topology.secrets.audit import Audit
 from topology.secrets.credential import Credential, Validation
 from topology.secrets.credentials import Credentials
-from topology.secrets.local import LocalStore
-from topology.secrets.local_key import create_key_file, find_key
+from topology.secrets.local_key import create_key_file
+from topology.secrets.opening import open_local_store
 from topology.secrets.settings import Secrets
 from topology.secrets.store import Author, Store
 from topology.secrets.vault import VaultStore
@@ -41,7 +41,7 @@ def run(progress: Callable[[str], None]) -> list[Result]:
 
 def _figures(folder: Path, address: str, progress: Callable[[str], None]) -> list[Result]:
     create_key_file(folder / "key")
-    local = LocalStore(folder / "secrets", find_key(folder / "key", {}), now)
+    local = open_local_store(Secrets(folder=folder / "secrets", key_file=folder / "key"))
     secrets = Secrets(address=address, token=SecretStr(ROOT_TOKEN), namespace="", ca="")
     hvac.Client(address, token=ROOT_TOKEN).sys.enable_secrets_engine("kv", secrets.mount, options={"version": "2"})
     vault = VaultStore(Session(secrets), secrets.mount)

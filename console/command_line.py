@@ -27,6 +27,8 @@ app.add_typer(secrets_app)
 
 VENUES = ", ".join(all_dialects())
 BY_DEFAULT = tuple(name for name, dialect in all_dialects().items() if dialect.by_default)
+MOST_SECONDS = 1e9
+MOST_RATE = 1e6
 Json = Annotated[bool, typer.Option("--json", help="Print an object a line.")]
 
 
@@ -61,13 +63,17 @@ def up(
     simulated: Annotated[bool, typer.Option("--simulated", help="Use the simulator even where the exchanges can be reached.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Clear the state folder first: topics, tables, everything.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Print lines instead of the live page (as without a terminal).")] = False,
-    duration: Annotated[float, typer.Option(help="End after so many seconds and print a JSON summary.", min=0, callback=_finite)] = 0,
+    duration: Annotated[
+        float, typer.Option(help="End after so many seconds and print a JSON summary.", min=0, max=MOST_SECONDS, callback=_finite)
+    ] = 0,
     stages: Annotated[str, typer.Option(help="Only these stages, by name: producers,normalise,clickhouse …")] = "",
     venues: Annotated[
         str, typer.Option(help=f"Only these venues, of {VENUES}. Else those of the settings, or {', '.join(BY_DEFAULT)}.")
     ] = "",
     symbols: Annotated[str, typer.Option(help="Only these markets, in any spelling: BTC/USDT,ETH-USD,SOL …")] = "",
-    rate: Annotated[float, typer.Option(help="Frames per second of the simulator, over all venues.", min=1, callback=_finite)] = 300,
+    rate: Annotated[
+        float, typer.Option(help="Frames per second of the simulator, over all venues.", min=1, max=MOST_RATE, callback=_finite)
+    ] = 300,
 ) -> None:
     """Start everything on this machine and show it: servers, exchanges (or the simulator), every stage.
 
@@ -79,7 +85,14 @@ def up(
     from local.supervisor import Options
     from topology.settings import settings
 
-    options = Options(simulated=simulated, fresh=fresh, stages=_list(stages), venues=_list(venues), symbols=_list(symbols), rate=rate)
+    options = Options(
+        simulated=simulated,
+        fresh=fresh,
+        stages=_list(stages, "--stages"),
+        venues=_list(venues, "--venues"),
+        symbols=_list(symbols, "--symbols"),
+        rate=rate,
+    )
     raise typer.Exit(run_up(settings(), options, plain=plain, duration=duration))
 
 
@@ -237,7 +250,7 @@ def gaps(
 def record(
     venue: Annotated[str, typer.Argument(help=f"The venue: {VENUES}.")],
     out: Annotated[Path, typer.Option(help="The file to write, .jsonl.")],
-    seconds: Annotated[float, typer.Option(help="How long; seconds.", min=0.1, callback=_finite)] = 10,
+    seconds: Annotated[float, typer.Option(help="How long; seconds.", min=0.1, max=MOST_SECONDS, callback=_finite)] = 10,
     direct: Annotated[
         bool, typer.Option("--direct", help="From the venue itself, on a connection of its own; else from its raw topic.")
     ] = False,
@@ -289,8 +302,12 @@ def doctor() -> None:
     raise typer.Exit(examine(settings()))
 
 
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+def _list(text: str, option: str) -> tuple[str, ...]:
+    """Return the parts of a list; none where the option is not given, a usage error where it is and names nothing."""
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if text and not parts:
+        raise typer.BadParameter(f"{text!r} names nothing: leave the option out, or name one", param_hint=option)
+    return parts
 
 
 def main() -> None:

@@ -25,6 +25,8 @@ STEADY_SECONDS = 60.0
 LOG_BYTES = 50_000_000
 """A log longer than this at a start is moved aside (one is kept)."""
 LAST_BYTES = 16_384
+HANGING_GRACE = 5.0
+"""Seconds in which one that hangs may still end in order; then it is killed."""
 
 
 class StageProcess:
@@ -55,6 +57,8 @@ class StageProcess:
         self._begin = 0
         self._asked = False
         self._fatal = False
+        self._kill_at: float | None = None
+        """When it is killed, once it hangs and was told to end."""
 
     @property
     def pid(self) -> int | None:
@@ -103,11 +107,15 @@ class StageProcess:
             )
         self._watchdog.watch(self._process.pid)
         yield_to_others(self._process.pid, self.niceness)
-        self._started, self._again_at, self._asked, self._fatal = self._clock(), None, False, False
+        self._started, self._again_at, self._asked, self._fatal, self._kill_at = self._clock(), None, False, False, None
 
     def revive(self) -> str:
         """Start it again where it has ended and its wait is over; return what happened in words, or nothing."""
-        if self._process is None or self._asked or self._fatal or self._process.poll() is None:
+        if self._process is None or self._asked or self._fatal:
+            return ""
+        if self._process.poll() is None:
+            if self._kill_at is not None and self._clock() >= self._kill_at:
+                self._signal(signal.SIGKILL)
             return ""
         if self._process.returncode == FATAL_CODE:
             self._fatal = True
@@ -115,7 +123,7 @@ class StageProcess:
             return f"{self.name} has stopped and is not started again: {self.last_line}"
         if self._again_at is None:
             self._watchdog.forget(self._process.pid)
-            if self._clock() - self._started >= STEADY_SECONDS:
+            if self._kill_at is None and self._clock() - self._started >= STEADY_SECONDS:
                 self._wait = doubling(FIRST_BACKOFF, LONGEST_BACKOFF)
             wait = self._wait()
             self._again_at = self._clock() + wait
@@ -126,12 +134,22 @@ class StageProcess:
         self.start()
         return f"{self.name} was started again"
 
+    def end_hanging(self, pid: int, reason: str) -> str:
+        """Tell it to end, if it is still the process `pid` that hangs; `revive` kills it after a grace, and starts it again.
+
+        Return what is done, in words, or nothing where it was done before or is no more to be done.
+        """
+        if self.pid != pid or self._asked or self._kill_at is not None:
+            return ""
+        self._kill_at = self._clock() + HANGING_GRACE
+        self._signal(signal.SIGTERM)
+        return f"{self.name} hangs and is ended, to be started again: {reason}"
+
     def ask_to_stop(self) -> None:
         """Send SIGTERM to it and its children."""
-        if self._process is not None and self.pid is not None:
+        if self.pid is not None:
             self._asked = True
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGTERM)
+            self._signal(signal.SIGTERM)
 
     def stop(self, grace: float) -> str:
         """Ask it to stop and kill it after `grace` seconds; return what went wrong, or nothing."""
@@ -141,8 +159,7 @@ class StageProcess:
         try:
             code = self._process.wait(grace)
         except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            self._signal(signal.SIGKILL)
             self._process.wait()
             return f"{self.name} did not stop within {grace:.0f} s and was killed"
         finally:
@@ -150,3 +167,9 @@ class StageProcess:
         if not self._asked:
             return f"{self.name} was not running: it {ending(code)}"
         return f"{self.name} {ending(code)} when it was asked to stop" if code not in {0, -signal.SIGTERM} else ""
+
+    def _signal(self, number: int) -> None:
+        """Send a signal to it and its children."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)

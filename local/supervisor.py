@@ -19,6 +19,7 @@ from local import LocalStack
 from local.market import Market, listed, live, simulated, simulator_bases, simulator_venues, wanted
 from local.monitor import Monitor
 from local.priority import BACKGROUND
+from local.pulse import Pulse
 from local.reachability import unreachable
 from local.simulator_process import SimulatorProcess
 from local.stage_process import StageProcess
@@ -68,6 +69,7 @@ class Supervisor:
         self._stack: LocalStack | None = None
         self._watchdog: Watchdog | None = None
         self._monitor: Monitor | None = None
+        self._pulse: Pulse | None = None
         self._lock: int | None = None
         self._simulator: SimulatorProcess | None = None
 
@@ -96,23 +98,30 @@ class Supervisor:
             self._choose_market()
             self._declare(chosen)
             self._monitor = Monitor(self.settings, self.processes, self.declared, self._venue_processes())
+            self._pulse = Pulse(self.settings.state_dir, self.processes, self.settings.health.restart_seconds)
             self._start_stages()
             self._monitor.start()
+            self._pulse.start()
         except BaseException:  # Ctrl-C too: nothing is left running
             self.hurry = True
             self.stop()
             raise
 
     def watch(self) -> None:
-        """Start again what has ended unasked, and say so. Call it about once a second."""
+        """Start again what has ended unasked or hangs, and say so. Call it about once a second."""
         for words in self._stack.revive() if self._stack is not None else ():
             self._note(words)
+        for name, pid, reason in self._pulse.hanging() if self._pulse is not None else ():
+            red = f"/health was red for {self.settings.health.restart_seconds:g} s (health.restart_seconds): {reason}"
+            self._note(self.processes[name].end_hanging(pid, red))
         for process in (*self.processes.values(), *([self._simulator] if self._simulator else [])):
             self._note(process.revive())
 
     def stop(self) -> None:
         """Stop everything in the order of the flow; what is still unread stays in Kafka for the next start."""
         order = list(stages())
+        if self._pulse is not None:
+            self._pulse.stop()
         if self._stack is not None and (lost := self._stack.lost()):
             self._note(f"{', '.join(lost)} does not run: nothing is waited for, and what is unread is read at the next start")
             self.hurry = True

@@ -17,13 +17,15 @@ import polars as pl
 
 from schemas.catalogue import Event, Schema
 from schemas.codec import PREFIX, Codec, header, schema_id
-from schemas.decimals import LARGEST, PRECISION, from_bytes
+from schemas.decimals import LARGEST, LARGEST_SUM, PRECISION, SUM_PRECISION, from_bytes
 from schemas.encoder import zigzag
 from schemas.errors import InvalidDatum
 
 Record = dict[str, Any]
 WIRE = "wire_prefix"
-_WIDEST = 16
+_LARGEST = {PRECISION: LARGEST, SUM_PRECISION: LARGEST_SUM}
+_WIDEST = {PRECISION: 16, SUM_PRECISION: 32}
+"""Bytes of the longest decimal, by its digits."""
 _FIXED: Schema = {"name": WIRE, "type": {"type": "fixed", "name": "WirePrefix", "size": PREFIX}}
 
 
@@ -50,13 +52,23 @@ class Rejected(NamedTuple):
     reason: str
 
 
-def block_head(writer: Schema, *, bare: bool = False) -> bytes:
+def block_head(writer: Schema, *, bare: bool = False, sums_as_bytes: bool = False) -> bytes:
     """Return the head that `read_block` needs for one writer's datums.
 
     `bare`: times come as integers (microseconds) and enums as their place, which is cheaper than datetimes and categories.
+    Sums, decimals of more digits than a column's 128 bits hold, come as decimals of 38 digits; a block in which one has more than
+    16 bytes is none then. `sums_as_bytes`: they come as their unscaled bytes, whatever they hold.
     """
-    fields = [{"name": field["name"], "type": _bare(field["type"]) if bare else field["type"]} for field in writer["fields"]]
+    fields = [
+        {"name": field["name"], "type": _summed(_bare(field["type"]) if bare else field["type"], as_bytes=sums_as_bytes)}
+        for field in writer["fields"]
+    ]
     return header({**writer, "fields": [_FIXED, *fields]})
+
+
+def sums(writer: Schema) -> list[str]:
+    """Return the names of the fields whose decimals have more digits than a column holds."""
+    return [field["name"] for field in writer["fields"] if _digits(field["type"]) > PRECISION]
 
 
 def read_block(head: bytes, values: Sequence[bytes], columns: Sequence[str] | None = None) -> pl.DataFrame | None:
@@ -103,7 +115,7 @@ class Reader:
         self._kinds = {field["name"]: field for field in event.fields}
         self._writer_of = writer_of
         self._layouts: dict[bytes, _Layout] = {}
-        self._decimals = tuple(name for name in fields if _is_decimal(self._kinds[name]["type"]))
+        self._decimals = tuple((name, digits) for name in fields if (digits := _digits(self._kinds[name]["type"])))
         self._lists = tuple(name for name in fields if _is_list(self._kinds[name]["type"]))
         self._enums = {name: _symbols(self._kinds[name]["type"]) for name in fields if _symbols(self._kinds[name]["type"])}
         self._places = [(name, {symbol: place for place, symbol in enumerate(symbols)}) for name, symbols in self._enums.items()]
@@ -157,12 +169,12 @@ class Reader:
         """Return one message as a record of all its fields; InvalidDatum where it is no datum of the event."""
         record = self._layout(value[:PREFIX]).codec.decode(value)
         try:
-            for name in self._decimals:
+            for name, digits in self._decimals:
                 value = record[name]
                 if value is not None:
-                    record[name] = _number(value)
+                    record[name] = _number(value, digits)
             for name in self._lists:
-                record[name] = [_number(one) for one in record[name]]
+                record[name] = [_number(one, PRECISION) for one in record[name]]
             for name, places in self._places:
                 record[name] = places[record[name]]
         except (ValueError, KeyError) as error:
@@ -187,7 +199,7 @@ class Reader:
     def _lay_out(self, number: int, writer: Schema) -> _Layout:
         kinds = {field["name"]: field["type"] for field in writer["fields"]}
         same = all(_symbols(kinds[name]) == symbols[: len(_symbols(kinds[name]))] for name, symbols in self._enums.items() if name in kinds)
-        head = block_head(writer, bare=True) if same and not self._lists else None
+        head = block_head(writer, bare=True) if same and not self._lists and not set(sums(writer)).intersection(self.fields) else None
         codec = Codec(self.event, number, None if writer == self.event.schema else writer, bytes)
         return _Layout(head, [name for name in self.fields if name in kinds], codec)
 
@@ -196,13 +208,22 @@ class Reader:
         return self._enums[name].index(default) if name in self._enums and default is not None else default
 
 
-def _number(data: bytes) -> int:
-    if len(data) > _WIDEST:
-        raise ValueError(f"a decimal of {len(data)} bytes has more than 38 digits")
+def _number(data: bytes, precision: int) -> int:
+    if len(data) > _WIDEST[precision]:
+        raise ValueError(f"a decimal of {len(data)} bytes has more than {precision} digits")
     number = from_bytes(data)
-    if not -LARGEST <= number <= LARGEST:
-        raise ValueError(f"{number} has more than {PRECISION} digits")
+    if not -_LARGEST[precision] <= number <= _LARGEST[precision]:
+        raise ValueError(f"{number} has more than {precision} digits")
     return number
+
+
+def _summed(kind: Any, *, as_bytes: bool) -> Any:
+    """Return a sum's type as bytes, or as a decimal of as many digits as a column has; other types as they are."""
+    if isinstance(kind, list):
+        return [_summed(one, as_bytes=as_bytes) for one in kind]
+    if isinstance(kind, dict) and _digits(kind) > PRECISION:
+        return kind["type"] if as_bytes else {**kind, "precision": PRECISION}
+    return kind
 
 
 def _bare(kind: Any) -> Any:
@@ -216,14 +237,15 @@ def _bare(kind: Any) -> Any:
     return kind
 
 
-def _is_decimal(kind: Any) -> bool:
-    return (
-        any(_is_decimal(one) for one in kind) if isinstance(kind, list) else isinstance(kind, dict) and kind.get("logicalType") == "decimal"
-    )
+def _digits(kind: Any) -> int:
+    """How many digits a decimal type has, 0 for another type; of a union, its decimal's."""
+    if isinstance(kind, list):
+        return max(map(_digits, kind))
+    return int(kind["precision"]) if isinstance(kind, dict) and kind.get("logicalType") == "decimal" else 0
 
 
 def _is_list(kind: Any) -> bool:
-    return isinstance(kind, dict) and kind.get("type") == "array" and _is_decimal(kind["items"])
+    return isinstance(kind, dict) and kind.get("type") == "array" and _digits(kind["items"]) > 0
 
 
 def _symbols(kind: Any) -> list[str]:

@@ -1,7 +1,8 @@
 """Every event Tidewire knows, read from avro/*.avsc: the one place where schema, topic, key and identity come from.
 
-An event's file lists its own fields and the `headers` (avro/headers/*.avsc) put before them; types.avsc names the two
-types every event uses (`decimal`, `timestamp`). Adding an event is adding a file here and one in sinks/clickhouse/tables.
+An event's file lists its own fields and the `headers` (avro/headers/*.avsc) put before them; types.avsc names the types that events
+share: `decimal`, `decimal_sum` for what is added up of decimals, `timestamp`. Adding an event is adding a file here and one in
+sinks/clickhouse/tables.
 """
 
 import copy

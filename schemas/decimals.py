@@ -1,4 +1,7 @@
-"""Exact numbers between a venue's text and Avro's decimal(38,18): never through a float, never cut without a word."""
+"""Exact numbers between a venue's text and Avro's decimal(38,18): never through a float, never cut without a word.
+
+What is added up of them is a decimal(76,18): twice the digits hold the sum of any number of trades there can be.
+"""
 
 from decimal import Context, Decimal, InvalidOperation
 from functools import lru_cache
@@ -8,9 +11,11 @@ from schemas.errors import InvalidDatum
 PRECISION = 38
 SCALE = 18
 LARGEST: int = 10**PRECISION - 1
+SUM_PRECISION = 76
+LARGEST_SUM: int = 10**SUM_PRECISION - 1
 MOST_SHOWN = 80
 """Letters of a refused text that a reason shows."""
-_EXACT = Context(prec=PRECISION + 2)
+_EXACT = Context(prec=SUM_PRECISION + 2)
 _ZEROS = tuple(10**n for n in range(SCALE + 1))
 
 
@@ -53,8 +58,8 @@ def _slow(text: str) -> int:
     return count_of(_number(text))
 
 
-def count_of(number: Decimal) -> int:
-    """Return a finite number as a count of 10⁻¹⁸; InvalidDatum where it has more than 18 decimals or 38 digits.
+def count_of(number: Decimal, precision: int = PRECISION) -> int:
+    """Return a finite number as a count of 10⁻¹⁸; InvalidDatum where it has more than 18 decimals or `precision` digits.
 
     How large it is and where its last digit stands is known before an int is made of it: Python makes none of too many digits.
     """
@@ -67,8 +72,8 @@ def count_of(number: Decimal) -> int:
     shift = int(exponent) + len(digits) - end + SCALE
     if shift < 0:
         raise InvalidDatum(f"{shown(str(number))} has more than {SCALE} decimals")
-    if end + shift > PRECISION:
-        raise InvalidDatum(f"{shown(str(number))} has more than {PRECISION} digits at {SCALE} decimals")
+    if end + shift > precision:
+        raise InvalidDatum(f"{shown(str(number))} has more than {precision} digits at {SCALE} decimals")
     value = int("".join(map(str, digits[:end])) + "0" * shift)
     return -value if sign else value
 

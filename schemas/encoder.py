@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.catalogue import Schema
-from schemas.decimals import count_of, to_bytes
+from schemas.decimals import PRECISION, count_of, to_bytes
 from schemas.errors import InvalidDatum
 
 LONGEST_MEMORY = 65_536
@@ -44,13 +44,13 @@ def counted(data: bytes) -> bytes:
     return zigzag(len(data)) + data
 
 
-def number(value: Any) -> bytes:
-    """Return a decimal(38,18) behind its length: unscaled bytes as they are, a Decimal exactly or InvalidDatum."""
+def number(value: Any, precision: int = PRECISION) -> bytes:
+    """Return a decimal of 18 decimals behind its length: unscaled bytes as they are, a Decimal exactly or InvalidDatum."""
     if type(value) is bytes:
         return LOW[len(value) << 1] + value
     if not isinstance(value, Decimal) or not value.is_finite():
         raise InvalidDatum(f"{value!r} is neither a finite Decimal nor unscaled bytes: prices never pass through a float")
-    return counted(to_bytes(count_of(value)))
+    return counted(to_bytes(count_of(value, precision)))
 
 
 def numbers(values: list[Any]) -> bytes:
@@ -139,7 +139,7 @@ def _expression(kind: Any, value: str, names: dict[str, Any], index: int) -> str
             names[f"item{index}"] = compile_value(kind["items"])
             return f"array({value}, item{index})"
         if kind.get("logicalType") == "decimal":
-            return f"number({value})"
+            return f"number({value})" if kind["precision"] == PRECISION else f"number({value}, {kind['precision']})"
         kind = kind["type"]
     return {
         "string": f"counted({value}.encode())",

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Literal, TypedDict
 
 Number = Decimal | bytes
-"""A decimal(38,18): a Decimal, or its unscaled big-endian bytes (schemas.decimals), which is what the wire holds."""
+"""A decimal(38,18), a sum's (76,18): a Decimal, or its unscaled big-endian bytes (schemas.decimals), which is what the wire holds."""
 
 
 class BookDelta(TypedDict):
@@ -119,15 +119,15 @@ class Candle(TypedDict):
     close: Number
     """Price of the last trade by event time, then id; quote currency."""
     volume: Number
-    """Sum of the amounts of base currency. A trade whose amounts are unknown adds nothing, and makes completeness unknown."""
+    """Sum of the amounts of base currency, exact; a decimal(76,18), for sums of decimal(38,18) pass 38 digits. A trade whose amounts are unknown adds nothing, and makes completeness unknown."""
     quote_volume: Number
-    """Sum of the amounts of quote currency (price times size where sizes are of base), rounded half even once at 18 decimals."""
+    """Sum of the amounts of quote currency (price times size where sizes are of base), rounded half even once at 18 decimals; a decimal(76,18)."""
     trades: int
     """Number of trades."""
     taker_buy_volume: Number
-    """Sum of the amounts of base currency whose taker bought."""
+    """Sum of the amounts of base currency whose taker bought, exact; a decimal(76,18)."""
     vwap: Number
-    """quote_volume over volume, half even at 18 decimals; quote currency."""
+    """quote_volume over volume, half even at 18 decimals; quote currency. A candle of which it has more than 38 digits is not published: a dead letter says so, once."""
     first_trade_id: str
     """Id of the trade that gave the open."""
     last_trade_id: str

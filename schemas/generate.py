@@ -28,7 +28,7 @@ from decimal import Decimal
 from typing import Literal, TypedDict
 
 Number = Decimal | bytes
-"""A decimal(38,18): a Decimal, or its unscaled big-endian bytes (schemas.decimals), which is what the wire holds."""
+"""A decimal(38,18), a sum's (76,18): a Decimal, or its unscaled big-endian bytes (schemas.decimals), which is what the wire holds."""
 '''
 
 

@@ -1,10 +1,12 @@
 """Where the servers are: settings first, else the embedded stack that runs under the state folder."""
 
-import json
 import os
 import socket
 from dataclasses import dataclass
 
+import msgspec
+
+from topology.contents import content
 from topology.errors import Fatal
 from topology.settings import ClickHouse, Settings
 
@@ -26,6 +28,7 @@ class Addresses:
 SETTINGS = {"kafka": "TIDEWIRE_KAFKA__BROKERS", "registry": "TIDEWIRE_REGISTRY__URL", "clickhouse": "TIDEWIRE_CLICKHOUSE__URL"}
 
 
+MOST_BYTES = 65_536
 EMBEDDED_PARTITIONS = 1
 """One machine, one worker a stage: each more is a request more to the broker for everything that is written."""
 
@@ -43,10 +46,15 @@ def missing(settings: Settings) -> tuple[str, ...]:
 
 def embedded(settings: Settings) -> Addresses:
     """Return where the embedded stack of the state folder is; empty addresses where none runs."""
+    path = settings.state_dir / "addresses.json"
     try:
-        found = Addresses(**json.loads((settings.state_dir / "addresses.json").read_text()))
-    except FileNotFoundError:
+        found = msgspec.json.decode(content(path, MOST_BYTES), type=Addresses)
+    except (FileNotFoundError, NotADirectoryError):
         return Addresses()
+    except OSError as error:
+        raise Fatal(f"{path} can't be read ({error.strerror}): take it away and start the stack again (`tidewire up`)") from error
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Fatal(f"{path} is no list of addresses: take it away and start the stack again (`tidewire up`)") from error
     # A stack that was killed leaves its file behind.
     return found if any(answers(getattr(found, part)) for part in SETTINGS) else Addresses()
 
@@ -54,12 +62,12 @@ def embedded(settings: Settings) -> Addresses:
 def answers(address: str, timeout: float = 1.0) -> bool:
     """Whether something listens at host:port or at a base URL."""
     host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not (port.isascii() and port.isdigit()):
         return False
     try:
         with socket.create_connection((host, int(port)), timeout):
             return True
-    except OSError:
+    except (OSError, ValueError, OverflowError):  # beside one that does not answer: a name or number that no address has
         return False
 
 

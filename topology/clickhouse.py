@@ -1,5 +1,6 @@
 """ClickHouse: the one way to connect, a read-only client, and the questions the command line and the live view put to it."""
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -16,6 +17,8 @@ from topology.tls import distrust, trusting
 DATABASE_ERROR_LENGTH = 2_000
 INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
 """Lengths of candles (schemas/avro/candle.avsc)."""
+TOLD_BY_US = {"clickhouse_connect": logging.CRITICAL, "urllib3.connectionpool": logging.ERROR}
+"""Loggers that say beforehand what is then raised; it is told once, in our words (topology/clickhouse_reactions.py)."""
 
 
 def connect(settings: ClickHouse, seconds: float = 60.0) -> Any:
@@ -27,6 +30,9 @@ def connect(settings: ClickHouse, seconds: float = 60.0) -> Any:
     import clickhouse_connect
 
     from topology.clickhouse_reactions import reaction
+
+    for name, level in TOLD_BY_US.items():
+        logging.getLogger(name).setLevel(level)
 
     address = urlsplit(settings.url)
     if address.scheme == "https":

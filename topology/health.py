@@ -5,6 +5,7 @@ The address is written to <state_dir>/stages/<stage>-<pid>.json, where the live 
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import threading
@@ -22,6 +23,7 @@ from topology.errors import Fatal
 from topology.faults import Faults
 from topology.folders import make
 from topology.heartbeat import Heartbeat
+from topology.http.holder import holder
 from topology.settings import Settings
 
 
@@ -50,7 +52,11 @@ class Health:
             self._socket = http.listen(settings.health.host, settings.health.port)
         except OSError as error:
             where = f"{settings.health.host}:{settings.health.port}"
-            raise Fatal(f"{where} can't be opened for health pages ({error}): set health.host, health.port to a free address") from error
+            who = holder(settings.health.port) if error.errno == errno.EADDRINUSE else ""
+            raise Fatal(
+                f"{where} can't be opened for health pages ({os.strerror(error.errno) if error.errno else error}{who}): "
+                "set health.host, health.port to a free address, or health.port to 0 for any"
+            ) from error
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="health", daemon=True)
         self.server: http.Server | None = None

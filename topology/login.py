@@ -17,6 +17,8 @@ TOLD_EVERY = 60.0
 """Seconds between two log lines of one kind of refusal."""
 CURRENT_SECONDS = 10.0
 """A client whose login is refused tries again, and is refused again, within a second or two."""
+LOGGED = 2
+"""Of librdkafka's own lines those of syslog's severity 2 and worse: all others are of what it gives us as errors, and we tell."""
 LOGIN = (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED)  # noqa: SLF001 - librdkafka's own codes are named so
 TLS = (KafkaError._SSL,)  # noqa: SLF001 - the same
 NOT_ALLOWED = {
@@ -39,6 +41,7 @@ def connection(kafka: Kafka) -> dict[str, Any]:
         "bootstrap.servers": kafka.brokers,
         "security.protocol": kafka.security_protocol,
         "client.id": client_id(kafka),
+        "log_level": LOGGED,
     }
     if kafka.client_rack:
         config["client.rack"] = kafka.client_rack

@@ -4,21 +4,21 @@ An unknown key is refused, so a misspelt setting is an error at start and not a 
 """
 
 import os
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from topology.errors import Fatal
 from topology.folders import cache_folder, placed, state_folder
 from topology.secrets.references import with_secrets
 from topology.secrets.settings import Secrets
 from topology.service_links import is_service_link
-from topology.urls import bare
+from topology.setting_values import TomlFile, sane
+from topology.urls import WEB, bare
 
 PREFIX = "TIDEWIRE_"
 NO_SETTINGS = ("TIDEWIRE_MAVEN_URL", "TIDEWIRE_RECORDINGS", "TIDEWIRE_SECRETS_KEY", "TIDEWIRE_TEST_")
@@ -41,6 +41,8 @@ class Group(BaseModel):
     """A branch of the tree."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    _sane = field_validator("*")(sane)
 
 
 class Kafka(Group):
@@ -68,11 +70,17 @@ class Kafka(Group):
         description="What a stage does with the topics that it reads and writes: create (and mend their configuration), verify that they "
         "are there, or off; with the latter two somebody else makes them (`tidewire topics --create`), and stages need no right to.",
     )
-    replication_factor: int = Field(1, ge=1, description="Replicas of each topic created.")
-    partitions: int = Field(0, ge=0, description="Partitions of each topic created; 0: 1 for the embedded broker, else as its schema says.")
-    message_max_bytes: int = Field(16_000_000, ge=1_000_000, description="Largest message; a full book can exceed 5 MB.")
-    linger_ms: float = Field(5, ge=0, description="How long a producer waits to fill a batch; milliseconds, of which the last costs CPU.")
-    compression: str = Field("lz4", description="Compression of what we publish: none, lz4, zstd, snappy, gzip.")
+    replication_factor: int = Field(1, ge=1, le=32_767, description="Replicas of each topic created.")
+    partitions: int = Field(
+        0, ge=0, le=100_000, description="Partitions of each topic created; 0: 1 for the embedded broker, else as its schema says."
+    )
+    message_max_bytes: int = Field(16_000_000, ge=1_000_000, le=1_000_000_000, description="Largest message; a full book can exceed 5 MB.")
+    linger_ms: float = Field(
+        5, ge=0, le=900_000, description="How long a producer waits to fill a batch; milliseconds, of which the last costs CPU."
+    )
+    compression: Literal["none", "lz4", "zstd", "snappy", "gzip"] = Field(
+        "lz4", description="Compression of what we publish: none, lz4, zstd, snappy, gzip."
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -96,7 +104,7 @@ class Kafka(Group):
 class Registry(Group):
     """The schema registry (Confluent's API)."""
 
-    url: Annotated[str, bare("they go into registry.user and registry.password")] = Field(
+    url: Annotated[str, bare("they go into registry.user and registry.password", schemes=WEB)] = Field(
         "", description="Base address of the registry's Confluent API; empty: the embedded one."
     )
     user: str = Field("", description="Basic-auth user.")
@@ -112,7 +120,7 @@ class Registry(Group):
 class ClickHouse(Group):
     """The ClickHouse server."""
 
-    url: Annotated[str, bare("they go into clickhouse.user and clickhouse.password")] = Field(
+    url: Annotated[str, bare("they go into clickhouse.user and clickhouse.password", schemes=WEB)] = Field(
         "", description="http(s)://host:port of ClickHouse's HTTP interface; empty: the embedded engine."
     )
     database: str = Field("tidewire", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Database of our tables.")
@@ -141,7 +149,7 @@ class Sink(Group):
     reject_share: float = Field(0.5, gt=0, le=1, description="Share of refused rows, of the last 1,000 or more, at which the sink stops.")
 
 
-VenueAddress = Annotated[str, bare("an exchange's key is stored by `tidewire secrets put`", query=True)]
+VenueAddress = Annotated[str, bare("an exchange's key is stored by `tidewire secrets put`", query=True, schemes=("wss", "ws", *WEB))]
 
 
 class Venue(Group):
@@ -187,7 +195,7 @@ class Processors(Group):
 
     checkpoint_seconds: float = Field(1.0, gt=0, description="State is written and offsets acknowledged this often; seconds.")
     reject_share: float = Field(0.5, gt=0, le=1, description="Share of refused frames, of the last 1,000 or more, at which a stage stops.")
-    session_timeout: float = Field(6.0, gt=0, description="A worker that was killed is missed after this; seconds.")
+    session_timeout: float = Field(6.0, gt=0, le=1_800, description="A worker that was killed is missed after this; seconds.")
     gather_ms: int = Field(
         25,
         ge=0,
@@ -242,6 +250,12 @@ class Health(Group):
     hang_seconds: float = Field(
         30.0, ge=2, description="A stage whose loop has not turned for so long is not alive: /health is 503; seconds."
     )
+    restart_seconds: float = Field(
+        60.0,
+        ge=0,
+        description="`tidewire up` ends a stage and starts it again whose /health was red, or gave no answer, for so long at every look; "
+        "0: never; seconds.",
+    )
 
 
 class Http(Group):
@@ -284,7 +298,7 @@ class Environment(EnvSettingsSource):
         """Return what JSON says; what is no JSON is left as it is, and refused by the setting's own name."""
         try:
             return super().decode_complex_value(field_name, field, value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
 
 
@@ -323,6 +337,7 @@ class Settings(BaseSettings):
     http: Http = Field(Http(), description="Every HTTP port of ours.")
     log: Log = Field(Log(), description="Logs.")
 
+    _sane = field_validator("*")(sane)
     _references = model_validator(mode="before")(with_secrets)
     _folders = model_validator(mode="before")(placed)
 
@@ -336,7 +351,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment first, then tidewire.toml in the working directory."""
-        return (init_settings, Environment(settings_cls), TomlConfigSettingsSource(settings_cls))
+        return (init_settings, Environment(settings_cls), TomlFile(settings_cls))
 
 
 def load() -> Settings:
@@ -346,8 +361,6 @@ def load() -> Settings:
     except ValidationError as error:
         lines = [f"  {_wrong('.'.join(map(str, one['loc'])), one['type'], one['msg'])}" for one in error.errors()]
         raise Fatal("settings are wrong (environment TIDEWIRE_… or tidewire.toml):\n" + "\n".join(lines)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise Fatal(f"tidewire.toml in {Path.cwd()} is no TOML: {error}") from error
 
 
 def _wrong(name: str, kind: str, message: str) -> str:

@@ -82,11 +82,15 @@ def set_field(
 
 @app.command(name="list")
 def list_all(as_json: Json = False) -> None:
-    """List every credential: versions, who wrote the newest, when, and what its last validation said. Nothing is opened."""
+    """List every credential: versions, who wrote the newest, when, and what its last validation said. Nothing is opened.
+
+    Exit code 1 where one is there and can't be read; its line says why.
+    """
     from console.commands.secrets_work import command_context, listed
 
     with command_context(as_json) as at:
-        listed(at)
+        good = listed(at)
+    raise typer.Exit(0 if good else 1)
 
 
 @app.command()
@@ -153,6 +157,25 @@ def revoke(
         typer.confirm(f"Destroy version {version} of {exchange}/{environment} for ever?", abort=True, err=True)
     with command_context(as_json) as at:
         revoked(at, exchange, net(environment), version)
+
+
+@app.command()
+def accept(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, as_json: Json = False) -> None:
+    """Take the local store as it is now, after you have restored it from a backup or lost what notices that. Says first what would change.
+
+    Each change of a secret is counted in its file and beside the store's key (or in the keyring). A file of an earlier count was put
+    back, and is refused: a key that was revoked since would work again. This takes such files, and counts on from there; exit code 1
+    where one can't be read.
+    """
+    from console.commands.secrets_work import accepted, command_context
+
+    def agree(question: str) -> None:
+        if not yes:
+            typer.confirm(question, abort=True, err=True)
+
+    with command_context(as_json) as at:
+        good = accepted(at, agree)
+    raise typer.Exit(0 if good else 1)
 
 
 @app.command()

@@ -3,26 +3,30 @@
 import getpass
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from pydantic import ValidationError
 
 from console.commands.show import answer
 from topology.clock import now
 from topology.errors import Fatal, Reject, TidewireError
 from topology.secrets.credential import Credential, Environment, Identity, Metadata, Validation, last_four
-from topology.secrets.credentials import Credentials, CredentialVersion
-from topology.secrets.opening import open_credentials, provider
+from topology.secrets.credentials import Credentials, CredentialVersion, Unreadable
+from topology.secrets.opening import open_credentials, open_local_store, provider
+from topology.secrets.paths import checked, checked_fields, unfit
 from topology.secrets.validation import check
 from topology.settings import Settings, settings
 from topology.terminal import printable
 
 PARTS = ("api_key", "api_secret", "passphrase")
+MOST_INPUT = 1_048_576
+"""Bytes of the longest input that is read."""
 
 
 @dataclass
@@ -64,9 +68,10 @@ def initialise(at: CommandContext, audit_file: str) -> None:
     """Prepare the store."""
     secrets = at.settings.secrets
     if provider(secrets) == "local":
-        from topology.secrets.local_key import create_key_file
+        from topology.secrets.local_key import create_key_file, find_key
 
         made = create_key_file(secrets.key_file)
+        find_key(secrets.key_file)  # one that can't be used is told now
         word = "made the key file" if made else "nothing to do: there is a key file"
         at.say(f"{word} {secrets.key_file}; secrets are kept in {secrets.folder}", changes=int(made))
         return
@@ -89,10 +94,12 @@ def credential(exchange: str, environment: Environment, permissions: str, *, fro
     wanted = [one.strip() for one in permissions.split(",") if one.strip()]
     fields = {"permissions": wanted} | given | {"exchange": exchange, "environment": environment}
     try:
-        return Credential.model_validate(fields)
+        found = Credential.model_validate(fields)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False))
         raise Reject(f"that is no credential: {wrong}. Nothing was written") from None
+    _fit_for_exchange(found)
+    return found
 
 
 def write(at: CommandContext, found: Credential) -> None:
@@ -103,9 +110,11 @@ def write(at: CommandContext, found: Credential) -> None:
 
 def set_one(at: CommandContext, path: str, name: str, *, from_stdin: bool) -> None:
     """Write one field of a secret, the others as they are."""
-    value = str(_from_stdin().get(name, "")) if from_stdin else _asked(name)
+    checked_fields(checked(path), {name: None})
+    value = _text(path, name, _from_stdin().get(name, "")) if from_stdin else _asked(name)
     if not value:
         raise Reject(f"{path}#{name}: nothing was given, nothing was written")
+    checked_fields(path, {name: value})
     store, audit = at.credentials.store, at.credentials.audit
     newest = at.credentials.newest(path)
     with audit.watching(path, "write") as noted:
@@ -114,10 +123,12 @@ def set_one(at: CommandContext, path: str, name: str, *, from_stdin: bool) -> No
     at.say(f"wrote version {noted.version} of {path} in {store.place}; a setting takes it by vault:{path}#{name}", version=noted.version)
 
 
-def listed(at: CommandContext) -> None:
-    """List what is known of every credential."""
+def listed(at: CommandContext) -> bool:
+    """List what is known of every credential; return whether each can be read."""
     columns = ("credential", "version", "kept", "written", "by", "on", "validated", "usable", "said")
-    answer(columns, [_row(one) for one in at.credentials.all()], as_json=at.as_json)
+    found = list(at.credentials.all())
+    answer(columns, [_row(one) for one in found], as_json=at.as_json)
+    return not any(isinstance(one, Unreadable) for one in found)
 
 
 def shown(at: CommandContext, exchange: str, environment: Environment) -> None:
@@ -186,6 +197,29 @@ def revoked(at: CommandContext, exchange: str, environment: Environment, version
     at.say(f"version {version} of {identity.label} is destroyed in {at.credentials.store.place}", path=identity.path, version=version)
 
 
+def accepted(at: CommandContext, agree: Callable[[str], None]) -> bool:
+    """Take the local store as it is now, once a person has agreed to what that means; return whether every file can be read."""
+    if provider(at.settings.secrets) == "vault":
+        raise Fatal("only the local store keeps generations: a Vault's own storage is for its operator to restore")
+    store = open_local_store(at.settings.secrets)
+    found = store.differences()
+    for one in found:
+        known = "none is known of it" if one.known is None else f"change {one.known} is known of it"
+        kept = "can't be read and stays as it is" if one.found < 0 else f"its file is of change {one.found}, {known}"
+        at.say(f"{one.path}: {kept}; {one.detail}", path=one.path, found=one.found, known=one.known)
+    readable = [one for one in found if one.found >= 0]
+    if readable:
+        agree(
+            f"Take {len(readable)} files of {store.place} as they are? Values that were revoked after they were written come back; "
+            "end those keys at their exchange first."
+        )
+    store.accept()
+    for one in readable:
+        at.credentials.audit.say(one.path, "other")
+    at.say(f"took {len(readable)} files as they are; older ones, put back from now on, are refused", accepted=len(readable))
+    return len(readable) == len(found)
+
+
 def delivered(at: CommandContext, role: str, out: Path, *, withdraw_first: bool) -> None:
     """Deliver a wrapped secret_id."""
     from topology.secrets.vault_session import Session
@@ -228,7 +262,9 @@ def _written(at: CommandContext, identity: Identity, version: int) -> str:
     return f"wrote version {version} of {identity.label} in {at.credentials.store.place}"
 
 
-def _row(known: Metadata) -> tuple[Any, ...]:
+def _row(known: Metadata | Unreadable) -> tuple[Any, ...]:
+    if isinstance(known, Unreadable):
+        return known.path.partition("/")[2], None, None, "", "", "", "", "NO", known.reason
     newest = known.version(known.current)
     kept = sum(not one.revoked for one in known.versions)
     label = known.path.partition("/")[2]
@@ -254,12 +290,30 @@ def _asked(name: str) -> str:
 
 def _from_stdin() -> dict[str, Any]:
     try:
-        found = json.loads(sys.stdin.read())
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise Reject('standard input is no JSON object: {"api_key": …, "api_secret": …} is wanted')
+        found: dict[str, Any] = msgspec.json.decode(sys.stdin.buffer.read(MOST_INPUT), type=dict[str, Any])
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise Reject('standard input is no JSON object: {"api_key": …, "api_secret": …} is wanted') from None
     return found
+
+
+def _text(path: str, name: str, value: Any) -> str:
+    """Return a field's value as text; Reject where it is neither text nor a number."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise Reject(f"{path}#{name}: text or a number is wanted, and {type(value).__name__} was given. Nothing was written")
+    return str(value)
+
+
+def _fit_for_exchange(found: Credential) -> None:
+    """Reject a key that no exchange gives: parts are sent in headers and signed as bytes, so they are of ASCII (RFC 9110, 5.5)."""
+    for part in PARTS:
+        value = getattr(found, part).get_secret_value()
+        reason = unfit(value)
+        if not reason and not value.isascii():
+            reason = "holds a letter beyond ASCII, perhaps one that looks like another: copy it from the exchange again"
+        elif not reason and part == "api_key" and len(value.split()) != 1:
+            reason = "holds a space or a line end: copy it alone"
+        if reason:
+            raise Reject(f"that is no credential: {part} {reason}. Nothing was written")
 
 
 def _ship(of: Settings) -> None:

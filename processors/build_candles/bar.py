@@ -2,8 +2,8 @@
 
 Sums are integers (amounts of base in 10⁻¹⁸, of quote in 10⁻³⁶), so nothing is rounded before it is published. A trade whose amounts are
 unknown (a contract whose size nobody said) counts among the trades and for the prices, adds nothing to the sums, and makes the
-candle's completeness unknown. Sums of more than 38 digits are summed as any other, and never published: no decimal(38,18) holds them.
-What was said of the candle before stays, and the trade with which they grew so large is told.
+candle's completeness unknown. A candle that its fields can't hold (a volume below zero, a vwap of more than 38 digits) is summed up as
+any other, and never published: what was said of it before stays, and the trade with which it came to that is told.
 
 The version of a candle follows from the trades as they lie in the topic, not from when they were read, so whoever reads them again makes
 the same rows. It is twice the offset of the trade that last moved the candle or what is said of it, plus one where the candle is
@@ -19,14 +19,15 @@ not provisional. That trade is one of
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from schemas.decimals import LARGEST, from_bytes, half_even, to_bytes
+from schemas.decimals import LARGEST, LARGEST_SUM, from_bytes, half_even, to_bytes
 
 Place = tuple[int, int, str]
 """Where a trade stands among others: event time, sequence (-1 where there is none), id."""
 UNIT = 10**18
 ORIGINS = ("live", "rest", "archive", "simulated")
 STATES = ("provisional", "final", "revised")
-_QUARTER = LARGEST // 4
+_LARGEST_QUOTE = LARGEST_SUM * UNIT
+_QUARTER, _QUARTER_SUM, _QUARTER_QUOTE = LARGEST // 4, LARGEST_SUM // 4, _LARGEST_QUOTE // 4
 
 
 class Bar:
@@ -88,13 +89,15 @@ class Bar:
         self.origin = max(self.origin, other.origin)
 
     def fits(self) -> bool:
-        """Say whether a decimal(38,18) holds each of the sums, and their quotient."""
-        volume, room = self.volume, LARGEST * min(UNIT, self.volume or UNIT)
-        return 0 <= volume <= LARGEST and abs(self.bought) <= LARGEST and abs(self.quote) <= room
+        """Say whether a decimal(76,18) holds each of the sums, and a decimal(38,18) their quotient."""
+        volume, quote = self.volume, abs(self.quote)
+        sums_fit = 0 <= volume <= LARGEST_SUM and abs(self.bought) <= LARGEST_SUM and quote <= _LARGEST_QUOTE
+        return sums_fit and (not volume or quote <= LARGEST * volume)
 
     def light(self) -> bool:
         """Say whether the sums are so small that two such bars fit together."""
-        return 0 <= self.bought <= self.volume <= _QUARTER and abs(self.quote) <= _QUARTER * min(UNIT, self.volume)
+        volume, quote = self.volume, abs(self.quote)
+        return 0 <= self.bought <= volume <= _QUARTER_SUM and quote <= _QUARTER * volume and quote <= _QUARTER_QUOTE
 
     def record(self, venue: str, symbol: str, interval: str, proof: tuple[str, int | None, int | None, int | None]) -> dict[str, Any]:
         """Return the candle as a record of schemas/events.py; decimals as Avro's bytes. `proof`: a proof.Proof."""

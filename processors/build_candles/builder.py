@@ -266,8 +266,8 @@ def _told(symbol: Symbol) -> list[Uncounted]:
     for offset, interval in symbol.too_large:
         intervals.setdefault(offset, []).append(interval)
     symbol.too_large.clear()
-    what = "are below zero or have more than 38 digits, of which 18 are decimals"
-    why = f"with it sums of candles of {symbol.symbol} {what}: they are not published"
+    what = "have a volume below zero or more than 38 digits of vwap, of which 18 are decimals"
+    why = f"with it candles of {symbol.symbol} {what}: they are not published"
     return [Uncounted(offset, tuple(names), why) for offset, names in intervals.items()]
 
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 import polars
 
-from schemas.block_reader import block_head, read_block
+from schemas.block_reader import block_head, read_block, sums
 from schemas.catalogue import Event, Schema
 from schemas.codec import Codec
+from schemas.decimals import LARGEST_SUM, SUM_PRECISION, decimal, from_bytes
 from schemas.errors import InvalidDatum
 from sinks.clickhouse.batch import Message
 from topology.errors import Reject
@@ -28,15 +29,24 @@ class Blocks:
     def __init__(self, event: Event, schema_id: int, writer: Schema) -> None:
         self._codec = Codec(event, schema_id, writer)
         self._head = block_head(writer)
+        self._sums = sums(writer)
+        self._wide_head = block_head(writer, sums_as_bytes=True)
 
     def pack(self, values: Sequence[bytes]) -> bytes:
         """Return message values as an Arrow stream, a row each; Reject where one of them is not exactly a datum of the schema."""
         frame = read_block(self._head, values)
+        if frame is None and self._sums:
+            frame = self._with_wide_sums(values)
         if frame is None:
             raise Reject(f"not all of {len(values):,} messages are {self._codec.event.name}s of schema id {self._codec.schema_id}")
         out = io.BytesIO()
         frame.write_ipc_stream(out, compression="lz4", compat_level=OLDEST)
         return out.getvalue()
+
+    def _with_wide_sums(self, values: Sequence[bytes]) -> polars.DataFrame | None:
+        """Return the columns of a block with a sum that has more than 16 bytes, all sums as text: no column of polars holds them."""
+        frame = read_block(self._wide_head, values)
+        return None if frame is None else frame.with_columns(polars.Series(name, map(_text, frame[name])) for name in self._sums)
 
     def received_at(self, value: bytes) -> int | None:
         """Return when a message's frame reached us (microseconds); None where its event has no such time or nobody can read it."""
@@ -62,3 +72,13 @@ class Blocks:
             else:
                 sound.append(message)
         return sound, refused
+
+
+def _text(data: bytes | None) -> str | None:
+    """Return a sum's unscaled bytes as the text of its decimal; Reject where it has more digits than any."""
+    if data is None:
+        return None
+    value = from_bytes(data)
+    if not -LARGEST_SUM <= value <= LARGEST_SUM:
+        raise Reject(f"a decimal of {len(data)} bytes has more than {SUM_PRECISION} digits")
+    return f"{decimal(value):f}"

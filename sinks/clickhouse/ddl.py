@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from schemas.catalogue import Event, Schema
-from sinks.clickhouse.columns import columns
+from sinks.clickhouse.columns import SUMMED, columns
 from topology.errors import Fatal
 from topology.settings import ClickHouse
 
@@ -108,7 +108,7 @@ def render(event: Event, settings: ClickHouse) -> tuple[str, ...]:
 
 
 def compare(table: str, wanted: Iterable[Wanted], present: Mapping[str, str], on_cluster: str = "") -> dict[str, str]:
-    """Return the ALTERs that add the columns a table lacks, by column; Fatal where a column has another type, naming both.
+    """Return the ALTERs that add the columns a table lacks and widen its sums, by column; Fatal where one has another type, naming both.
 
     `present` is the table's columns: type by name, as system.columns spells it.
     """
@@ -117,6 +117,8 @@ def compare(table: str, wanted: Iterable[Wanted], present: Mapping[str, str], on
         found = present.get(column.name)
         if found is None:
             alterations[column.name] = f"ALTER TABLE {table}{on_cluster} ADD COLUMN IF NOT EXISTS {column.definition}"
+        elif (found, column.type) == SUMMED:
+            alterations[column.name] = f"ALTER TABLE {table}{on_cluster} MODIFY COLUMN `{column.name}` {column.type}"
         elif found != column.type:
             raise Fatal(
                 f"table {table}, column {column.name}: the table has {found}, the schema needs {column.type}; "
@@ -166,7 +168,7 @@ def _add(client: Any, settings: ClickHouse, event: Event, wanted: Iterable[Wante
             if column in event.identity:
                 raise Fatal(f"table {full} lacks column {column}, by which it sorts: move the table aside")
             if not add_columns:
-                raise Fatal(f"table {full} lacks column {column}: run {statement}")
+                raise Fatal(f"table {full} {'is too narrow at' if ' MODIFY ' in statement else 'lacks'} column {column}: run {statement}")
             client.command(statement)
             statements.append(statement)
     return tuple(statements)

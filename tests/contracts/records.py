@@ -22,8 +22,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     match kind:
         case {"logicalType": "timestamp-micros"}:
             return st.integers(0, LATEST)
-        case {"logicalType": "decimal"}:
-            return st.integers(-decimals.LARGEST, decimals.LARGEST).map(decimals.to_bytes)
+        case {"logicalType": "decimal", "precision": precision}:
+            return integers(precision).map(decimals.to_bytes)
         case {"type": "enum", "symbols": symbols}:
             return st.sampled_from(symbols)
         case {"type": "array", "items": items}:
@@ -39,6 +39,12 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         case {"type": "long"}:
             return st.integers(-(2**63), 2**63 - 1)
     raise AssertionError(f"no strategy for {kind}")
+
+
+def integers(precision: int) -> st.SearchStrategy[int]:
+    """Return a strategy of unscaled decimals: any of a precision, and those at the ends of what 38 digits and 16 bytes hold."""
+    ends = [sign * (end + step) for end in (10**38, 2**127, 10**precision) for step in (-1, 0, 1) for sign in (1, -1)]
+    return st.one_of(st.sampled_from([end for end in ends if abs(end) < 10**precision]), st.integers(1 - 10**precision, 10**precision - 1))
 
 
 def records(event: Event) -> st.SearchStrategy[dict[str, Any]]:

@@ -63,3 +63,25 @@ async def test_numbers_come_out_as_they_went_in(fed_by_hand: Pipeline, venue: st
     assert set(fed_by_hand.query(f"SELECT DISTINCT toString(size) FROM trades FINAL WHERE venue = '{venue}' AND symbol LIKE 'EXACT%'")) == {
         ("0.000000000000000001",)
     }
+
+
+async def test_sums_past_38_digits_come_out_exactly(fed_by_hand: Pipeline) -> None:
+    """Trades that each fit a decimal(38,18) may have sums that do not: the candle holds them, and nothing of it is a dead letter."""
+    trades = [("HUGEUSDT", number, "1", "99999999999999999999") for number in range(1, 5)]
+    trades += [("MIDUSDT", 1, "99999999999", "20000000000"), ("MID2USDT", 1, "10000000001", "10000000000")]
+    texts = [binance_trade(*trade, TIME) for trade in trades]
+    Raw(fed_by_hand).frames(frame("binance", "binance-sums", place, text, TIME + place) for place, text in enumerate(texts, 1))
+    symbols = "symbol IN ('HUGEUSDT', 'MIDUSDT', 'MID2USDT')"
+    asked = f"SELECT symbol, toString(volume), toString(quote_volume), trades FROM candles FINAL WHERE {symbols} AND interval = '1d'"
+
+    def found() -> set[tuple[str, Decimal, Decimal, int]]:
+        return {(name, Decimal(volume), Decimal(quote), int(count)) for name, volume, quote, count in fed_by_hand.query(asked)}
+
+    wanted = {
+        ("HUGEUSDT", Decimal(399999999999999999996), Decimal(399999999999999999996), 4),
+        ("MIDUSDT", Decimal(20_000_000_000), Decimal(1999999999980000000000), 1),
+        ("MID2USDT", Decimal(10_000_000_000), Decimal(100000000010000000000), 1),
+    }
+    await fed_by_hand.until(lambda: found() == wanted, "the sums are exact")
+    refused = fed_by_hand.query("SELECT count() FROM dead_letters WHERE stage = 'build_candles'")
+    assert refused == [(0,)]

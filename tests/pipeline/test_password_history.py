@@ -8,16 +8,17 @@ from pathlib import Path
 from local import LocalStack
 from tests.pipeline.harness import Pipeline
 from tests.topology.secrets.secrets_made import AUTHOR
-from topology.clock import now
 from topology.secrets.audit import Queue
-from topology.secrets.local import LocalStore
-from topology.secrets.local_key import create_key_file, find_key
+from topology.secrets.local_key import create_key_file
+from topology.secrets.opening import open_local_store
+from topology.secrets.settings import Secrets
 
 
 async def test_a_stages_passwords_are_in_the_history(tmp_path: Path, stack: LocalStack) -> None:
     """A processor and the sink that take a setting from the store are told by name in ClickHouse, and by `tidewire secrets history`."""
     create_key_file(tmp_path / "key")
-    LocalStore(tmp_path / "secrets", find_key(tmp_path / "key", {}), now).put("kafka", {"user": "canary-of-the-test"}, 0, AUTHOR)
+    secrets = Secrets(provider="local", folder=tmp_path / "secrets", key_file=tmp_path / "key")
+    open_local_store(secrets).put("kafka", {"user": "canary-of-the-test"}, 0, AUTHOR)
     environment = {
         "TIDEWIRE_SECRETS__PROVIDER": "local",
         "TIDEWIRE_SECRETS__FOLDER": str(tmp_path / "secrets"),

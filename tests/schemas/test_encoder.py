@@ -14,6 +14,7 @@ from schemas.catalogue import events
 from schemas.codec import PREFIX, Codec, container, header
 from schemas.encoder import zigzag
 from schemas.errors import InvalidDatum
+from tests.contracts.records import integers
 from tests.examples import examples
 
 EXACT = st.integers(-decimals.LARGEST, decimals.LARGEST)
@@ -29,7 +30,7 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
         if kind["type"] == "array":
             return st.lists(values_of(kind["items"]), max_size=4)
         if kind.get("logicalType") == "decimal":
-            return EXACT.map(decimals.to_bytes)
+            return integers(kind["precision"]).map(decimals.to_bytes)
         kind = kind["type"]
     return {
         "null": st.none(),

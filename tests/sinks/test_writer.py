@@ -1,16 +1,23 @@
 """Inserts: what goes in, what is refused, and what is found out on the way."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import clickhouse_connect
 import pytest
 
+from schemas import decimals
 from schemas.catalogue import Event, event
 from schemas.codec import Codec
+from schemas.generate import history
+from sinks.clickhouse import ddl
 from tests.sinks.market import START, TRADE, encoded, ids, trade
 from tests.sinks.tables import Tables
 from topology.errors import Fatal
+
+CANDLE = event("candle")
 
 
 def test_replay_changes_nothing(store: Tables) -> None:
@@ -112,6 +119,53 @@ def test_older_schemas_take_defaults(store: Tables) -> None:
     (row,) = store.rows(TRADE)
     assert row["side"] == "unknown"
     assert row["event_time"] == START + 5_000
+
+
+def test_sums_of_more_than_16_bytes_go_in_exactly(store: Tables) -> None:
+    """Sums past 38 digits and past 128 bits are rows as any other, in one block with small ones; one past 76 digits alone is refused."""
+    sums = [0, 1, 10**38 - 1, 10**38, 2**127 - 1, 2**127, -(2**127), 10**75, 10**76 - 1, 1 - 10**76]
+    codec, writer = store.codec(CANDLE), store.writer(CANDLE)
+    candles = [candle(place) | {"volume": decimals.to_bytes(one)} for place, one in enumerate(sums)]
+    assert store.insert(writer, CANDLE, [codec.encode(one) for one in candles[:5]], flush=1) == []
+    assert store.insert(writer, CANDLE, [codec.encode(one) for one in candles[4:]], flush=2) == []
+    rows = sorted(store.rows(CANDLE), key=lambda row: row["open_time"])
+    assert [row["volume"] for row in rows] == [decimals.decimal(one) for one in sums]
+    assert {row["vwap"] for row in rows} == {decimals.decimal(10**18)}
+    beyond = codec.encode(candle(20) | {"volume": decimals.to_bytes(10**76)})
+    [(_, reason)] = store.insert(writer, CANDLE, [codec.encode(candle(21)), beyond, codec.encode(candle(22))], flush=3)
+    assert "more than 76 digits" in reason
+    assert len(store.rows(CANDLE)) == len(sums) + 2
+
+
+def test_a_table_of_before_takes_wide_sums(store: Tables) -> None:
+    """A table whose sums were of 38 digits is widened at the start and keeps its rows; messages of the older schema go in too."""
+    table = f"{store.settings.database}.candles"
+    older = replace(CANDLE, schema=json.loads(history(CANDLE)[3].read_text()))
+    writer = store.writer(CANDLE)
+    for name in ("volume", "quote_volume", "taker_buy_volume"):
+        store.client.command(f"ALTER TABLE {table} MODIFY COLUMN {name} Decimal(38, 18)")
+    before = Codec(older, store.registry.register(f"older-candles-{store.run}", older))
+    assert len(ddl.prepare(store.client, store.settings, CANDLE)) == 3
+    assert store.insert(writer, CANDLE, [before.encode(candle(1))], flush=1) == []
+    assert store.insert(writer, CANDLE, [store.codec(CANDLE).encode(candle(2) | {"volume": decimals.to_bytes(10**40)})], flush=2) == []
+    rows = sorted(store.rows(CANDLE), key=lambda row: row["open_time"])
+    assert [row["volume"] for row in rows] == [decimals.decimal(10**18), decimals.decimal(10**40)]
+
+
+def candle(place: int) -> dict[str, Any]:
+    """Return a candle of a second of its own; its numbers are 1."""
+    one = decimals.to_bytes(10**18)
+    made: dict[str, Any] = {"venue": "binance", "symbol": "BTCUSDT", "origin": "live", "interval": "1s", "state": "final"}
+    made |= {
+        "open_time": START + place * 1_000_000,
+        "close_time": START + (place + 1) * 1_000_000,
+        "version": 1,
+        "trades": 1,
+        "revision": 0,
+    }
+    made |= dict.fromkeys(("open", "high", "low", "close", "volume", "quote_volume", "taker_buy_volume", "vwap"), one)
+    made |= {"first_trade_id": "1", "last_trade_id": "1", "completeness": "unknown"}
+    return made | dict.fromkeys(("missing_trades", "covered_from", "covered_to"))
 
 
 def test_newer_schemas_bring_their_columns(store: Tables) -> None:

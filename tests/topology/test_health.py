@@ -139,7 +139,7 @@ def test_a_taken_port_is_an_error_at_once(tmp_path: Path) -> None:
     with Health(settings(tmp_path), "first"):
         port = int(address(tmp_path).rpartition(":")[2])
         taken = settings(tmp_path).model_copy(update={"health": HealthSettings(port=port)})
-        with pytest.raises(Fatal, match=r"in use.*health\.port"):
+        with pytest.raises(Fatal, match=rf"in use; process {os.getpid()} \(.*\) listens there\): set health\.host, health\.port"):
             Health(taken, "second")
 
 

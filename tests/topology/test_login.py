@@ -52,6 +52,7 @@ def test_every_setting_reaches_both_clients(authority: Authority) -> None:
         "bootstrap.servers": "a:1,b:2",
         "security.protocol": "SASL_SSL",
         "client.id": "normalise-7",
+        "log_level": 2,
         "client.rack": "zone-b",
         "sasl.mechanism": "SCRAM-SHA-512",
         "sasl.username": "us",
@@ -78,7 +79,12 @@ def test_every_setting_reaches_both_clients(authority: Authority) -> None:
 def test_nothing_set_is_plain_text_under_the_stages_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without settings a client speaks plain text; brokers know it by its stage, or by the project where it is none."""
     monkeypatch.setattr(audit, "_stage", [])
-    assert connection(Kafka(brokers="a:1")) == {"bootstrap.servers": "a:1", "security.protocol": "PLAINTEXT", "client.id": "tidewire"}
+    assert connection(Kafka(brokers="a:1")) == {
+        "bootstrap.servers": "a:1",
+        "security.protocol": "PLAINTEXT",
+        "client.id": "tidewire",
+        "log_level": 2,
+    }
     audit.act_as("producers", "kraken")
     assert connection(Kafka(brokers="a:1"))["client.id"] == "tidewire-producers-kraken"
     assert aiokafka_connection(Kafka(brokers="a:1"))["client_id"] == "tidewire-producers-kraken"

@@ -4,26 +4,33 @@ An event is first appended to a file of this machine and synced, then published;
 forgotten while Kafka is away or no stack runs, and what is published twice is one row by its id.
 """
 
+import errno
 import fcntl
 import getpass
 import json
 import os
 import socket
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol
 
+import msgspec
+
 from schemas.catalogue import event
 from schemas.events import CredentialAudit
 from topology.errors import TidewireError
-from topology.secrets.errors import Damaged
+from topology.secrets.errors import Damaged, Denied
 from topology.secrets.files import exclusive_or_none
 from topology.secrets.store import Author, Provider
 
-Action = Literal["read", "write", "validate", "rotate", "revoke", "refuse"]
+Action = Literal["read", "write", "validate", "rotate", "revoke", "refuse", "other"]
 MOST_ERROR = 500
+MOST_WAITING = 1 << 30
+"""Bytes of the largest queue; a month of a hundred stages' events has less."""
+_DECODER = msgspec.json.Decoder(CredentialAudit)
 
 
 class Publishing(Protocol):
@@ -52,7 +59,6 @@ class Queue:
 
     def append(self, record: CredentialAudit) -> None:
         """Add an event; it is on disk when this returns."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._locked() as descriptor:
             end = os.lseek(descriptor, 0, os.SEEK_END)
             if end and os.pread(descriptor, 1, end - 1) != b"\n":
@@ -65,7 +71,7 @@ class Queue:
 
     def waiting(self) -> list[CredentialAudit]:
         """Return the events that wait, oldest first; a last line that a crash cut short is left out. Raises Damaged."""
-        if not self.path.exists():
+        if not os.path.lexists(self.path):
             return []
         with self._locked() as descriptor:
             return self._decoded(_read(descriptor, 0)[0])
@@ -99,18 +105,29 @@ class Queue:
 
     def _decoded(self, lines: Sequence[bytes]) -> list[CredentialAudit]:
         try:
-            return [json.loads(line) for line in lines]
-        except ValueError as error:
+            return [_DECODER.decode(line) for line in lines]
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise Damaged(f"{self.path} holds a line that is no audit event: take that line out; nothing was dropped") from error
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield descriptor
-        finally:
-            os.close(descriptor)
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o600)
+            try:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
+                    raise OSError(errno.EINVAL, "it is no regular file")
+                if status.st_size > MOST_WAITING:
+                    raise OSError(errno.EFBIG, f"it has more than {MOST_WAITING} bytes")
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield descriptor
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise Denied(
+                f"audit events can't be kept in {self.path} ({error.strerror}): mend it, or name another file by secrets.audit_queue"
+            ) from error
 
 
 def _read(descriptor: int, start: int) -> tuple[list[bytes], int]:

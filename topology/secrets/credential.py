@@ -9,6 +9,7 @@ from topology.secrets.errors import Malformed
 from topology.secrets.paths import checked
 
 FOLDER = "credentials"
+MOST_DETAIL = 300
 Environment = Literal["testnet", "mainnet"]
 Permission = Literal["read", "trade", "transfer", "withdraw"]
 
@@ -93,7 +94,7 @@ class Validation(Frozen):
 
     at: int = Field(description="When; microseconds since 1970 UTC.")
     ok: bool = Field(description="Whether the key may be used.")
-    detail: str = Field("", max_length=300, description="What it may do, or why it is refused; never a value.")
+    detail: str = Field("", max_length=MOST_DETAIL, description="What it may do, or why it is refused; never a value.")
 
 
 class VersionMetadata(Frozen):

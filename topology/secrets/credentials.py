@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from topology.errors import TidewireError
+from topology.errors import Fatal, Reject, TidewireError
 from topology.secrets.audit import Action, Audit
 from topology.secrets.credential import FOLDER, Credential, Identity, Metadata, Validation
 from topology.secrets.errors import Malformed, Missing
@@ -18,6 +18,14 @@ class CredentialVersion:
 
     version: int
     credential: Credential
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A credential that is there and can't be read, and why."""
+
+    path: str
+    reason: str
 
 
 class Credentials:
@@ -81,7 +89,10 @@ class Credentials:
         self.audit.say(path, "validate", candidate.version, "" if found.ok else found.detail or "refused")
         return found
 
-    def all(self) -> Iterator[Metadata]:
-        """Return what is known of every credential, without opening one."""
+    def all(self) -> Iterator[Metadata | Unreadable]:
+        """Return what is known of every credential, without opening one, or why nothing is; Retry where the store does not answer."""
         for path in self.store.names(FOLDER):
-            yield self.store.metadata(path)
+            try:
+                yield self.store.metadata(path)
+            except (Fatal, Reject) as error:
+                yield Unreadable(path, str(error))

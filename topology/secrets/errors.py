@@ -35,6 +35,10 @@ class Damaged(Fatal):
     """A local file is truncated or altered."""
 
 
+class RolledBack(Damaged):
+    """A local file is whole and ours, and older than what was kept last: somebody put it back."""
+
+
 class WrongKey(Fatal):
     """The key is not the one that the local store was encrypted with, or it can't be used as it is."""
 

@@ -12,15 +12,28 @@ def replace(path: Path, content: bytes) -> None:
 
     For one writer at a time (`exclusive`): what an interrupted one left aside is overwritten by the next.
     """
+    write_aside(path, content)
+    put_in_place(path)
+
+
+def write_aside(path: Path, content: bytes) -> None:
+    """Write what `put_in_place` is to put there: all that can fail for want of room or rights fails here, with the old one untouched."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    aside = path.with_name(path.name + ".part")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(_aside(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    aside.rename(path)
+
+
+def put_in_place(path: Path) -> None:
+    """Put what was written aside in the file's place, for good."""
+    _aside(path).rename(path)
     sync_folder(path.parent)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
 
 
 def sync_folder(folder: Path) -> None:

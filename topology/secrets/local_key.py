@@ -6,8 +6,6 @@ operating system's keyring where the package `keyring` is installed and has a ba
 
 import base64
 import binascii
-import importlib
-import importlib.util
 import os
 import stat
 from collections.abc import Mapping
@@ -17,12 +15,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from topology.contents import content
+from topology.secrets import keyring
 from topology.secrets.errors import WrongKey
 
 VARIABLE = "TIDEWIRE_SECRETS_KEY"
 KEY_BYTES = 32
-SERVICE = "tidewire"
-ENTRY = "secrets-key"
+MOST_KEY_FILE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +61,10 @@ def find_key(key_file: Path, environment: Mapping[str, str] = os.environ) -> Key
     """Return the key. Raises WrongKey where there is none, it is malformed, or its file is open to others."""
     if text := environment.get(VARIABLE):
         return Key(f"the environment's {VARIABLE}", decoded(text, VARIABLE))
-    if key_file.exists():
-        return Key(str(key_file), _from_file(key_file))
+    if (found := _from_file(key_file)) is not None:
+        return Key(str(key_file), found)
     if text := _from_keyring():
-        return Key("the operating system's keyring", decoded(text, "the keyring's entry"))
+        return Key(keyring.SOURCE, decoded(text, "the keyring's entry"))
     raise WrongKey(
         f"no key for the local secrets: neither {VARIABLE} nor {key_file} nor an entry in a keyring. "
         "`tidewire secrets init` makes a key file; or set secrets.address to use a Vault"
@@ -73,12 +72,14 @@ def find_key(key_file: Path, environment: Mapping[str, str] = os.environ) -> Key
 
 
 def create_key_file(key_file: Path) -> bool:
-    """Write a new random key, readable by its owner only; False, with nothing changed, where the file is there."""
-    key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Write a new random key, readable by its owner only; False, with nothing changed, where the file is there. Raises WrongKey."""
     try:
+        key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False
+    except OSError as error:
+        raise WrongKey(f"the key file {key_file} can't be made ({error.strerror}): name another by secrets.key_file") from error
     with os.fdopen(descriptor, "wb") as file:
         file.write(base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
         file.flush()
@@ -97,27 +98,22 @@ def decoded(text: str, source: str) -> bytes:
     return key
 
 
-def _from_file(path: Path) -> bytes:
+def _from_file(path: Path) -> bytes | None:
     try:
-        status = path.stat()
-        if stat.S_IMODE(status.st_mode) & 0o077:
-            raise WrongKey(
-                f"{path} can be read or written by others (mode {stat.S_IMODE(status.st_mode):04o}): "
-                f"`chmod 600 {path}`, and think of the key as known"
-            )
-        return decoded(path.read_text(errors="replace"), str(path))
+        text = content(path, MOST_KEY_FILE)
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except OSError as error:
-        raise WrongKey(f"the key file {path} can't be read: {error.strerror}") from error
+        raise WrongKey(f"the key file {path} can't be read ({error.strerror}): mend it, or name another by secrets.key_file") from error
+    if mode & 0o077:
+        raise WrongKey(f"{path} can be read or written by others (mode {mode:04o}): `chmod 600 {path}`, and think of the key as known")
+    return decoded(text.decode(errors="replace"), str(path))
 
 
 def _from_keyring() -> str | None:
     """Return the keyring's entry; None where the package or a backend is lacking."""
-    if importlib.util.find_spec("keyring") is None:
-        return None
-    keyring = importlib.import_module("keyring")
-    errors = importlib.import_module("keyring.errors")
     try:
-        found: str | None = keyring.get_password(SERVICE, ENTRY)
-    except errors.KeyringError:
+        return keyring.entry(keyring.KEY)
+    except OSError:
         return None  # headless: no backend, so no key in it either
-    return found

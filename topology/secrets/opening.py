@@ -11,6 +11,7 @@ from topology.errors import Fatal
 from topology.secrets.audit import Audit, Queue, this_author
 from topology.secrets.credentials import Credentials
 from topology.secrets.envelope import LocalWrapping, Transit, Wrapping
+from topology.secrets.generations import beside
 from topology.secrets.local import LocalStore
 from topology.secrets.local_key import find_key
 from topology.secrets.policies import spill_key
@@ -43,7 +44,13 @@ def open_store(secrets: Secrets) -> Store:
         from topology.secrets.vault import VaultStore
 
         return VaultStore(open_session(secrets), secrets.mount)
-    return LocalStore(secrets.folder, find_key(secrets.key_file), now)
+    return open_local_store(secrets)
+
+
+def open_local_store(secrets: Secrets) -> LocalStore:
+    """Return the local store; its key is read, and no secret. Raises WrongKey."""
+    key = find_key(secrets.key_file)
+    return LocalStore(secrets.folder, key, beside(key, secrets.key_file, secrets.folder), now)
 
 
 def open_wrapping(secrets: Secrets, exchange: str) -> Wrapping:

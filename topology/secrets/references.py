@@ -13,7 +13,7 @@ from topology.errors import Fatal
 from topology.secrets.settings import Secrets
 
 PREFIX = "vault:"
-_FORM = re.compile(r"^vault:(?P<path>[^#\s]+)#(?P<field>[^#\s]+)$")
+_FORM = re.compile(r"vault:(?P<path>[^#\s]+)#(?P<field>[^#\s]+)")
 BRANCH = "secrets"
 
 Fetch = Callable[[str, str], SecretStr]
@@ -42,14 +42,17 @@ def resolved(values: Mapping[str, Any], fetch: Callable[[], Fetch]) -> dict[str,
     opened: list[Fetch] = []
 
     def secret(setting: str, text: str) -> str:
-        form = _FORM.match(text)
+        form = _FORM.fullmatch(text)
         if form is None:
             raise Fatal(f"{setting} begins with {PREFIX} and is no reference: write vault:path#field (vault:kafka#password)")
         if setting.partition(".")[0] == BRANCH:
             raise Fatal(f"{setting} can't be a reference: the branch {BRANCH} says where references are fetched")
         if not opened:
             opened.append(fetch())
-        return opened[0](form["path"], form["field"]).get_secret_value()
+        try:
+            return opened[0](form["path"], form["field"]).get_secret_value()
+        except Fatal as error:
+            raise type(error)(f"{setting}: {error}") from None
 
     def walked(setting: str, value: Any) -> Any:
         if isinstance(value, SecretStr) and value.get_secret_value().startswith(PREFIX):

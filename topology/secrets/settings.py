@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from topology.folders import config_folder
-from topology.urls import bare
+from topology.setting_values import sane
+from topology.urls import WEB, bare
 
 _MOUNT = r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*$"
 
@@ -26,11 +27,13 @@ class Secrets(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    _sane = field_validator("*")(sane)
+
     provider: Literal["", "vault", "local"] = Field(
         "", description="vault or local; empty: vault where an address is set, else local. Local beside an address must be said here."
     )
     address: Annotated[
-        str, bare("log in by secrets.role_id, or a token in secrets.token (VAULT_TOKEN), not in secrets.address (VAULT_ADDR)")
+        str, bare("log in by secrets.role_id, or a token in secrets.token (VAULT_TOKEN), not in secrets.address (VAULT_ADDR)", schemes=WEB)
     ] = Field(
         default_factory=_environment("VAULT_ADDR"),
         validate_default=True,

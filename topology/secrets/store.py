@@ -53,7 +53,7 @@ class Store(Protocol):
     def put(self, path: str, fields: Mapping[str, Any], expected: int, author: Author) -> int:
         """Write a new version and return its number. `expected` is the newest there must be now, 0 for none.
 
-        Raises Conflict, with nothing written, where another version is the newest.
+        Raises Conflict, with nothing written, where another version is the newest, and Reject where a field's name or value can't be kept.
         """
 
     def revoke(self, path: str, version: int) -> None:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from topology.secrets.credential import Metadata, Validation, VersionMetadata
 from topology.secrets.errors import Conflict, Missing
-from topology.secrets.paths import checked
+from topology.secrets.paths import checked, checked_fields
 from topology.secrets.store import Author, Document, Provider, conflict, missing
 from topology.secrets.vault_answers import words
 from topology.secrets.vault_session import Session
@@ -67,12 +67,13 @@ class VaultStore:
         return sorted(found)
 
     def put(self, path: str, fields: Mapping[str, Any], expected: int, author: Author) -> int:
-        """Write a new version; Conflict where `expected` is not the newest."""
+        """Write a new version; Conflict where `expected` is not the newest, Reject where a field can't be kept."""
         checked(path)
+        kept = checked_fields(path, fields)
 
         def ask(client: hvac.Client) -> int:
             try:
-                answer = client.secrets.kv.v2.create_or_update_secret(path, dict(fields), cas=expected, mount_point=self._mount)
+                answer = client.secrets.kv.v2.create_or_update_secret(path, kept, cas=expected, mount_point=self._mount)
             except hvac.exceptions.InvalidRequest as error:
                 if "check-and-set" in words(error):
                     raise Conflict(conflict(path, expected, None)) from None

@@ -10,6 +10,7 @@ import hvac.exceptions
 from topology.errors import Fatal
 from topology.secrets import files
 from topology.secrets.errors import Missing
+from topology.secrets.paths import is_path, shown
 from topology.secrets.policies import Role, policy, spill_key
 from topology.secrets.settings import Secrets
 from topology.secrets.vault_login import WRAP_SECONDS
@@ -124,7 +125,7 @@ class Setup:
 
 def deliver(session: Session, secrets: Secrets, role: str, out: Path) -> str:
     """Put a new wrapping token of a role's secret_id into a file, and return the role's id. Earlier secret_ids of the role stay good."""
-    path = f"auth/{secrets.approle_mount}/role/{role}"
+    path = _role_path(secrets, role)
 
     def ask(client: hvac.Client) -> tuple[str, str]:
         role_id = client.adapter.get(f"/v1/{path}/role-id")["data"]["role_id"]
@@ -138,7 +139,7 @@ def deliver(session: Session, secrets: Secrets, role: str, out: Path) -> str:
 
 def withdraw(session: Session, secrets: Secrets, role: str) -> int:
     """Destroy every secret_id of a role, so that none that was intercepted logs in any more; return how many there were."""
-    path = f"auth/{secrets.approle_mount}/role/{role}"
+    path = _role_path(secrets, role)
 
     def ask(client: hvac.Client) -> int:
         try:
@@ -150,3 +151,10 @@ def withdraw(session: Session, secrets: Secrets, role: str) -> int:
         return len(accessors)
 
     return session.call(path, ask)
+
+
+def _role_path(secrets: Secrets, role: str) -> str:
+    """Return where a role is; Fatal where that is no name of one."""
+    if not is_path(role) or "/" in role:
+        raise Fatal(f"{shown(role)} is no name of a role: lower case letters, digits, `_`, `.` and `-` (tidewire-producers-kraken)")
+    return f"auth/{secrets.approle_mount}/role/{role}"

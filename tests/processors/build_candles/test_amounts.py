@@ -16,6 +16,7 @@ from tests.processors.build_candles.tape import SECOND, START, UNKNOWN, Print, b
 
 MOST = "99999999999999999999.999999999999999999"
 """The greatest decimal(38,18)."""
+LEAST = "0.000000000000000001"
 both_ways = pytest.mark.parametrize("parameters", [Settings(smallest=1), Settings(smallest=10**9)], ids=["columns", "rows"])
 
 
@@ -113,42 +114,66 @@ def test_a_block_trade_proves_no_end(parameters: Settings) -> None:
 
 
 @both_ways
-def test_sums_of_more_than_38_digits_are_told_and_not_published(parameters: Settings) -> None:
-    """No decimal(38,18) holds them: what was said of the candle before stays, the trade is told, and other candles are as ever."""
+@pytest.mark.parametrize(
+    ("prints", "volume", "quote_volume"),
+    [
+        ([Print(number, number, "1", "99999999999999999999") for number in range(4)], "399999999999999999996", "399999999999999999996"),
+        ([Print(1, 0, "99999999999", "20000000000")], "20000000000", "1999999999980000000000"),
+        ([Print(1, 0, "10000000001", "10000000000")], "10000000000", "100000000010000000000"),
+        ([Print(1, 0, "10000000000", "10000000000")], "10000000000", "100000000000000000000"),
+        ([Print(1, 0, "1", MOST)], MOST, MOST),
+        ([Print(1, 0, "1", MOST), Print(2, 1, "1", LEAST)], "100000000000000000000", "100000000000000000000"),
+        ([Print(1, 0, MOST, MOST)], MOST, "9999999999999999999999999999999999999800.000000000000000000"),
+        (
+            [Print(1, 0, "1", "85070591730234615865.843651857942052864"), Print(2, 1, "1", "85070591730234615865.843651857942052864")],
+            "170141183460469231731.687303715884105728",
+            "170141183460469231731.687303715884105728",
+        ),
+    ],
+    ids=["volume", "quote", "just past", "at the end", "38 digits", "one more", "the most", "17 bytes"],
+)
+def test_sums_of_more_than_38_digits_are_exact(parameters: Settings, prints: list[Print], volume: str, quote_volume: str) -> None:
+    """Sums are decimals of 76 digits: past 1e20 and past 128 bits they are published as they are, and nothing is told."""
     builder = Builder(writer_of, parameters)
-    made = builder.apply(block([Print(1, 0, "2", MOST)]), START)
-    assert made.candles == []
-    assert [(one.offset, one.intervals) for one in made.uncounted] == [(0, NAMES)]
-    assert "38 digits" in made.uncounted[0].reason
-    after = builder.apply(block([Print(2, 1, "1", "1"), Print(3, 5 * SECOND, "2", "3")], 1), START + SECOND)
-    assert after.uncounted == []
-    assert {(name, at): one["trades"] for (name, at), one in published(after.candles).items()} == {("1s", START + 5 * SECOND): 1}
+    built = builder.apply(block(prints), START)
+    assert built.uncounted == []
+    candles = newest(built.candles + builder.tick(START + SECOND))
+    assert {key[2] for key in candles} == set(NAMES)
+    codec = Codec(event("candle"), 7)
+    for made in candles.values():
+        candle = codec.decode(codec.encode(made))
+        assert codec.encode_block({name: [value] for name, value in made.items()}, 1) == [codec.encode(made)]
+        assert (candle["volume"], candle["quote_volume"], candle["taker_buy_volume"]) == (
+            *map(Decimal, (volume, quote_volume)),
+            Decimal(volume),
+        )
 
 
 @both_ways
-@pytest.mark.parametrize(
-    "prints",
-    [
-        [Print(1, 0, "0.5", MOST), Print(2, 1, "0.5", MOST)],
-        [Print(1, 0, "0.000000000000000003", MOST), Print(2, 1, "0.000000000000000003", "0.000000000000000001", "sell")],
-        [Print(1, 0, "10000000000", "5000000000"), Print(2, 1, "10000000000", "5000000000")],
-        [inverse(1, "1000", "1", "0.5"), inverse(2, "1000", MOST, "0.000000000000000001")],
-    ],
-    ids=["base", "base by the least", "quote", "fits after all"],
-)
-def test_a_candle_is_published_while_its_sums_fit(parameters: Settings, prints: list[Print]) -> None:
-    """The first trade alone fits; whether the second still does is told by what follows, in one block or two, late or not."""
-    fits = prints[1].unit == "quote"
+@pytest.mark.parametrize("more", [inverse(2, MOST, "1", LEAST), inverse(2, "1", "-5", "-20")], ids=["vwap", "below zero"])
+def test_a_candle_is_published_while_it_fits(parameters: Settings, more: Print) -> None:
+    """The first trade alone fits; that the second does not is told once, in one block or two, and what was said before stays."""
+    prints = [inverse(1, "1000", "2000", "0.5"), more]
     for apart in (False, True):
         builder = Builder(writer_of, parameters)
-        parts = blocks(prints, [1] if apart else [])
-        made = [builder.apply(part, START) for part in parts]
-        told = [(one.offset, one.intervals) for built in made for one in built.uncounted]
-        assert told == ([] if fits else [(1, NAMES)])
+        made = [builder.apply(part, START) for part in blocks(prints, [1] if apart else [])]
+        assert [(one.offset, one.intervals) for built in made for one in built.uncounted] == [(1, NAMES)]
         candles = [one for built in made for one in built.candles] + builder.tick(START + SECOND)
-        assert {one["trades"] for one in published(candles).values()} == ({2} if fits else {1} if apart else set())
-        for one in candles:
-            assert decimals.from_bytes(one["volume"]) <= decimals.LARGEST >= decimals.from_bytes(one["quote_volume"])
+        assert {one["trades"] for one in published(candles).values()} == ({1} if apart else set())
+        again = builder.apply(block([inverse(3, "1", "-1", "-1")], 2), START + SECOND)
+        assert again.uncounted == []
+
+
+@both_ways
+def test_a_candle_that_fits_after_all_is_published(parameters: Settings) -> None:
+    """The second trade's amounts have no quotient that a decimal holds; the candle's have."""
+    for apart in (False, True):
+        builder = Builder(writer_of, parameters)
+        parts = blocks([inverse(1, "1000", "1", "0.5"), inverse(2, "1000", MOST, LEAST)], [1] if apart else [])
+        made = [builder.apply(part, START) for part in parts]
+        assert [one for built in made for one in built.uncounted] == []
+        candles = [one for built in made for one in built.candles] + builder.tick(START + SECOND)
+        assert {one["trades"] for one in published(candles).values()} == {2}
 
 
 @both_ways
@@ -168,24 +193,24 @@ def test_a_volume_below_zero_is_told_in_true_words(parameters: Settings) -> None
 
 
 @both_ways
-def test_a_late_trade_that_makes_sums_too_large_is_told(parameters: Settings) -> None:
+def test_a_late_trade_that_makes_a_candle_unfit_is_told(parameters: Settings) -> None:
     """The final candle stays as it was published without it; the longer ones, which are open yet, are told too."""
     builder = Builder(writer_of, parameters)
-    made = builder.apply(block([Print(1, 0, "1", "1"), Print(4, 10 * SECOND, "1", "1")]), START)
-    late = builder.apply(block([Print(2, 1, "2", MOST), Print(3, 2, "1", "1")], 2), START + 11 * SECOND)
+    made = builder.apply(block([inverse(1, "1", "1", "0.1"), inverse(10 * SECOND, "1", "1", "0.1")]), START)
+    late = builder.apply(block([inverse(2, MOST, "2", LEAST), inverse(3, MOST, "1", LEAST)], 2), START + 11 * SECOND)
     assert [(one.offset, one.intervals) for one in late.uncounted] == [(2, NAMES)]
     second = published(made.candles + late.candles)["1s", START]
     assert (second["state"], second["trades"], second["version"]) == ("final", 1, 3)
 
 
 @both_ways
-def test_sums_that_are_too_large_outlive_a_restart(parameters: Settings) -> None:
-    """The state holds them whole: restored, nothing is told again nor published, and what nearly fills a candle is weighed at once."""
-    for size, told in ((MOST, []), ("99999999999999999998", [(1, NAMES)])):
+def test_what_is_unfit_outlives_a_restart(parameters: Settings) -> None:
+    """The state holds sums whole: restored, nothing is told again nor published, and what nearly fills a candle is weighed at once."""
+    for dollars, coins, told in ((MOST, LEAST, []), ("99999999999999999998", "1", [(1, NAMES)])):
         builder, restored = Builder(writer_of, parameters), Builder(writer_of, parameters)
-        builder.apply(block([Print(1, 0, "2" if size == MOST else "1", size)]), START)
+        builder.apply(block([inverse(1, dollars, "1", coins)]), START)
         restored.restore({key: value for key, value in builder.changes() if value is not None})
-        made = restored.apply(block([Print(2, 1, "1", "2")], 1), START)
+        made = restored.apply(block([inverse(2, MOST, "1", coins if coins == LEAST else "0.1")], 1), START)
         assert [(one.offset, one.intervals) for one in made.uncounted] == told
         assert made.candles + restored.tick(START + SECOND) == []
 

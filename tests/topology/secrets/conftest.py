@@ -12,6 +12,7 @@ from local.watchdog import Watchdog
 from tests.topology.secrets import vaults
 from topology.clock import now
 from topology.errors import Fatal
+from topology.secrets.generations import beside
 from topology.secrets.local import LocalStore
 from topology.secrets.local_key import Key, create_key_file, find_key
 from topology.secrets.settings import Secrets
@@ -32,7 +33,7 @@ def key(tmp_path: Path) -> Key:
 @pytest.fixture
 def local_store(tmp_path: Path, key: Key) -> LocalStore:
     """Make an empty local store."""
-    return LocalStore(tmp_path / "secrets", key, now)
+    return LocalStore(tmp_path / "secrets", key, beside(key, tmp_path / "key", tmp_path / "secrets"), now)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from topology.clock import now
 from topology.secrets.errors import Conflict
+from topology.secrets.generations import beside
 from topology.secrets.local import LocalStore
 from topology.secrets.local_key import find_key
 from topology.secrets.store import Author
@@ -22,7 +23,8 @@ WORDS = ("a", "b")
 
 def write(folder: Path, key_file: Path, word: str, told: int) -> None:
     """Write for ever; the number of each version written goes to the file descriptor `told`, a line each."""
-    store = LocalStore(folder, find_key(key_file), now)
+    key = find_key(key_file)
+    store = LocalStore(folder, key, beside(key, key_file, folder), now)
     while True:
         current = store.metadata("kafka").current
         try:

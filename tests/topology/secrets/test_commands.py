@@ -179,6 +179,68 @@ def test_wrong_input_is_named_and_nothing_written(operator_at: Operator, given: 
     assert operator_at.records("list") == []
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"api_key": "a\nb"}, "api_key holds a space or a line end"),
+        ({"api_key": "k\u0435y"}, "api_key holds a letter beyond ASCII"),
+        ({"api_secret": SECRET + "\0"}, "api_secret holds a character that can't be seen"),
+        ({"passphrase": "\x1b[2J"}, "passphrase holds a character that can't be seen"),
+        ({"api_secret": ["x"]}, "api_secret: Input should be a valid string"),
+        ({"rate_limits": "x"}, "rate_limits: Input should be"),
+    ],
+)
+def test_odd_parts_of_a_key_are_refused(operator_at: Operator, change: dict[str, object], words: str) -> None:
+    """What no exchange gives is refused when it is put, by the part's name and unshown, and nothing is written."""
+    told = operator_at.type("put", "kraken", "mainnet", "--stdin", given=json.dumps(json.loads(GIVEN) | change), code=1)
+    assert f"that is no credential: {words}" in told
+    assert operator_at.records("list") == []
+
+
+@pytest.mark.parametrize(
+    "given", ["[" * 100_000, '{"password": ' * 100_000, '{"password": null}', '{"password": {}}', '{"password": true}']
+)
+def test_odd_input_of_a_field_is_refused(operator_at: Operator, given: str) -> None:
+    """Input that is no JSON object, however deep, or holds neither text nor a number, is one clear error; nothing is written."""
+    told = operator_at.type("set", "kafka", "password", "--stdin", given=given, code=1)
+    last = told.splitlines()[-1]
+    assert "no JSON object" in last or "text or a number is wanted" in last
+
+
+@pytest.mark.parametrize("words", [("..", "password"), ("kafka\n", "password"), ("kafka", "pass\x1b[2Jword"), ("kafka", "p" * 5_000)])
+def test_odd_names_are_refused_before_anything_is_asked(operator_at: Operator, words: tuple[str, str]) -> None:
+    """A path or field that is no name is refused before its value is asked for, in words that command no terminal."""
+    told = operator_at.type("set", *words, code=1).splitlines()[-1]
+    assert "is no path of a secret" in told or "is no name of a field" in told
+    assert told.isprintable()
+    assert len(told) < 500
+
+
+def test_a_restored_backup_is_taken_when_told(operator_at: Operator) -> None:
+    """An older file put back is refused by each command with the cure; `accept` says what that means, asks, and takes it."""
+    operator_at.type("put", "kraken", "mainnet", "--stdin", given=GIVEN)
+    if operator_at.secrets.address:
+        assert "only the local store" in operator_at.type("accept", "--yes", code=1)
+        return
+    file = operator_at.folder / "secrets" / "credentials" / "kraken" / "mainnet.json"
+    older = file.read_bytes()
+    operator_at.type("revoke", "kraken", "mainnet", "--version", "1", "--yes")
+    file.write_bytes(older)
+    operator_at.type("put", "binance", "mainnet", "--stdin", given=GIVEN)
+    assert "older one that was put back" in operator_at.type("show", "kraken", "mainnet", code=1)
+    listed = operator_at.type("list", code=1)
+    assert "secrets accept" in listed
+    assert "binance/mainnet" in listed
+    said = operator_at.type("accept", given="n\n", code=1)
+    assert "its file is of change 1, change 2 is known of it; newest version 1; with a value: 1" in said
+    assert "Values that were revoked after they were written come back" in said
+    assert "older one" in operator_at.type("show", "kraken", "mainnet", code=1)
+    assert "took 1 files as they are" in operator_at.type("accept", given="y\n")
+    assert operator_at.records("show", "kraken", "mainnet")[0]["version"] == 1
+    assert "took 0 files" in operator_at.type("accept")
+    assert ("credentials/kraken/mainnet", "other") in [(one["credential"], one["action"]) for one in operator_at.records("history")]
+
+
 def test_without_a_terminal_it_says_how_to_pipe(operator_at: Operator) -> None:
     """Where nobody can be asked, the command ends and names --stdin."""
     assert "--stdin" in operator_at.type("put", "kraken", "mainnet", code=1)

@@ -13,6 +13,7 @@ import pytest
 from tests.topology.secrets.secrets_made import AUTHOR
 from topology.clock import now
 from topology.secrets.errors import Conflict, Damaged, Denied, WrongKey
+from topology.secrets.generations import beside
 from topology.secrets.local import LocalStore
 from topology.secrets.local_key import VARIABLE, Key, create_key_file, find_key
 
@@ -68,6 +69,7 @@ def test_a_value_is_bound_to_its_path_and_version(local_store: LocalStore, writt
     written.with_name("registry.json").write_text(
         json.dumps({"document": moved, "seal": key.seal(json.dumps(moved, sort_keys=True).encode())})
     )
+    local_store.accept()
     with pytest.raises(Damaged, match="version 2 of registry can't be decrypted"):
         local_store.read("registry")
 
@@ -76,7 +78,7 @@ def test_another_key_is_told(written: Path, tmp_path: Path) -> None:
     """A store opened with another key says which key it wants and which was given; nothing of either is shown."""
     create_key_file(tmp_path / "other")
     other = find_key(tmp_path / "other", {})
-    store = LocalStore(tmp_path / "secrets", other, now)
+    store = LocalStore(tmp_path / "secrets", other, beside(other, tmp_path / "other", tmp_path / "secrets"), now)
     for act in (lambda: store.read("kafka"), lambda: store.put("kafka", {"password": "x"}, 2, AUTHOR)):
         with pytest.raises(WrongKey, match=f"kafka was encrypted with key .*other is key {other.id}") as told:
             act()

@@ -1,0 +1,57 @@
+"""What no setting may hold, whatever its own bounds are, and the file that settings are read from."""
+
+import math
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic_settings import TomlConfigSettingsSource
+
+from topology.contents import content
+from topology.errors import Fatal
+
+MOST_SECONDS = 1e9
+"""The largest number that is no count of bytes or rows: as seconds, 31 years, which every clock and wait can bear."""
+MOST = 10**15
+MOST_FILE = 1_048_576
+"""Bytes of the largest tidewire.toml."""
+T = TypeVar("T")
+
+
+def sane(value: T) -> T:
+    """Return a setting's value, for pydantic; ValueError where it holds a number that nobody means, or a text that no system takes."""
+    if isinstance(value, float) and not (math.isfinite(value) and abs(value) <= MOST_SECONDS):
+        raise ValueError(f"a number of at most {MOST_SECONDS:,.0f} is wanted")
+    if isinstance(value, int) and abs(value) > MOST:
+        raise ValueError(f"a number of at most {MOST:,} is wanted")
+    if isinstance(value, str | Path) and "\0" in str(value):
+        raise ValueError("a text without NUL is wanted")
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            sane(name), sane(one)
+    elif isinstance(value, tuple):
+        for one in value:
+            sane(one)
+    return value
+
+
+class TomlFile(TomlConfigSettingsSource):
+    """tidewire.toml of the working directory, where there is one. Raises Fatal where what is there can't be read as one."""
+
+    def _read_files(self, files: Any, deep_merge: bool = False) -> dict[str, Any]:  # noqa: ARG002 - pydantic's own form
+        path = Path(files)
+        where = f"{path} in {Path.cwd()}"
+        if not os.path.lexists(path):
+            return {}
+        try:
+            return tomllib.loads(content(path, MOST_FILE).decode())
+        except OSError as error:
+            raise Fatal(f"{where} can't be read ({error.strerror}): mend it, or take it away") from error
+        except UnicodeDecodeError as error:
+            raise Fatal(f"{where} is no text in UTF-8: mend it, or take it away") from error
+        except tomllib.TOMLDecodeError as error:
+            raise Fatal(f"{where} is no TOML: {error}") from error
+        except (RecursionError, ValueError) as error:
+            raise Fatal(f"{where} is no TOML that means anything: it is nested too deep, or holds a number of too many digits") from error
