@@ -12,7 +12,7 @@ import faust
 from faust.types import TP
 from mode import CrashingSupervisor
 
-from processors.engine.transport import Loss, OnBegin
+from processors.engine.transport import Loss, OnBatch, OnBegin
 from processors.engine.transport.progress import watch
 from topology.collector import collect_rarely
 from topology.ending import end
@@ -52,6 +52,7 @@ class Application(faust.App):
     `holed_topics`: compacted or written in transactions, so missing offsets are no loss there.
     `fetch_least`: the bytes that the broker gathers for a fetch, and how many milliseconds it waits for them at most.
     `rack`: where this process is, so that it fetches from a replica in the same rack; empty: from the leaders.
+    `on_batch`: gets each batch of `batched_topics`, in place of agents (processors/engine/transport); None where agents do.
     `on_loss`: told of records that were owed and are gone, before the position is set; None stops the stage with Fatal.
     `readable_from`: asked from which offset on a partition can be read that gives no sound block at one; that offset where it can after
     all. None stops the stage with CorruptRecordException.
@@ -59,13 +60,14 @@ class Application(faust.App):
     `on_begin`: asked where partitions begin, given what the broker says of each and the epoch its batches will have; it returns
     the offsets that are other than the group's commit. Called before a position is set, at each rebalance.
 
-    The consumer awaits both on the app's own loop: neither may set a position or wait for a batch.
+    The consumer awaits these on the app's own loop: neither may set a position or wait for a batch.
     """
 
     batched_topics: set[str]
     holed_topics: set[str]
     fetch_least: tuple[int, int]
     rack: str
+    on_batch: OnBatch | None
     on_loss: Callable[[Loss], Awaitable[None]] | None
     on_begin: OnBegin | None
     readable_from: Callable[[TP, int], Awaitable[int]] | None
@@ -76,6 +78,7 @@ class Application(faust.App):
         self.holed_topics = set()
         self.fetch_least = (1, LONG_POLL_MS)
         self.rack = ""
+        self.on_batch = None
         self.on_loss = None
         self.on_begin = None
         self.readable_from = None

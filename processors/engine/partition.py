@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from processors.engine.bookmarks import Bookmark
 from processors.engine.output import Output
-from processors.engine.transport import Batch
+from processors.engine.transport import Batch, Receipt
 
 Place = tuple[str, int]
 """A partition: topic and number."""
@@ -58,7 +58,7 @@ class Reading:
 
 @dataclass(slots=True)
 class PartitionState:
-    """One partition in hand: its task, and the events read but not yet acknowledged."""
+    """One partition in hand: its task, and the receipts of the batches read but not yet acknowledged."""
 
     task: PartitionTask
     generation: int
@@ -67,7 +67,7 @@ class PartitionState:
     """The offset after the last that has been applied."""
     kept: int
     """The offset after the last that a checkpoint has kept."""
-    events: list[Any] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
 
     @property
     def bookmark(self) -> Bookmark:
@@ -77,4 +77,4 @@ class PartitionState:
     @property
     def to_keep(self) -> bool:
         """Whether a checkpoint has something to write."""
-        return bool(self.events) or self.reading.forget or self.reading.unsaved
+        return bool(self.receipts) or self.reading.forget or self.reading.unsaved

@@ -21,7 +21,7 @@ from processors.engine.logs import Logs
 from processors.engine.output import Output
 from processors.engine.partition import NewTask, PartitionState, PartitionTask, Place, Reading
 from processors.engine.state import TABLE, SavedState, unreadable
-from processors.engine.transport import Batch, Consumer, Revoked
+from processors.engine.transport import Batch, Consumer, Receipt, Revoked
 from processors.engine.transport.progress import end_anyway
 from topology import metrics, private
 from topology.access import ensure_allowed
@@ -112,7 +112,8 @@ class Stage:
         self._logs = Logs(name, self.app, self._saved, self.output, settings.kafka, partitions)
         self.app.on_begin, self.app.on_loss = self._logs.on_begin, self._logs.on_loss
         self.app.readable_from, self.app.on_crash = self._logs.readable_from, self._fail
-        self.app.agent(self.app.batches(*topics), name=name)(self._read)
+        self.app.topics.add(self.app.batches(*topics))
+        self.app.on_batch = self._read
         self.app.task(self._keep_checkpoints)
         self.app.task(self._watch_logs)
         self.app.on_partitions_revoked.connect(self._give_up)
@@ -140,15 +141,12 @@ class Stage:
 
     # ---- reading
 
-    async def _read(self, stream: Any) -> None:
-        """Do the batches of every partition, in turn: the agent that Faust runs on the event loop as long as the stage lives."""
-        async for event in stream.noack().events():
-            with self._or_nothing_more():
-                await self._do(event)
-            await asyncio.sleep(0)
+    async def _read(self, batch: Batch, receipt: Receipt) -> None:
+        """Do a batch of one partition: the transport calls it on the event loop with one after the other."""
+        with self._or_nothing_more():
+            await self._do(batch, receipt)
 
-    async def _do(self, event: Any) -> None:
-        batch: Batch = event.value
+    async def _do(self, batch: Batch, receipt: Receipt) -> None:
         place = (batch.topic, batch.partition)
         if batch.epoch < self._least.get(place, 0):
             batch.clear()
@@ -172,7 +170,7 @@ class Stage:
             held.end = batch.end
         metrics.position.labels(self.name, *place).set(held.end)
         self.output.watch(len(batch), batch.topic)
-        held.events.append(event)
+        held.receipts.append(receipt)
         self._counts[batch.topic].inc(len(batch))
         if received_at is not None:
             self._latency.observe((now() - received_at) / 1_000_000)
@@ -283,13 +281,13 @@ class Stage:
                 await self._checkpoint({place: held})
 
     async def _checkpoint(self, held_by_place: dict[Place, PartitionState]) -> None:
-        dumps = [(place, held, held.bookmark, held.task.dump(), held.events) for place, held in held_by_place.items()]
+        dumps = [(place, held, held.bookmark, held.task.dump(), held.receipts) for place, held in held_by_place.items()]
         for held in held_by_place.values():
-            held.events = []
+            held.receipts = []
         if dumps or len(self.output):
             await asyncio.to_thread(self.output.flush)
         while dumps:
-            place, held, bookmark, entries, events = dumps.pop()
+            place, held, bookmark, entries, receipts = dumps.pop()
             try:
                 if held.reading.forget:
                     await self._saved.forget(*place, bookmark, generation=held.generation)
@@ -298,8 +296,8 @@ class Stage:
                 continue  # the next owner reads these batches again
             held.kept = bookmark.end
             held.reading.forget = held.reading.unsaved = False
-            for event in events:
-                event.ack()
+            for receipt in receipts:
+                receipt.acknowledged = True
 
     async def _give_up(self, *_arguments: Any, **_named: Any) -> None:
         """Make the last checkpoint of all partitions and forget them; the transport commits when this returns.

@@ -34,6 +34,9 @@ How to write an agent:
 - An exception in an agent ends the process with exit code 1; started again, it reads again from the last commit.
 - Where the log is another one (a topic made anew, or cut short) a new epoch begins at its start: `batch.epoch` grows, and what was
   made of batches of an earlier epoch must not be joined with it. Records that are gone are told to `app.on_loss` before that.
+- Where the app has `on_batch`, it gets each batch with its receipt, in place of agents: awaited, so the next comes after it, and
+  `receipt.acknowledged = True` is `event.ack()`. It may be cancelled while it waits. That leaves out Faust's channel, stream and agent,
+  which cost more than the work on a batch of few records; a stage (processors/engine/stage.py) reads so.
 - Topics not named through `app.batches` or `app.batched_topics` come one record at a time, as in plain Faust.
 
 The life of a partition here. Everything is on the app's event loop but what is asked of `FetchThread`, which has its own.
@@ -70,7 +73,8 @@ from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 
 from processors.engine.transport.batch import Batch, Cause, Loss, Record
-from processors.engine.transport.consumer import Consumer
+from processors.engine.transport.consumer import Consumer, OnBatch
+from processors.engine.transport.ledger import Receipt
 from processors.engine.transport.positions import OnBegin
 from processors.engine.transport.thread import Bounds
 from processors.engine.transport.writing import Revoked, write, write_many
@@ -107,4 +111,18 @@ class Transport(driver.Transport):
             await client.force_metadata_update()
 
 
-__all__ = ["Batch", "Bounds", "Cause", "Consumer", "Loss", "OnBegin", "Record", "Revoked", "Transport", "write", "write_many"]
+__all__ = [
+    "Batch",
+    "Bounds",
+    "Cause",
+    "Consumer",
+    "Loss",
+    "OnBatch",
+    "OnBegin",
+    "Receipt",
+    "Record",
+    "Revoked",
+    "Transport",
+    "write",
+    "write_many",
+]

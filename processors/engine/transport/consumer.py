@@ -13,11 +13,12 @@ from faust.types import TP, ConsumerMessage
 
 from processors.engine.transport.batch import Batch, Cause, Loss, Record
 from processors.engine.transport.commits import Commits
-from processors.engine.transport.ledger import Ledger, Standing, standing
+from processors.engine.transport.ledger import Ledger, Receipt, Standing, standing
 from processors.engine.transport.message import ReceiptedMessage, batch_fields, record_fields
 from processors.engine.transport.unpacking import Fetched
 from topology.errors import Fatal
 
+OnBatch = Callable[[Batch, Receipt], Awaitable[None]]
 POLL_SECONDS: Final = 0.2
 """One wait for records. A seek waits for the fetch in flight, so this bounds what a rebalance waits for it."""
 
@@ -25,7 +26,7 @@ POLL_SECONDS: Final = 0.2
 class Consumer(Commits):
     """Faust's consumer, handing over batches of what is owed.
 
-    Reads from the app: `batched_topics`, `holed_topics` (sets of topic names) and `on_loss` (see `application.py`).
+    Reads from the app: `batched_topics`, `holed_topics` (sets of topic names), `on_batch` and `on_loss` (see `application.py`).
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -129,7 +130,14 @@ class Consumer(Commits):
             batch = Batch(
                 records, topic=tp.topic, partition=tp.partition, first=first, end=part.end, generation=generation, epoch=ledger.epoch
             )
-            yield ReceiptedMessage(ledger.give(part.end), **batch_fields(tp, batch))
+            receipt = ledger.give(part.end)
+            on_batch: OnBatch | None = getattr(self.app, "on_batch", None)
+            if on_batch is None:
+                yield ReceiptedMessage(receipt, **batch_fields(tp, batch))
+                return
+            self.app.monitor.stream_inbound_time[tp] = self.app.monitor.time()  # Faust looks there for agents that hang
+            await on_batch(batch, receipt)
+            await asyncio.sleep(0)  # whoever else is on this loop gets a turn, however much there is to read
             return
         for record in records:
             if self._moves[tp] != move:

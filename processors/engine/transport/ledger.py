@@ -5,7 +5,7 @@ from enum import Enum, auto
 
 
 class Receipt:
-    """Stands for one delivered batch until it is acknowledged; holds none of its records."""
+    """Stands for one delivered batch until it is acknowledged, by setting just that; holds none of its records."""
 
     __slots__ = ("acknowledged", "end")
 

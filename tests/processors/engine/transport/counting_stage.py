@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from processors.engine.application import create_app, run
-from processors.engine.transport import Revoked, write_many
+from processors.engine.transport import Batch, Receipt, Revoked, write_many
 
 CHECKPOINT_SECONDS = 0.4
 
@@ -34,38 +34,39 @@ def main(broker: str, group: str, topic: str, partitions: int, directory: Path) 
     )
     counts = app.Table("counts", key_type=bytes, partitions=partitions)
     state: dict[int, list[int]] = {}
-    held: list[Any] = []
+    held: list[tuple[Batch, Receipt]] = []
+    generation = 0
     checkpointing = asyncio.Lock()
     deliveries = (directory / "deliveries").open("a", buffering=1)
 
     async def checkpoint() -> None:
-        events, held[:] = held[:], []
-        for partition in {event.value.partition for event in events}:
-            mine = [event for event in events if event.value.partition == partition]
-            await write_many(counts, {b"%d" % partition: list(state[partition])}, partition, generation=mine[-1].value.generation)
-            for event in mine:
-                event.ack()
+        done, held[:] = held[:], []
+        for partition in {batch.partition for batch, _ in done}:
+            mine = [one for one in done if one[0].partition == partition]
+            await write_many(counts, {b"%d" % partition: list(state[partition])}, partition, generation=mine[-1][0].generation)
+            for _, receipt in mine:
+                receipt.acknowledged = True
 
     def forget() -> None:
         state.clear()
         held.clear()
 
-    @app.agent(app.batches(topic))
-    async def count(stream: Any) -> None:
-        generation = 0
-        async for event in stream.noack().events():
-            batch = event.value
-            if batch.generation != generation:
-                forget()
-                generation = batch.generation
-            deliveries.write(f"{time.time()} {batch.partition} {batch.first} {batch.end}\n")
-            applied, counted, total = state.get(batch.partition) or counts.get(b"%d" % batch.partition) or [0, 0, 0]
-            for record in batch:
-                if record.offset >= applied:
-                    applied, counted, total = record.offset + 1, counted + 1, total + int(record.value or b"")
-            state[batch.partition] = [applied, counted, total]
-            batch.clear()
-            held.append(event)
+    async def count(batch: Batch, receipt: Receipt) -> None:
+        nonlocal generation
+        if batch.generation != generation:
+            forget()
+            generation = batch.generation
+        deliveries.write(f"{time.time()} {batch.partition} {batch.first} {batch.end}\n")
+        applied, counted, total = state.get(batch.partition) or counts.get(b"%d" % batch.partition) or [0, 0, 0]
+        for record in batch:
+            if record.offset >= applied:
+                applied, counted, total = record.offset + 1, counted + 1, total + int(record.value or b"")
+        state[batch.partition] = [applied, counted, total]
+        batch.clear()
+        held.append((batch, receipt))
+
+    app.topics.add(app.batches(topic))
+    app.on_batch = count
 
     async def settle(*, giving_up: bool = False) -> None:
         # One at a time: a revocation waits for the checkpoint under way before it makes the last and forgets.

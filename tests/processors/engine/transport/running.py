@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from processors.engine.application import Application, create_app
-from processors.engine.transport import Batch, Consumer, Transport
+from processors.engine.transport import Batch, Consumer, Receipt, Transport
 from tests.waiting import until
 
 
@@ -33,10 +33,25 @@ async def running(app: Application) -> AsyncIterator[Any]:
         await app.stop()
 
 
-class Seen:
-    """An agent of one topic that writes down the values it gets, as numbers; acknowledging is the test's to order."""
+class Delivered:
+    """A batch as the app gets it itself, with an event's two names."""
 
-    def __init__(self, app: Application, topic: str, *, acknowledging: bool = True, batched: bool = True) -> None:
+    def __init__(self, batch: Batch, receipt: Receipt) -> None:
+        self.value = batch
+        self._receipt = receipt
+
+    def ack(self) -> None:
+        """Acknowledge it."""
+        self._receipt.acknowledged = True
+
+
+class Seen:
+    """Writes down the values that come of one topic, as numbers; acknowledging is the test's to order.
+
+    They come to the app itself, as to a stage, or to an `agent` of Faust's, which has a queue.
+    """
+
+    def __init__(self, app: Application, topic: str, *, acknowledging: bool = True, batched: bool = True, agent: bool = False) -> None:
         self.batches: list[Batch] = []
         self.numbers: dict[int, list[int]] = {}
         self.held: list[Any] = []
@@ -52,7 +67,14 @@ class Seen:
                 else:
                     self._see_one(event)
 
-        app.agent(app.batches(topic))(see)
+        async def take(batch: Batch, receipt: Receipt) -> None:
+            await self._see(Delivered(batch, receipt))
+
+        if agent or not batched:
+            app.agent(app.batches(topic))(see)
+        else:
+            app.topics.add(app.batches(topic))
+            app.on_batch = take
         if not batched:
             app.batched_topics.clear()
 

@@ -83,11 +83,28 @@ async def test_an_emptied_batch_can_still_be_acknowledged(broker: Broker, tmp_pa
     assert seen.batches[-1].end == 10
 
 
+async def test_an_app_that_takes_batches_itself_gets_one_after_the_other(broker: Broker, tmp_path: Path) -> None:
+    """While it is busy with one, the next waits in the log or in what was fetched; then nothing is missing, and all can be acknowledged."""
+    topic = broker.topic(2)
+    app = app_at(broker.address, tmp_path)
+    seen = Seen(app, topic)
+    seen.gate.clear()
+    async with running(app):
+        broker.fill_numbers(topic, 0, range(5))
+        await until(lambda: seen.waiting)
+        for partition, numbers in ((0, range(5, 10)), (1, range(10))):
+            broker.fill_numbers(topic, partition, numbers)
+        assert len(seen.batches) == 1
+        seen.gate.set()
+        await until(lambda: (seen.of(0), seen.of(1)) == (list(range(10)), list(range(10))))
+        await until(lambda: broker.committed(app.conf.id, topic, 2) == {0: 10, 1: 10})
+
+
 async def test_a_slow_agent_stops_the_fetching(broker: Broker, tmp_path: Path) -> None:
     """An agent that stands still is handed no more than its queue holds; when it goes on, nothing is missing."""
     topic = broker.topic(1)
     app = app_at(broker.address, tmp_path, buffered_batches=4)
-    seen = Seen(app, topic)
+    seen = Seen(app, topic, agent=True)
     async with running(app) as consumer:
         seen.gate.clear()
         for number in range(30):

@@ -199,7 +199,7 @@ async def test_nothing_is_delivered_between_the_seek_and_the_resumption(broker: 
     broker.fill_numbers(topic, 0, [0])
     # Faust's leader topic is another partition, which is fetched meanwhile.
     app = app_at(broker.address, tmp_path, consumer=kind, topic_disable_leader=False)
-    seen = Seen(app, topic)
+    seen = Seen(app, topic, agent=True)
     seen.gate.clear()
     async with running(app) as consumer:
         await until(lambda: seen.waiting)
