@@ -83,5 +83,5 @@ async def test_sums_past_38_digits_come_out_exactly(fed_by_hand: Pipeline) -> No
         ("MID2USDT", Decimal(10_000_000_000), Decimal(100000000010000000000), 1),
     }
     await fed_by_hand.until(lambda: found() == wanted, "the sums are exact")
-    refused = fed_by_hand.query("SELECT count() FROM dead_letters WHERE stage = 'build_candles'")
-    assert refused == [(0,)]
+    refused = fed_by_hand.query("SELECT reason FROM dead_letters WHERE stage = 'build_candles'")  # of other tests too
+    assert [reason for (reason,) in refused if any(name in reason for name, *_ in wanted)] == []
