@@ -5,8 +5,9 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
+from pydantic import BaseModel, ValidationInfo
 from pydantic_settings import TomlConfigSettingsSource
 
 from topology.contents import content
@@ -34,6 +35,14 @@ def sane(value: T) -> T:
     elif isinstance(value, tuple):
         for one in value:
             sane(one)
+    return value
+
+
+def placed_somewhere(cls: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
+    """Return what a setting is given, for pydantic; ValueError where it is a path's and empty: to the system that is the current folder."""
+    kind = cls.model_fields[str(info.field_name)].annotation
+    if (kind is Path or Path in get_args(kind)) and isinstance(value, str) and not value.strip():
+        raise ValueError("an empty text names no place: write a path, or take the setting away")
     return value
 
 

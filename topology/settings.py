@@ -17,7 +17,7 @@ from topology.folders import cache_folder, placed, state_folder
 from topology.secrets.references import with_secrets
 from topology.secrets.settings import Secrets
 from topology.service_links import is_service_link
-from topology.setting_values import TomlFile, sane
+from topology.setting_values import TomlFile, placed_somewhere, sane
 from topology.urls import WEB, bare
 
 PREFIX = "TIDEWIRE_"
@@ -43,6 +43,7 @@ class Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     _sane = field_validator("*")(sane)
+    _placed_somewhere = field_validator("*", mode="before")(placed_somewhere)
 
 
 class Kafka(Group):
@@ -338,6 +339,7 @@ class Settings(BaseSettings):
     log: Log = Field(Log(), description="Logs.")
 
     _sane = field_validator("*")(sane)
+    _placed_somewhere = field_validator("*", mode="before")(placed_somewhere)
     _references = model_validator(mode="before")(with_secrets)
     _folders = model_validator(mode="before")(placed)
 

@@ -198,3 +198,23 @@ def test_secrets_show_nowhere() -> None:
     for shown in (repr(found), str(found), str(found.model_dump()), found.model_dump_json(), repr(found.kafka)):
         assert "swordfish" not in shown
     assert found.kafka.sasl_password.get_secret_value() == "swordfish"
+
+
+PATHS = [path for path, field in fields(Settings) if field.annotation is Path]
+
+
+@pytest.mark.parametrize("given", ["", "  "], ids=["empty", "spaces"])
+@pytest.mark.parametrize("path", PATHS)
+def test_an_empty_path_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, path: str, given: str) -> None:
+    """A variable that is set to nothing is not the current folder, whichever path it is for."""
+    assert {"state_dir", "cache_dir", "secrets.folder", "secrets.key_file", "secrets.audit_queue"} <= set(PATHS)
+    monkeypatch.setenv("TIDEWIRE_" + path.upper().replace(".", "__"), given)
+    with pytest.raises(Fatal, match=f"{path}: an empty text names no place"):
+        load()
+
+
+def test_an_empty_path_of_the_file_is_refused_by_name(nothing_set: Path) -> None:
+    """What tidewire.toml says is held to the same."""
+    (nothing_set / "tidewire.toml").write_text('state_dir = ""\n')
+    with pytest.raises(Fatal, match="state_dir: an empty text names no place"):
+        load()

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from topology.folders import config_folder
-from topology.setting_values import sane
+from topology.setting_values import placed_somewhere, sane
 from topology.urls import WEB, bare
 
 _MOUNT = r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*$"
@@ -28,6 +28,7 @@ class Secrets(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     _sane = field_validator("*")(sane)
+    _placed_somewhere = field_validator("*", mode="before")(placed_somewhere)
 
     provider: Literal["", "vault", "local"] = Field(
         "", description="vault or local; empty: vault where an address is set, else local. Local beside an address must be said here."
