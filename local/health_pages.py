@@ -7,6 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from local.readings import FaultReading
+from topology.state_folder import STAGES
 
 
 def pages_of(state_dir: Path) -> dict[int, str]:
@@ -15,7 +16,7 @@ def pages_of(state_dir: Path) -> dict[int, str]:
     Only looks: a file that is half written or of a process that is gone is passed over, and removed by others.
     """
     found: dict[int, str] = {}
-    for path in (state_dir / "stages").glob("*.json"):
+    for path in (state_dir / STAGES).glob("*.json"):
         try:
             one = json.loads(path.read_text())
             found[int(one["pid"])] = str(one["url"])

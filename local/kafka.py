@@ -17,7 +17,7 @@ from local.jvm import SMALL_AND_QUICK, ClassArchive
 from local.ports import HOST
 from local.process import Child
 from local.watchdog import Watchdog
-from topology import private
+from topology import private, state_folder
 from topology.errors import Fatal
 
 CLUSTER_ID = "VGlkZXdpcmVMb2NhbFN0aw"  # 16 bytes in URL-safe base64, as StorageTool demands
@@ -65,7 +65,7 @@ class Kafka:
         progress: Callable[[str], None], settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         self.address = f"{HOST}:{port}"
-        self._folder = state_dir / "kafka"
+        self._folder = state_dir / state_folder.KAFKA
         self._cache_dir = cache_dir
         self._java = java
         self._listeners = (

@@ -12,7 +12,7 @@ from local.jvm import SMALL_AND_QUICK, ClassArchive
 from local.ports import HOST
 from local.process import Child
 from local.watchdog import Watchdog
-from topology import private
+from topology import private, state_folder
 from topology.errors import Fatal
 
 COMPATIBILITY = "BACKWARD_TRANSITIVE"  # Apicurio's own default is NONE
@@ -29,7 +29,7 @@ class Registry:
         progress: Callable[[str], None],
     ) -> None:  # fmt: skip
         self.address = f"http://{HOST}:{port}/apis/ccompat/v7"
-        self._folder = state_dir / "registry"
+        self._folder = state_dir / state_folder.REGISTRY
         self._cache_dir = cache_dir
         self._java = java
         self._port = port

@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from local.clearing import clear
 from local.clickhouse.server import ClickHouse
 from local.downloads import default_cache_dir
 from local.java import find_java
@@ -20,10 +20,9 @@ from local.ports import remembered_ports
 from local.registry import Registry
 from local.revival import Revival
 from local.watchdog import Watchdog
-from topology import private
+from topology import private, state_folder
 from topology.addresses import Addresses
 from topology.errors import Fatal
-from topology.folders import make
 
 PARTS = ("kafka", "registry", "clickhouse")
 PORTS = ("kafka", "kafka_controller", "registry", "registry_management", "clickhouse")
@@ -64,7 +63,7 @@ class LocalStack:
         Raises Fatal, with nothing left running, if a part does not start.
         """
         wanted = tuple(parts)
-        private.folder(make(self.state_dir, "state_dir"))
+        state_folder.take_up(self.state_dir)
         if not self._take_lock():
             self.addresses = self._join(wanted)
             return self.addresses
@@ -111,14 +110,8 @@ class LocalStack:
         self._give_lock_back()
 
     def fresh(self) -> Self:
-        """Clear the state folder: the next start begins with nothing. Raises Fatal while a stack runs in it."""
-        private.folder(self.state_dir)
-        if self._lock is not None or not self._take_lock():
-            raise Fatal(f"A stack runs in {self.state_dir}: stop it first.")
-        for path in self.state_dir.iterdir():
-            if path != self._lock_file:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        self._give_lock_back()
+        """Clear the state folder: the next start begins with nothing. Raises Fatal as `clear` does, while this stack runs too."""
+        clear(self.state_dir)
         return self
 
     def __enter__(self) -> Self:
@@ -130,7 +123,7 @@ class LocalStack:
 
     @property
     def _address_file(self) -> Path:
-        return self.state_dir / "addresses.json"
+        return self.state_dir / state_folder.ADDRESSES
 
     @property
     def _password_file(self) -> str:
@@ -139,7 +132,7 @@ class LocalStack:
 
     @property
     def _lock_file(self) -> Path:
-        return self.state_dir / "stack.lock"
+        return self.state_dir / state_folder.STACK_LOCK
 
     def _take_lock(self) -> bool:
         """Lock the state folder for this process; the system gives it back when the process ends, however it ends."""
@@ -175,7 +168,7 @@ class LocalStack:
     def _make(self, wanted: tuple[str, ...], watchdog: Watchdog) -> dict[str, Kafka | Registry | ClickHouse]:
         if unknown := set(wanted) - set(PARTS):
             raise Fatal(f"No part of the stack is called {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.")
-        ports = remembered_ports(self.state_dir / "ports.json", PORTS)
+        ports = remembered_ports(self.state_dir / state_folder.PORTS, PORTS)
         made: dict[str, Kafka | Registry | ClickHouse] = {}
         java = find_java() if {"kafka", "registry"} & set(wanted) else None
         if java is not None and "kafka" in wanted:

@@ -24,10 +24,9 @@ from local.reachability import unreachable
 from local.simulator_process import SimulatorProcess
 from local.stage_process import StageProcess
 from local.watchdog import Watchdog
-from topology import addresses, private
+from topology import addresses, state_folder
 from topology.errors import Fatal, Retry
 from topology.flow import Stage, stages
-from topology.folders import make
 from topology.health import running
 from topology.registry import Registry
 from topology.settings import Settings
@@ -83,7 +82,7 @@ class Supervisor:
     @property
     def logs(self) -> Path:
         """The folder of every stage's log."""
-        return self.settings.state_dir / "logs"
+        return self.settings.state_dir / state_folder.LOGS
 
     def start(self) -> None:
         """Start everything; Fatal, with nothing left running, where it can't be."""
@@ -168,8 +167,8 @@ class Supervisor:
         state_dir = self.settings.state_dir
         if self.options.fresh:
             LocalStack(state_dir, self.settings.cache_dir).fresh()
-        private.folder(make(state_dir, "state_dir"))
-        self._lock = os.open(state_dir / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        state_folder.take_up(state_dir)
+        self._lock = os.open(state_dir / state_folder.UP_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

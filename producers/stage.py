@@ -56,6 +56,7 @@ from topology.secrets.shipping import shipping
 from topology.secrets.tokens import token
 from topology.secrets.validation import check
 from topology.settings import Settings, Venue
+from topology.state_folder import ALIVE, SPILL
 from topology.topics import all_topics, prepare
 
 T = TypeVar("T")
@@ -152,7 +153,7 @@ class Stage:
             def frames() -> Frames:
                 return Frames(codec, venue, *self._origins, connection_id(venue, now(), self._noise()), outbox.put)
 
-            alive = self._settings.state_dir / "alive" / f"{venue}.json"
+            alive = self._settings.state_dir / ALIVE / f"{venue}.json"
             covered = coverage.read(alive, plan.streams(self._dialect, self._own))
             self._access = self._make_access(self._own.credential) if self._own.credential else None
             self._make_sources(rest, frames, covered)
@@ -298,7 +299,7 @@ class Stage:
             lambda overrides: Publisher(self._settings.kafka, **overrides),
             self._topic,
             venue,
-            Spill(self._settings.state_dir / "spill" / venue, name, producer.spill_bytes, segment, self._sealing),
+            Spill(self._settings.state_dir / SPILL / venue, name, producer.spill_bytes, segment, self._sealing),
             spill_after=producer.spill_after_seconds,
             when_full=producer.spill_when_full,
             refused=refused,

@@ -9,6 +9,7 @@ import msgspec
 from topology.contents import content
 from topology.errors import Fatal
 from topology.settings import ClickHouse, Settings
+from topology.state_folder import ADDRESSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def missing(settings: Settings) -> tuple[str, ...]:
 
 def embedded(settings: Settings) -> Addresses:
     """Return where the embedded stack of the state folder is; empty addresses where none runs."""
-    path = settings.state_dir / "addresses.json"
+    path = settings.state_dir / ADDRESSES
     try:
         found = msgspec.json.decode(content(path, MOST_BYTES), type=Addresses)
     except (FileNotFoundError, NotADirectoryError):

@@ -80,7 +80,7 @@ def make(path: Path, setting: str) -> Path:
     variable = "TIDEWIRE_" + setting.upper().replace(".", "__")
     cure = f"set {setting} ({variable}) to a folder that can be written to"
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Fatal(f"the folder {path} can't be made: {error.strerror}; {cure}") from error
     if not is_writable(path):

@@ -25,6 +25,7 @@ from topology.folders import make
 from topology.heartbeat import Heartbeat
 from topology.http.holder import holder
 from topology.settings import Settings
+from topology.state_folder import STAGES, take_up
 
 
 class Health:
@@ -47,7 +48,7 @@ class Health:
         self.faults = faults
         self.heartbeat = Heartbeat(max(settings.health.hang_seconds, longest_turn))
         self._allowed_hosts = settings.http.allowed_hosts
-        self._file = settings.state_dir / "stages" / f"{stage}-{os.getpid()}.json"
+        self._file = settings.state_dir / STAGES / f"{stage}-{os.getpid()}.json"
         try:
             self._socket = http.listen(settings.health.host, settings.health.port)
         except OSError as error:
@@ -71,6 +72,7 @@ class Health:
         return json.dumps(state | {"failing": sorted({str(one["venue"]) for one in red}), "faults": red}).encode()
 
     def __enter__(self) -> Self:
+        take_up(self._file.parent.parent)
         make(self._file.parent, "state_dir")
         self._thread.start()
         self.server = asyncio.run_coroutine_threadsafe(self._serve(), self._loop).result()
@@ -117,7 +119,7 @@ def _json(status: HTTPStatus, body: bytes) -> web.Response:
 def running(state_dir: Path) -> list[dict[str, str | int]]:
     """Return what runs under a state directory: stage, pid, url of each process that is alive; stale and torn files are removed."""
     found: list[dict[str, str | int]] = []
-    for path in sorted((state_dir / "stages").glob("*.json")):
+    for path in sorted((state_dir / STAGES).glob("*.json")):
         try:
             text, owner = path.read_text(), path.stat().st_uid
         except FileNotFoundError:

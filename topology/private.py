@@ -16,10 +16,8 @@ def keep() -> None:
 
 
 def folder(path: Path) -> Path:
-    """Make a folder, with those above it that are missing, and close it to others where it is there and ours; return it."""
+    """Make a folder that only its owner may open, with those above it that are missing; return it. The mode of one that is there stays."""
     path.mkdir(mode=FOLDER, parents=True, exist_ok=True)
-    if path.stat().st_uid == os.geteuid() and path.stat().st_mode & UMASK:
-        path.chmod(FOLDER)
     return path
 
 

@@ -22,6 +22,7 @@ from topology.secrets.opening import open_credentials, open_local_store, provide
 from topology.secrets.paths import checked, checked_fields, unfit
 from topology.secrets.validation import check
 from topology.settings import Settings, settings
+from topology.state_folder import SPILL
 from topology.terminal import printable
 
 PARTS = ("api_key", "api_secret", "passphrase")
@@ -243,7 +244,7 @@ def rewrapped(at: CommandContext) -> bool:
     from topology.secrets.rewrapping import rewrap
 
     good = True
-    folders = sorted(path for path in at.settings.state_dir.glob("spill/*") if path.is_dir())
+    folders = sorted(path for path in at.settings.state_dir.glob(f"{SPILL}/*") if path.is_dir())
     if not folders:
         at.say(f"nothing to do: no producer keeps files under {at.settings.state_dir}")
     for folder in folders:

@@ -9,7 +9,7 @@ from pathlib import Path
 from local.ports import HOST
 from local.process import Child
 from local.watchdog import Watchdog
-from topology import private
+from topology import private, state_folder
 
 PASSWORD_BYTES = 32
 SECONDS_TO_START = 180.0  # a laptop under load; an idle one takes 2 to 5
@@ -22,7 +22,7 @@ class ClickHouse:
         self, state_dir: Path, port: int, watchdog: Watchdog, progress: Callable[[str], None], allowed_hosts: Sequence[str] = ()
     ) -> None:
         self.address = f"http://{HOST}:{port}"
-        self._folder = state_dir / "clickhouse"
+        self._folder = state_dir / state_folder.CLICKHOUSE
         self._port = port
         self._progress = progress
         private.folder(self._folder)

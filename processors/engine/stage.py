@@ -43,6 +43,7 @@ from topology.retry import Attempts, persist
 from topology.secrets.audit import act_as
 from topology.secrets.shipping import shipping
 from topology.settings import Kafka, Settings
+from topology.state_folder import FAUST
 from topology.topics import CHANGELOG, Descriptions, agreed_partitions, all_topics, prepare
 
 SECONDS_TO_END = 30.0
@@ -88,7 +89,7 @@ class Stage:
         self.faults = Faults(name)
         self.output = Output(settings, self.registry, name, self.faults)
         given = settings.processors.data_dir
-        data_dir = make(Path(given) if given else settings.state_dir / "faust", "processors.data_dir" if given else "state_dir")
+        data_dir = make(Path(given) if given else settings.state_dir / FAUST, "processors.data_dir" if given else "state_dir")
         self.app = create_app(
             f"tidewire.{name}",
             **reaching(settings.kafka),

@@ -74,7 +74,7 @@ def test_a_running_stack_is_not_cleared_or_extended(stack: LocalStack) -> None:
 
 
 def test_addresses_and_data_survive_a_restart_until_fresh(tmp_path: Path) -> None:
-    """Stop and start: the same ports and rows. fresh(): an empty folder."""
+    """Stop and start: the same ports and rows. fresh(): no more than the mark and the lock files."""
     stack = LocalStack(tmp_path)
     first = stack.start(["clickhouse"])
     (tmp_path / "clickhouse" / "data" / "mark").touch()
@@ -83,7 +83,7 @@ def test_addresses_and_data_survive_a_restart_until_fresh(tmp_path: Path) -> Non
     stack.stop()
     assert (tmp_path / "clickhouse" / "data" / "mark").exists()
     stack.fresh()
-    assert {path.name for path in tmp_path.iterdir()} == {"stack.lock"}
+    assert {path.name for path in tmp_path.iterdir()} == {".tidewire", "stack.lock", "up.lock"}
 
 
 def test_a_part_that_cannot_start_stops_the_others(tmp_path: Path) -> None:

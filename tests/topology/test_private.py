@@ -12,13 +12,13 @@ def mode(path: Path) -> int:
 
 
 def test_folders_and_files_are_closed_to_others(tmp_path: Path) -> None:
-    """Made anew, or there already with other permissions."""
+    """What is made anew, and a file that was there with other permissions; a folder that was there keeps its own."""
     old = tmp_path / "old"
     old.mkdir(mode=0o755)
     (old / "log").write_text("before\n")
     (old / "log").chmod(0o644)
-    for folder in (old, tmp_path / "new" / "deep"):
-        assert mode(private.folder(folder)) == 0o700
+    for folder, expected in ((old, 0o755), (tmp_path / "new" / "deep", 0o700)):
+        assert mode(private.folder(folder)) == expected
         private.write(folder / "text.json", "{}")
         private.write(folder / "text.json", '{"a": 1}')
         assert mode(folder / "text.json") == 0o600
