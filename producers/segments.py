@@ -1,11 +1,14 @@
 """One file of a spill: records of length, checksum, key and value, appended and read back in order, plain or sealed.
 
-A record is `>II` (length and CRC32 of its body), then the body: the key's length (`>H`), the key, the value. What a kill -9
-or a power cut tore at the end fails its checksum and is cut; nothing behind a broken record can be trusted. In a sealed file
-(topology/secrets/sealed_file.py) a header comes first, and each body is sealed; lengths and checksums are of what is on disk.
+A record is `>II` (length and CRC32 of its body), then the body: the key's length (`>H`), the key, the value. A record that a
+kill -9 or a power cut left half at the very end is torn, and cut. One that is damaged with whole ones behind it, or in its own
+whole length, makes the rest unreadable: nothing behind it can be trusted to be in order, so it is counted and kept. In a sealed
+file (topology/secrets/sealed_file.py) a header comes first, and each body is sealed; lengths and checksums are of what is on disk.
 """
 
+import errno
 import os
+import stat
 import struct
 import zlib
 from collections.abc import Sequence
@@ -17,6 +20,8 @@ from topology.secrets.sealed_file import HEADER_BYTES, ID_BYTES, MOST_HEADER, OV
 
 RECORD = struct.Struct(">II")
 KEY = struct.Struct(">H")
+MOST_TRIED = 64 * 1024 * 1024
+"""Bytes of work, about, in which the next whole record behind a damaged one is looked for; what is not found in it is not counted."""
 
 
 def size_of(messages: Sequence[tuple[bytes, bytes]], *, sealed: bool) -> int:
@@ -44,8 +49,14 @@ class Segment:
         """Why the rest of it can never be read; empty: it can."""
         self.torn = 0
         """Bytes cut from its end, because no whole record was there."""
+        self.lost = 0
+        """Records that were in what another took from its end while it was open; at least so many where it is not our own."""
+        self._own = create
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | (os.O_CREAT | os.O_EXCL if create else 0), 0o600)
         self.size = os.fstat(self._file).st_size
+        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+            os.close(self._file)
+            raise OSError(errno.EINVAL, "this is no file", str(path))
         self.read_to = 0
         self._written = 0
         self._read = 0
@@ -61,6 +72,16 @@ class Segment:
     def exhausted(self) -> bool:
         """Whether everything in it has been read, or can't be."""
         return self.read_to >= self.size or bool(self.unreadable)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that was written is still there, and under a name; a record behind what is not would be found by nobody."""
+        return os.fstat(self._file).st_size >= self.size and not self.deleted
+
+    @property
+    def deleted(self) -> bool:
+        """Whether another has deleted it; while it is open it can be read all the same."""
+        return os.fstat(self._file).st_nlink == 0
 
     @property
     def locked(self) -> bool:
@@ -92,12 +113,17 @@ class Segment:
     def read(self, most_bytes: int) -> list[tuple[bytes, bytes]]:
         """Return the next (key, value) pairs, about `most_bytes` of them but at least one; none at the end. Not while it is locked.
 
-        A sealed record that does not open makes what follows unreadable; those before it are returned.
+        A damaged record, or a sealed one that does not open, makes what follows unreadable; those before it are returned.
         """
         while True:
-            data = os.pread(self._file, min(most_bytes, self.size - self.read_to), self.read_to)
-            to_the_end = self.read_to + len(data) >= self.size
-            bodies, at, sound = _parse(data)
+            wanted = min(most_bytes, self.size - self.read_to)
+            try:
+                data = os.pread(self._file, wanted, self.read_to)
+            except OSError as error:
+                self.unreadable = f"the disk gives it no more: {error.strerror}"
+                return []
+            to_the_end = len(data) < wanted or self.read_to + len(data) >= self.size
+            bodies, _, sound = _parse(data)
             if bodies or not sound or to_the_end:
                 break
             most_bytes *= 4
@@ -111,15 +137,25 @@ class Segment:
             self.read_to += RECORD.size + len(body)
             self._read += 1
             self.outstanding += 1
-        if not sound or (to_the_end and at < len(data)):
-            self.torn += self.size - self.read_to
-            self.size = self.read_to
-            os.ftruncate(self._file, self.size)
+        if not sound or (to_the_end and self.read_to < self.size):
+            self._end()
         return found
 
     def left(self) -> int:
-        """Return how many records there are behind what was read, by their lengths and checksums; 0 where its header is damaged."""
-        return len(_parse(os.pread(self._file, self.size - self.read_to, self.read_to))[0])
+        """Return how many records there are behind what was read, whole or damaged.
+
+        In a file that we wrote we know it. In another's it is by lengths and checksums; where the disk gives an error, it is one at least.
+        """
+        if self._own:
+            return self._written - self._read
+        try:
+            rest = os.pread(self._file, self.size - self.read_to, self.read_to)
+        except OSError:
+            return 1
+        if self.read_to == 0 and is_sealed(rest):  # its header is damaged: how long it was is not known
+            first = _next_whole(rest, 0)
+            return 0 if first is None else count(rest, first)
+        return count(rest)
 
     def sync(self) -> None:
         """Force it to the disk."""
@@ -132,12 +168,35 @@ class Segment:
     def remove(self) -> None:
         """Close the file and delete it."""
         os.close(self._file)
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)
 
     def set_aside(self, path: Path) -> None:
         """Close the file and keep it under another name."""
         os.close(self._file)
         self.path.rename(path)
+
+    def _end(self) -> None:
+        """End where no whole record follows: damaged, torn, or taken away by another while we had it open."""
+        try:
+            self._end_or_raise()
+        except OSError as error:
+            self.unreadable = f"the disk refuses it: {error.strerror}"
+
+    def _end_or_raise(self) -> None:
+        there = os.fstat(self._file).st_size
+        rest = os.pread(self._file, self.size - self.read_to, self.read_to)
+        _, _, sound = _parse(rest)
+        blank = not rest.strip(b"\0")  # a power cut may leave room without what was to be in it
+        if not blank and (not sound or _next_whole(rest, 1) is not None):
+            self.unreadable = f"the record at byte {self.read_to} is damaged"
+            return
+        if there < self.size:
+            self.writable = False
+            self.lost += max(self._written - self._read, 1)
+        self.torn += self.size - self.read_to
+        self.size = self.read_to
+        if there > self.size:
+            os.ftruncate(self._file, self.size)
 
     def _begin(self, header: Header, key: bytes) -> None:
         self.header = header
@@ -182,10 +241,37 @@ class Segment:
         self.size += len(data)
 
 
-def _parse(data: bytes) -> tuple[list[bytes], int, bool]:
+def count(data: bytes, at: int = 0) -> int:
+    """Return how many records are in some bytes: whole ones, and damaged stretches as one each; one that stops at the end is none."""
+    found = 0
+    while True:
+        bodies, at, sound = _parse(data, at)
+        found += len(bodies)
+        following = _next_whole(data, at + 1)
+        if following is None:
+            return found + (not sound)
+        found, at = found + 1, following
+
+
+def _next_whole(data: bytes, start: int) -> int | None:
+    """Return where the next whole record begins; its length begins with a zero byte, for none has 16 MiB."""
+    left = MOST_TRIED
+    at = data.find(b"\0", start)
+    while 0 <= at <= len(data) - RECORD.size and left > 0:
+        length, checksum = RECORD.unpack_from(data, at)
+        end = at + RECORD.size + length
+        left -= RECORD.size * RECORD.size
+        if length >= KEY.size and end <= len(data):
+            left -= length
+            if zlib.crc32(memoryview(data)[at + RECORD.size : end]) == checksum:
+                return at
+        at = data.find(b"\0", at + 1)
+    return None
+
+
+def _parse(data: bytes, at: int = 0) -> tuple[list[bytes], int, bool]:
     """Return the bodies of the whole records in some bytes, where they end, and whether the next one is sound as far as it is there."""
     found: list[bytes] = []
-    at = 0
     while at + RECORD.size <= len(data):
         length, checksum = RECORD.unpack_from(data, at)
         end = at + RECORD.size + length

@@ -15,7 +15,7 @@ import fcntl
 import itertools
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from producers.sealing import Sealing
@@ -46,6 +46,8 @@ class Spill:
         self._number = 0
         self._segments: deque[Segment] = deque()
         self._locks: dict[Path, int] = {}
+        self._left: set[Path] = set()
+        """Directories in which something stays that can't be taken up or deleted: told once each."""
         self.bytes = 0
         """Size of all files, in bytes."""
         self._unreadable = 0
@@ -120,10 +122,15 @@ class Spill:
         while self._segments and self._segments[0].exhausted and self._segments[0].outstanding == 0:
             segment = self._segments.popleft()
             self.bytes -= segment.size
-            if segment.unreadable:
-                segment.set_aside(self._aside(segment))
-            else:
-                segment.remove()
+            try:
+                if segment.unreadable:
+                    segment.set_aside(self._aside(segment))
+                else:
+                    segment.remove()
+            except FileNotFoundError:
+                logger().error("a spill file that was to be kept aside was deleted by another", file=str(segment.path))
+            except OSError as error:
+                self._leave(segment.path.parent, {segment.path.name: error})
             if segment.path.parent != self._directory and not any(one.path.parent == segment.path.parent for one in self._segments):
                 self._give_up(segment.path.parent)
 
@@ -137,6 +144,12 @@ class Spill:
         self.tidy()
         self.sync()
         for segment in self._segments:
+            if segment.deleted and (frames := segment.outstanding + segment.left()):
+                logger().error(
+                    "a spill file was deleted by another before its frames were delivered: they are lost",
+                    file=str(segment.path),
+                    frames=frames,
+                )
             segment.close()
         for directory in list(self._locks):
             if any(one.path.parent == directory for one in self._segments):
@@ -146,10 +159,15 @@ class Spill:
 
     def _open_tail(self) -> Segment | None:
         tail = self._segments[-1] if self._segments else None
+        if tail is not None and tail.writable and not tail.whole:
+            tail.writable = False
         return tail if tail is not None and tail.writable and tail.size < self._segment_bytes else None
 
     def _new_tail(self, key: DataKey | None) -> Segment:
         self.sync()
+        if not self._directory.is_dir():  # another has deleted it: frames go to disk all the same
+            os.close(self._locks.pop(self._directory))
+            self._make_own()
         self._number += 1
         tail = Segment(self._directory / f"{self._number:010d}.spill", create=True, key=key)
         self._segments.append(tail)
@@ -157,19 +175,35 @@ class Spill:
         return tail
 
     def _adopt(self, directory: Path) -> None:
-        if not self._lock(directory):
+        try:
+            if not self._lock(directory):
+                return
+        except OSError as error:
+            self._leave(directory, {"lock": error})
             return
+        failed: dict[str, OSError] = {}
         for cut_short in directory.glob("*.part"):
-            cut_short.unlink()  # of a rewrap that was killed: the file it was for is whole
+            try:
+                cut_short.unlink()  # of a rewrap that was killed: the file it was for is whole
+            except OSError as error:
+                failed[cut_short.name] = error
         paths = sorted(directory.glob("*.spill"))
+        adopted = False
         for path in paths:
-            segment = Segment(path, create=False)
+            try:
+                segment = Segment(path, create=False)
+            except OSError as error:
+                failed[path.name] = error
+                continue
+            adopted = True
             self._segments.append(segment)
             self.bytes += segment.size + segment.torn
             self._say_torn(segment)
             if segment.unreadable:
                 self._give_up_reading(segment, segment.unreadable)
-        if not paths:
+        if failed:
+            self._leave(directory, failed)
+        if not adopted:
             self._give_up(directory)
 
     def _unlocked(self, segment: Segment) -> bool:
@@ -190,9 +224,10 @@ class Spill:
 
     def _say_torn(self, segment: Segment) -> None:
         if segment.torn:
-            logger().warning("a spill file was torn; its end is cut", file=str(segment.path), bytes=segment.torn)
+            logger().warning("a spill file was torn; its end is cut", file=str(segment.path), bytes=segment.torn, frames=segment.lost)
             self.bytes -= segment.torn
-            segment.torn = 0
+            self._unreadable += segment.lost
+            segment.torn = segment.lost = 0
 
     def _give_up_reading(self, segment: Segment, reason: str) -> None:
         segment.unreadable, segment.writable = reason, False
@@ -233,6 +268,25 @@ class Spill:
         return True
 
     def _give_up(self, directory: Path) -> None:
-        (directory / "lock").unlink(missing_ok=True)
-        directory.rmdir()
-        os.close(self._locks.pop(directory))
+        """Delete a directory of which nothing is left; one in which something lies that is not ours stays."""
+        try:
+            (directory / "lock").unlink(missing_ok=True)
+            directory.rmdir()
+        except FileNotFoundError:
+            logger().warning("a folder of spill files was deleted by another", folder=str(directory))
+        except OSError as error:
+            self._leave(directory, {".": error})
+        finally:
+            os.close(self._locks.pop(directory))
+
+    def _leave(self, directory: Path, failed: Mapping[str, OSError]) -> None:
+        """Say once of a directory that something in it stays as it is, whatever more of it fails; all else goes on."""
+        if directory in self._left:
+            return
+        self._left.add(directory)
+        logger().error(
+            "something in a folder of spill files can't be taken up or deleted: it stays there, and all else goes on",
+            folder=str(directory),
+            reasons={name: error.strerror for name, error in failed.items()},
+            cure="look at what lies there and delete it, or mend it: the next start looks again",
+        )

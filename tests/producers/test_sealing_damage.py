@@ -104,12 +104,13 @@ def test_an_altered_file_is_kept_with_what_was_delivered_of_it(tmp_path: Path) -
 
 @pytest.mark.parametrize("at", [4, 10, 22, 30])
 def test_a_damaged_header_is_kept_aside(tmp_path: Path, at: int) -> None:
-    """A version, id, length or wrapped key that was altered is told as damage; the file is kept."""
+    """A version, id, length or wrapped key that was altered is told as damage; the file is kept, and its frames are counted."""
     [path] = leave(tmp_path, "1", some_messages(2)).glob("*.spill")
     content = bytearray(path.read_bytes())
     content[at - (at == 22)] ^= 0x80
     path.write_bytes(content)
     heir = Spill(tmp_path, "2", MOST, sealing=sealing())
     assert drain(heir) == []
+    assert heir.unreadable() == 2
     heir.close()
     assert [one.read_bytes() for one in tmp_path.iterdir()] == [content]
