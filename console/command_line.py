@@ -61,7 +61,7 @@ def tidewire(
 @app.command()
 def up(
     simulated: Annotated[bool, typer.Option("--simulated", help="Use the simulator even where the exchanges can be reached.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Clear the state folder first: topics, tables, everything.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Clear Tidewire's state folder first: topics, tables, all but secrets.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Print lines instead of the live page (as without a terminal).")] = False,
     duration: Annotated[
         float, typer.Option(help="End after so many seconds and print a JSON summary.", min=0, max=MOST_SECONDS, callback=_finite)

@@ -17,6 +17,7 @@ import pytest
 from dialects.catalogue import all_dialects
 from tests.uncounted import uncounted
 from topology.flow import stages
+from topology.state_folder import BEGUN_ANEW, LOCKS, MARK
 from topology.topics import all_topics
 
 PATIENCE = 240.0
@@ -119,6 +120,12 @@ def test_what_is_kept_is_its_owners(first: tuple[int, list[str], dict[str, Any]]
     names = {path.name for path in found}
     assert {"clickhouse.log", "kafka.log", "registry.log", "normalise.log", "ports.json", "meta.properties", "password"} <= names
     assert [str(path) for path in found if not path.is_symlink() and stat.S_IMODE(path.stat().st_mode) & 0o077] == []
+
+
+def test_a_run_keeps_nothing_that_fresh_does_not_know(first: tuple[int, list[str], dict[str, Any]], state: Path) -> None:
+    """Every name that stands in the state folder is one that --fresh deletes, a lock file or the mark."""
+    assert first[0] == 0
+    assert {path.name for path in state.iterdir()} <= BEGUN_ANEW | LOCKS | {MARK}
 
 
 def test_the_first_run_is_well(first: tuple[int, list[str], dict[str, Any]]) -> None:
