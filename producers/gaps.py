@@ -16,13 +16,14 @@ from schemas.errors import InvalidDatum
 from schemas.events import Gap
 from topology.damage import QUIET_SECONDS, readable_now
 from topology.dead_letters import DeadLetters
-from topology.errors import Reject, Retry
+from topology.errors import Fatal, Reject, Retry
+from topology.faults import reason_of
 from topology.grace import stopping
 from topology.kafka import DAMAGED, consumer, failure
 from topology.login import refusal
 from topology.losses import loss_gap
 from topology.metrics import events_in
-from topology.registry import Registry
+from topology.registry import Registry, reading_codec
 from topology.retry import Attempts, persist
 from topology.settings import Kafka
 
@@ -79,7 +80,16 @@ class Progress:
 class GapReader:
     """Read `gaps` for one venue; what it reads is taken in the event loop that made the reader."""
 
-    def __init__(self, kafka: Kafka, registry: Registry, dead_letters: DeadLetters, venue: str, lost: Lost, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        kafka: Kafka,
+        registry: Registry,
+        dead_letters: DeadLetters,
+        venue: str,
+        lost: Lost,
+        now: Callable[[], int],
+        fault: Callable[[Exception], str] = reason_of,
+    ) -> None:
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done, with its error, when the thread had to stop: what is not committed is read again by the next reader."""
         self._loop = asyncio.get_running_loop()
@@ -91,6 +101,8 @@ class GapReader:
         self._group = STAGE.group_of(venue)
         self._lost = lost
         self._now = now
+        self._fault = fault
+        """Tells a fault of ours; returns why in one line."""
         self._next: dict[int, int] = {}
         self._at: dict[int, int] = {}
         """Where we are in the partitions that are ours now."""
@@ -180,19 +192,27 @@ class GapReader:
         return found
 
     def _decode(self, message: Message, place: Place) -> Gap | None:
-        """Return the gap of a message, None where it is none. Raises Retry where the reader stops before its schema could be had."""
+        """Return the gap of a message, None where it is none: that is a dead letter, whatever it raised, and the next is read.
+
+        Raises Retry where the reader stops before its schema could be had, Fatal where the registry refuses us.
+        """
         value = message.value() or b""
         try:
             return cast("Gap", self._codec(schema_id(value)).decode(value))
+        except (Retry, Fatal):
+            raise
         except (InvalidDatum, Reject) as error:
-            self._dead_letters.send(self._topic, *place, message.key(), value, str(error))
-            return None
+            reason = str(error)
+        except Exception as error:  # noqa: BLE001 - told as a fault of ours, and this message alone is given up
+            reason = self._fault(error)
+        self._dead_letters.send(self._topic, *place, message.key(), value, reason)
+        return None
 
     def _codec(self, number: int) -> Codec:
         if number not in self._codecs:
             attempts = Attempts("producers", "registry", about=f"schema {number}")
             schema = persist(lambda: self._registry.writer_schema(number), attempts, self._stop.wait)
-            self._codecs[number] = Codec(self._event, number, schema)
+            self._codecs[number] = reading_codec(self._event, number, schema)
         return self._codecs[number]
 
     def _owed(self, reader: Consumer, partition: int, otherwise: int) -> int:

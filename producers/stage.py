@@ -258,7 +258,7 @@ class Stage:
             events.publish(gap.topic.of(), gap.topic.key_of(record), codec.encode(record))
             events.flush()
 
-        reader = GapReader(self._settings.kafka, self._registry, letters, venue, lost, now)
+        reader = GapReader(self._settings.kafka, self._registry, letters, venue, lost, now, lambda error: self._tell(error, "backfill"))
         means = Means(
             dialect=self._dialect,
             rest=rest,

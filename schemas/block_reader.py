@@ -192,8 +192,12 @@ class Reader:
             try:
                 writer = self._writer_of(number)
             except LookupError as error:
-                raise InvalidDatum(f"no schema is registered under id {number}") from error
-            found = self._layouts[prefix] = self._lay_out(number, writer)
+                raise InvalidDatum(str(error) or f"no schema is registered under id {number}") from error
+            try:
+                found = self._layouts[prefix] = self._lay_out(number, writer)
+            except Exception as error:
+                reason = f"schema id {number} cannot be read as {self.event.name}: {error or type(error).__name__}"
+                raise InvalidDatum(reason) from error
         return found
 
     def _lay_out(self, number: int, writer: Schema) -> _Layout:

@@ -22,6 +22,18 @@ from schemas.errors import InvalidDatum
 
 MAGIC = 0
 PREFIX = 5
+UNREADABLE = (
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    StopIteration,
+    ArithmeticError,
+    RecursionError,
+    SchemaResolutionError,
+)
+"""What fastavro raises on bytes that are no datum, or on a writer's schema that does not lead to ours."""
 
 
 def schema_id(value: bytes) -> int:
@@ -57,7 +69,7 @@ class Codec:
         source.seek(PREFIX)
         try:
             record: Any = fastavro.schemaless_reader(source, self._read, self._reader)
-        except (EOFError, ValueError, IndexError, KeyError, TypeError, StopIteration, OverflowError, SchemaResolutionError) as error:
+        except UNREADABLE as error:
             raise InvalidDatum(f"not a datum of {self.event.name}: {error or type(error).__name__}") from error
         if source.tell() != len(value):
             raise InvalidDatum(f"{len(value) - source.tell()} bytes left after a datum of {self.event.name}")

@@ -5,6 +5,7 @@ import json
 import threading
 import urllib.error
 import urllib.request
+from decimal import Decimal
 from typing import Any
 
 from schemas.catalogue import Event, Schema
@@ -30,7 +31,8 @@ class Registry:
         encrypted = registry.url.lower().startswith("https:")
         self._trust = trusting(registry.ssl_ca, "registry.ssl_ca") if encrypted else None
         self._ids: dict[tuple[str, str], int] = {}
-        self._schemas: dict[int, Schema] = {}
+        self._schemas: dict[int, Schema | None] = {}
+        """None: what is registered is no record, and never will be."""
         self._lock = threading.Lock()
 
     def register(self, topic: str, event: Event) -> int:
@@ -65,15 +67,21 @@ class Registry:
         return Codec(event, self.register(topic, event))
 
     def writer_schema(self, schema_id: int) -> Schema:
-        """Return the schema of an id as it was registered; Reject where the registry does not know it."""
+        """Return the schema of an id as it was registered; Reject where the registry does not know it, or it is no Avro record.
+
+        A registry is shared: it holds other applications' keys, unions, JSON Schema and Protobuf too, and anybody can send their ids.
+        """
         with self._lock:
             if schema_id not in self._schemas:
                 try:
                     answer = self._call("GET", f"/schemas/ids/{schema_id}")
                 except urllib.error.HTTPError as error:
                     raise Reject(f"schema id {schema_id} is not in the registry") from error
-                self._schemas[schema_id] = json.loads(answer["schema"])
-            return self._schemas[schema_id]
+                self._schemas[schema_id] = _record(answer)
+            found = self._schemas[schema_id]
+        if found is None:
+            raise Reject(f"schema id {schema_id} is no Avro record")
+        return found
 
     def subjects(self) -> set[str]:
         """Return every subject there is; Retry where the registry is away, Fatal where it refuses us. For a person who looks."""
@@ -113,3 +121,33 @@ class Registry:
             return {}
         pair = f"{self._registry.user}:{self._registry.password.get_secret_value()}"
         return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+
+
+def reading_codec(event: Event, schema_id: int, writer: Schema, numbers: type[Decimal | bytes] = Decimal) -> Codec:
+    """Return the codec which reads an event from datums of a writer's schema; Reject where it is another event's, or nobody can read it.
+
+    Every reader asks here: what a schema is named, and what it is made of, is as much from outside as a message.
+    """
+    if writer["name"] != event.schema["name"]:
+        raise Reject(f"schema id {schema_id} is a {writer['name']}, not a {event.schema['name']}")
+    try:
+        return Codec(event, schema_id, writer, numbers)
+    except Exception as error:
+        raise Reject(f"schema id {schema_id} cannot be read as a {event.schema['name']}: {error or type(error).__name__}") from error
+
+
+def _record(answer: Any) -> Schema | None:
+    """Return the record in the registry's answer, None where it is something else (the type is left out where it is Avro)."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("schema"), str):
+        raise Retry("the registry answered without a schema (registry.url)")
+    try:
+        schema = json.loads(answer["schema"]) if answer.get("schemaType", "AVRO") == "AVRO" else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(schema, dict) or schema.get("type") != "record" or not isinstance(schema.get("name"), str):
+        return None
+    fields = schema.get("fields")
+    if not isinstance(fields, list):
+        return None
+    named = (isinstance(one, dict) and isinstance(one.get("name"), str) and "type" in one for one in fields)
+    return schema if all(named) else None

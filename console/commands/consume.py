@@ -15,7 +15,7 @@ from topology.clickhouse import shown
 from topology.errors import Fatal, Reject
 from topology.kafka import consumer, failure
 from topology.lag import ONLOOKER, Offsets
-from topology.registry import Registry
+from topology.registry import Registry, reading_codec
 from topology.settings import Settings
 from topology.topics import all_topics
 
@@ -87,10 +87,7 @@ class Reader:
         value: bytes = message.value() or b""
         number = schema_id(value)
         if number not in self._codecs:
-            writer = self._registry.writer_schema(number)
-            if writer.get("name") != self.event.schema["name"]:
-                raise Reject(f"schema id {number} is a {writer.get('name')}, not a {self.event.schema['name']}")
-            self._codecs[number] = Codec(self.event, number, writer)
+            self._codecs[number] = reading_codec(self.event, number, self._registry.writer_schema(number))
         return self._codecs[number].decode(value)
 
     def line(self, message: Any) -> str:

@@ -75,13 +75,14 @@ def begin_of(settings: Settings, registry: Registry) -> NewTask:
         ids=int(candles.ids_seconds * SECOND),
     )
 
+    messages = Messages(event("trade"), registry, bytes)
+
     def writer_of(number: int) -> Schema:
         try:
-            return registry.writer_schema(number)
+            return messages.codec(number).writer
         except Reject as error:
             raise LookupError(str(error)) from error
 
-    messages = Messages(event("trade"), registry, bytes)
     return lambda _topic, _partition, entries: BuildCandles(messages, writer_of, chosen, entries)
 
 

@@ -11,7 +11,7 @@ from schemas.catalogue import Event, Schema
 from schemas.codec import Codec, schema_id
 from schemas.errors import InvalidDatum
 from topology.errors import Reject
-from topology.registry import Registry
+from topology.registry import Registry, reading_codec
 
 COLUMNS_FROM = 40
 """Blocks of fewer messages are decoded one by one: a call of polars costs as much as 40 datums."""
@@ -33,10 +33,7 @@ class Messages:
     def codec(self, number: int) -> Codec:
         """Return the codec that reads a schema id; Reject where the registry does not know it, or it is another event's."""
         if number not in self._codecs:
-            writer = self._registry.writer_schema(number)
-            if writer.get("name") != self.event.schema["name"]:
-                raise Reject(f"schema id {number} is a {writer.get('name')}, not a {self.event.schema['name']}")
-            self._codecs[number] = Codec(self.event, number, writer, self._numbers)
+            self._codecs[number] = reading_codec(self.event, number, self._registry.writer_schema(number), self._numbers)
         return self._codecs[number]
 
     def records(self, values: Sequence[bytes | None]) -> Iterator[dict[str, Any] | InvalidDatum | Reject]:

@@ -1,7 +1,9 @@
 """The topic of gaps as the backfill reads it: what is gone before it was read is told, and a topic that is away is waited for."""
 
 import asyncio
+import json
 import secrets
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
@@ -13,6 +15,7 @@ from local import Addresses
 from producers import gaps
 from producers.gaps import GapReader, Place
 from schemas.catalogue import event
+from schemas.codec import Codec
 from schemas.events import Gap
 from tests.damaged import SPOILS, blocks
 from tests.waiting import until
@@ -159,6 +162,40 @@ async def test_a_gap_whose_schema_cannot_be_had_is_left_to_the_next_reader(readi
             await asyncio.wait_for(asked.wait(), 20)
     async with reading.reader():
         await until(lambda: reading.taken == ["a"])
+
+
+async def test_what_one_message_raises_stays_with_it(reading: Reading, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another application's schema, or a bug of ours, costs the message that meets it: a dead letter, and the next is read."""
+    reading.make_topic()
+    for schema in ('"string"', '["null", "string"]', '{"type": "enum", "name": "Gap", "symbols": ["a"]}'):
+        number = registered(registry, schema)
+        reading._publisher.publish(reading.topic, b"S", b"\0" + number.to_bytes(4, "big") + b"\x0aabcde")
+    reading.write("bug", "b")
+    letters: list[str] = []
+    monkeypatch.setattr(reading._letters, "send", lambda *arguments: letters.append(arguments[-1]))
+    decode = Codec.decode
+
+    def failing(self: Codec, value: bytes) -> dict[str, object]:
+        if (found := decode(self, value))["gap_id"] == "bug":
+            raise AssertionError("a bug")
+        return found
+
+    monkeypatch.setattr(Codec, "decode", failing)
+    async with reading.reader():
+        await until(lambda: reading.taken == ["b"])
+    assert [letter.endswith("is no Avro record") for letter in letters] == [True, True, True, False]
+    assert letters[3].startswith("AssertionError: a bug")
+
+
+def registered(registry: Registry, schema: str) -> int:
+    """Register another application's schema; return its id."""
+    request = urllib.request.Request(
+        f"{registry.url.rstrip('/')}/subjects/another-{secrets.token_hex(4)}-key/versions",
+        json.dumps({"schema": schema}).encode(),
+        {"Content-Type": "application/vnd.schemaregistry.v1+json"},
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return int(json.load(answer)["id"])
 
 
 def deleted(reading: Reading, low: int) -> Callable[[], bool]:
