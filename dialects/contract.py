@@ -57,6 +57,8 @@ class Channel:
     snapshot: Snapshot = "none"
     every: float = 0
     """Seconds between two requests where it is polled over REST; 0: it is pushed on the socket."""
+    needs: tuple[str, ...] = ()
+    """Channels without which its events prove nothing: they are carried with it where the settings do not name them."""
     by_default: bool = True
     """Whether it is carried where the settings name no channels of the venue; if not, it is where they name it."""
 

@@ -10,8 +10,9 @@ from topology.settings import Producer, Venue
 def streams(dialect: Dialect, venue: Venue) -> list[Stream]:
     """Return the streams of a venue: its channels for each of its symbols, the dialect's default ones where settings name none.
 
-    Authenticated channels are among them where a credential is set. Raises Fatal where a channel is not one of the dialect's, where
-    a channel that is named lacks its credential, and where a credential is set that no channel needs.
+    What a named channel needs is carried too (Kraken's books: the instruments), and authenticated channels where a credential is set.
+    Raises Fatal where a channel is not one of the dialect's, where a channel that is named lacks its credential, and where a credential
+    is set that no channel needs.
     """
     unknown = [channel for channel in venue.channels if channel not in dialect.channels]
     if unknown:
@@ -25,7 +26,8 @@ def streams(dialect: Dialect, venue: Venue) -> list[Stream]:
     if venue.credential and not private:
         raise Fatal(f"no channel of {dialect.venue} needs a credential: take venues.{dialect.venue}.credential out")
     if venue.channels:
-        channels = [name for name in dialect.channels if name in venue.channels]
+        wanted = {*venue.channels, *(needed for name in venue.channels for needed in dialect.channels[name].needs)}
+        channels = [name for name in dialect.channels if name in wanted]
     else:
         channels = [name for name, channel in dialect.channels.items() if channel.by_default and (venue.credential or not channel.private)]
     symbols = venue.symbols or dialect.default_symbols

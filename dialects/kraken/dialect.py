@@ -63,7 +63,7 @@ class Kraken(Dialect):
     channels: ClassVar[Mapping[str, Channel]] = {
         "instrument": Channel(("instrument",), scope="connection"),
         "trade": Channel(("trade",), continuity=TRADES_COUNTED, silence=600),
-        "book": Channel(("book_delta",), continuity=KRAKEN_BOOK, silence=60, snapshot="pushed"),
+        "book": Channel(("book_delta",), continuity=KRAKEN_BOOK, silence=60, snapshot="pushed", needs=("instrument",)),
         "quote": Channel(("quote",), silence=60),
         "orders": Channel(("order_delta",), silence=60, private=True, snapshot="pushed"),
     }

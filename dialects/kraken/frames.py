@@ -20,7 +20,7 @@ from dialects.kraken.refusals import errors
 from dialects.listings import instruments_of
 from dialects.memory import Memory
 from dialects.quotes import best
-from schemas.decimals import SCALE, scale_of, unscaled
+from schemas.decimals import SCALE, unscaled
 from schemas.errors import InvalidDatum
 
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -81,6 +81,14 @@ class _Pair(msgspec.Struct):
     cost_min: Number = None
 
 
+class _Precisions(msgspec.Struct):
+    """Of a pair, what its books' checksums are made with."""
+
+    symbol: str
+    price_precision: _Scale
+    qty_precision: _Scale
+
+
 class _Instruments(msgspec.Struct):
     pairs: list[msgspec.Raw]
 
@@ -126,6 +134,7 @@ class _Reply(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(_Trades | _Books | _Tickers | _InstrumentList | OrdersMessage | _Heartbeat | _Status, float_hook=str).decode
 _decode_pair = msgspec.json.Decoder(_Pair, float_hook=str).decode
+_decode_precisions = msgspec.json.Decoder(_Precisions).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 _decode_reply = msgspec.json.Decoder(_Reply, float_hook=str).decode
 
@@ -135,7 +144,11 @@ class _Row(NamedTuple):
 
     one: Any
     is_snapshot: bool
-    scales: Sequence[int] = ()
+    scales: Sequence[int | None] = ()
+
+
+UNKNOWN = (None, None)
+"""The scales of a pair of which the instrument channel has said nothing: what a message shows is too few where it leaves out zeros."""
 
 
 def _shape(event: str, kind: Any, columns: Callable[[Sequence[_Row]], dict[str, Any]], *, scaled: bool = False) -> Shape:
@@ -148,7 +161,7 @@ def _shape(event: str, kind: Any, columns: Callable[[Sequence[_Row]], dict[str, 
         if not scaled:
             return [_Row(one, is_snapshot) for one in message.data]
         scales = memory.get("scales", {})
-        return [_Row(one, is_snapshot, scales.get(one.symbol) or _scales_shown(one)) for one in message.data]
+        return [_Row(one, is_snapshot, scales.get(one.symbol, UNKNOWN)) for one in message.data]
 
     return Shape(event, rows, columns)
 
@@ -217,8 +230,8 @@ OPENING = 18
 def read(frame: Frame, memory: Memory, shapes_of: Mapping[bytes, Shape], orders_depth: int) -> Iterable[DecodedEvent]:
     """Return the events in a frame; the depth is that of the orders subscribed. InvalidDatum says why there are none.
 
-    Instrument frames leave [price_scale, size_scale] by symbol in `memory["scales"]`. Until then a book's scales are the
-    most decimals its own frame shows, which is too few where the venue leaves out zeros.
+    Instrument frames leave [price_scale, size_scale] by symbol in `memory["scales"]`. Until then a book's scales are null: its
+    checksum is made with them, and proves nothing for who does not know them.
     """
     payload = frame.payload
     try:
@@ -254,15 +267,6 @@ def _is_answer(payload: bytes) -> bool:
     return answer.channel is None and (answer.method in {"subscribe", "unsubscribe", "pong"} or answer.error is not None)
 
 
-def _scales_shown(book: _Book) -> list[int]:
-    """Return the most decimals that a book's own prices and sizes show; InvalidDatum where those are more than 18."""
-    levels = book.bids + book.asks
-    return [
-        max((scale_of(written(level.price)) for level in levels), default=0),
-        max((scale_of(written(level.qty)) for level in levels), default=0),
-    ]
-
-
 _STATUSES = {
     "online": "trading",
     "cancel_only": "suspended",
@@ -277,19 +281,19 @@ _STATUSES = {
 
 
 def _instruments(pairs: Sequence[msgspec.Raw], memory: Memory) -> list[DecodedEvent]:
-    """Return the instruments, and remember their scales: of those that can be read, where others cannot (PartlyInvalid)."""
+    """Return the instruments (PartlyInvalid where some cannot be read), and remember their scales, whatever else is odd of a pair."""
+    scales: dict[str, list[int]] = {}
+
+    def read_pair(pair: msgspec.Raw) -> dict[str, Any]:
+        precisions = _decode_precisions(pair)
+        scales[precisions.symbol] = [precisions.price_precision, precisions.qty_precision]
+        return _instrument(_decode_pair(pair))
+
     try:
-        made = instruments_of("kraken", pairs, lambda pair: _instrument(_decode_pair(pair)))
-    except PartlyInvalid as error:
-        _remember(error.events, memory)
-        raise
-    _remember(made, memory)
-    return made
-
-
-def _remember(made: Sequence[DecodedEvent], memory: Memory) -> None:
-    scales = {one.fields["symbol"]: [one.fields["price_scale"], one.fields["size_scale"]] for one in made}
-    memory["scales"] = memory.get("scales", {}) | scales
+        return instruments_of("kraken", pairs, read_pair)
+    finally:
+        memory["scales"] = memory.get("scales", {}) | scales
+        memory.keep()  # the books need them where the frame is refused for another field of one pair, too
 
 
 def _instrument(pair: _Pair) -> dict[str, Any]:

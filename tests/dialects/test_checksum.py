@@ -22,7 +22,7 @@ def test_venues_worked_example() -> None:
         [(from_bytes(price), from_bytes(size)) for price, size in zip(record[f"{side}_prices"], record[f"{side}_sizes"], strict=True)]
         for side in ("bid", "ask")
     )
-    assert checksum(bids, asks, record["price_scale"], record["size_scale"]) == record["checksum"] == 3310070434
+    assert checksum(bids, asks, 1, 8) == record["checksum"] == 3310070434
 
 
 def test_text_has_neither_point_nor_leading_zeros() -> None:

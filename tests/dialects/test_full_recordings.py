@@ -15,7 +15,7 @@ from dialects.contract import DecodedEvent, Frame
 from dialects.kraken.checksum import checksum
 from dialects.kraken.dialect import Kraken
 from dialects.memory import Memory
-from schemas.decimals import encode, from_bytes
+from schemas.decimals import encode, from_bytes, scale_of
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import FULL, full_cryptofeed, needs_full
 
@@ -149,9 +149,11 @@ def test_kraken_checksums_of_a_session() -> None:
         if not text.startswith("["):
             continue
         frame = frame_of("kraken", place, received_at, second_version(orjson.loads(text)))
+        message = orjson.loads(text)
+        if "as" in (snapshot := message[1]):  # what the instrument channel would have said first
+            levels = snapshot["as"] + snapshot["bs"]
+            memory["scales"] = memory.get("scales", {}) | {message[-1]: [max(scale_of(level[at]) for level in levels) for at in (0, 1)]}
         ((_, record),) = Kraken().read(frame, memory)
-        if record["is_snapshot"]:  # what the instrument channel would have said first
-            memory["scales"] = memory.get("scales", {}) | {record["symbol"]: [record["price_scale"], record["size_scale"]]}
         book = books[record["symbol"]]
         book.apply(record)
         if not record["is_snapshot"]:

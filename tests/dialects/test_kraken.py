@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialects.contract import FrameSignal, Stream
+from dialects.contract import FrameSignal, PartlyInvalid, Stream
 from dialects.kraken.dialect import Kraken
 from dialects.kraken.numbers import microseconds
 from dialects.memory import Memory
@@ -62,10 +62,10 @@ def test_trades_at_subscription_are_replayed() -> None:
 
 
 def test_book_scales_come_from_instruments() -> None:
-    """The instrument channel's precisions are remembered by symbol; without them the scales are what the frame's text shows."""
+    """The instrument channel's precisions are remembered by symbol; without them the scales are not known, and none is guessed."""
     memory = Memory()
     (record,) = read(BOOK, memory)
-    assert (record["price_scale"], record["size_scale"]) == (4, 7)
+    assert (record["price_scale"], record["size_scale"]) == (None, None)
     read(INSTRUMENTS, memory)
     assert memory == {"scales": {"MATIC/USD": [4, 8], "EUR/USD": [5, 8]}}
     (record,) = read(BOOK, Memory(orjson.loads(orjson.dumps(memory))))
@@ -82,15 +82,28 @@ BOOK_OF_ONE = (
 )
 
 
-def test_scales_shown_are_those_of_the_numbers() -> None:
-    """An exponent moves the point: 1.2e-05 has six decimals, and 1e8 has none."""
-    ((record),) = read(BOOK_OF_ONE % ("1.2e-05", "1e8"))
-    assert (record["price_scale"], record["size_scale"]) == (6, 1)
+@pytest.mark.parametrize("odd", ['"cost_min":0.5000000000000000001', '"status":7', '"base":null', '"price_increment":[]', '"qty_min":1e40'])
+def test_an_odd_field_of_a_pair_does_not_lose_its_scales(odd: str) -> None:
+    """The entry is no instrument then, and its books can be proved all the same."""
+    pair = '{"symbol":"MATIC/USD","base":"MATIC","quote":"USD","status":"online","qty_precision":8,"price_precision":4,%s}'
+    memory = Memory()
+    with pytest.raises(PartlyInvalid, match="MATIC/USD"):
+        read('{"channel":"instrument","type":"snapshot","data":{"assets":[],"pairs":[' + pair % odd + "]}}", memory)
+    memory.undo()
+    (record,) = read(BOOK, memory)
+    assert (record["price_scale"], record["size_scale"]) == (4, 8)
 
 
-@pytest.mark.parametrize("number", ["1." + "0" * 19, "1." + "0" * 400, "1." + "0" * 5000, "1e-19"])
+@pytest.mark.parametrize("zeros", [19, 400, 5000])
+def test_zeros_behind_the_point_are_no_decimals(zeros: int) -> None:
+    """A number is taken for what it is, however it is written."""
+    (record,) = read(BOOK_OF_ONE % ("1." + "0" * zeros, "1e8"))
+    assert (record["bid_prices"], record["bid_sizes"]) == ([encode("1")], [encode("100000000")])
+
+
+@pytest.mark.parametrize("number", ["1e-19", "1." + "0" * 18 + "1"])
 def test_a_book_of_more_decimals_than_any_number_has_is_refused(number: str) -> None:
-    """No scale is above 18: a book that shows one is refused, be the decimals those of a price or of a size."""
+    """No number has more than 18 decimals: a book that shows more is refused, be they those of a price or of a size."""
     for levels in ((number, "1"), ("1", number)):
         with pytest.raises(InvalidDatum, match="has more than 18 decimals"):
             read(BOOK_OF_ONE % levels)

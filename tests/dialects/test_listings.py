@@ -38,7 +38,7 @@ def refusal(venue: str, payload: bytes, request: str | None, memory: Memory) -> 
     [
         (kraken("X/USD", qty_precision=19), "X/USD: Expected `int` <= 18 - at `$.qty_precision`"),
         (kraken("X/USD", price_increment=[]), "X/USD: [] is not a number"),
-        ({"symbol": "X/USD"}, "X/USD: Object missing required field `base`"),
+        ({"symbol": "X/USD"}, "X/USD: Object missing required field `price_precision`"),
         (7, "an instrument without a symbol: Expected `object`, got `int`"),
     ],
 )
@@ -47,7 +47,7 @@ def test_a_pair_of_kraken_that_cannot_be_is_refused_alone(wrong: Any, reason: st
     memory = Memory()
     made, said = refusal("kraken", kraken_frame(kraken("BTC/USD"), wrong, kraken("ETH/USD", 2)), None, memory)
     assert [(name, one["symbol"], one["price_scale"]) for name, one in made] == [("instrument", "BTC/USD", 1), ("instrument", "ETH/USD", 2)]
-    assert memory == {"scales": {"BTC/USD": [1, 8], "ETH/USD": [2, 8]}}
+    assert {symbol: memory["scales"][symbol] for symbol in ("BTC/USD", "ETH/USD")} == {"BTC/USD": [1, 8], "ETH/USD": [2, 8]}
     assert "scales" in memory.changed
     assert said == f"kraken: {reason}"
 

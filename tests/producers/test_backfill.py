@@ -219,7 +219,8 @@ async def test_a_broken_kraken_book_is_subscribed_again_alone(simulator: Simulat
 
         def snapshots(symbol: str) -> int:
             text = json.dumps(symbol).encode()
-            return sum(b'"type":"snapshot"' in one["payload"] and text in one["payload"] for one in running.published.all("message"))
+            told = [one["payload"] for one in running.published.all("message") if b'"channel":"book"' in one["payload"]]
+            return sum(b'"type":"snapshot"' in payload and text in payload for payload in told)
 
         await running.until(lambda: snapshots("BTC/USD") == 2)
         assert snapshots("ETH/USD") == 1

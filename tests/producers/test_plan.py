@@ -35,6 +35,13 @@ def test_a_channel_that_is_not_by_default_must_be_named() -> None:
     assert named == [Stream("trade", "BTCUSDT"), Stream("instrument", "BTCUSDT")]
 
 
+def test_what_a_channel_needs_is_carried_with_it() -> None:
+    """Kraken's checksums are made with the pairs' decimals, which its instrument channel alone says; nothing else needs them."""
+    kraken = dialect("kraken")
+    assert plan.streams(kraken, Venue(symbols=("BTC/USD",), channels=("book",))) == [Stream("instrument", ""), Stream("book", "BTC/USD")]
+    assert plan.streams(kraken, Venue(symbols=("BTC/USD",), channels=("trade",))) == [Stream("trade", "BTC/USD")]
+
+
 def test_an_unknown_channel_is_refused_at_start() -> None:
     """A misspelt channel names the setting and what there is."""
     with pytest.raises(Fatal, match=r"venues\.binance\.channels \(trade, book, quote, instrument\)"):

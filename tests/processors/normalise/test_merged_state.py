@@ -157,21 +157,21 @@ def test_facts_outlive_a_loss() -> None:
 
 
 def test_a_book_read_again_tells_no_other_scale() -> None:
-    """A book that came before its instrument has the scale it shows; read again it would have another, so it makes nothing."""
+    """A book that came before its instrument has no scale; read again it would have one, so it makes nothing."""
     book = frame(1, BOOK, "kraken")
     found = read(book, frame(2, SCALES % (4, b"0.1"), "kraken"), book)
-    assert [one.record["price_scale"] for one in found if isinstance(one, NormalisedEvent) and one.name == "book_delta"] == [1]
+    assert [one.record["price_scale"] for one in found if isinstance(one, NormalisedEvent) and one.name == "book_delta"] == [None]
 
 
-def test_a_refused_frame_is_not_remembered() -> None:
-    """A frame of which one value cannot be is refused whole: the scale in it is not taken either."""
+def test_a_refused_pair_keeps_its_scales() -> None:
+    """Scales stand for themselves: a pair of which another value cannot be is refused, and its books go on by what it says of them."""
     found = read(
         frame(1, SCALES % (4, b"0.1"), "kraken"),
         frame(2, SCALES % (5, b"1" + b"0" * 60), "kraken"),
         frame(3, BOOK, "kraken"),
     )
     assert [type(one) for one in found] == [NormalisedEvent, RefusedFrame, NormalisedEvent]
-    assert found[2].record["price_scale"] == 4  # type: ignore[union-attr]
+    assert found[2].record["price_scale"] == 5  # type: ignore[union-attr]
 
 
 class Sent(NamedTuple):

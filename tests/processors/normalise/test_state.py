@@ -14,7 +14,7 @@ def test_what_a_dialect_remembers_outlives_a_restart() -> None:
     (book,) = events(again.apply([(1, frame(2, BOOK, venue="kraken"))]))
     assert (book.record["price_scale"], book.record["size_scale"]) == (4, 8)
     (ignorant,) = events(normaliser().apply([(1, frame(2, BOOK, venue="kraken"))]))
-    assert (ignorant.record["price_scale"], ignorant.record["size_scale"]) == (1, 0)
+    assert (ignorant.record["price_scale"], ignorant.record["size_scale"]) == (None, None)
 
 
 def test_the_state_is_small_and_bounded() -> None:
