@@ -3,9 +3,9 @@
     waiting ──snapshot──▶ live ──hole, reset, wrong checksum, fault──▶ broken ──snapshot, or what was late──▶ live
 
 Deltas with ids wait for a snapshot; those it covers are dropped, the rest must go on from it. A snapshot that was asked for must reach
-the deltas that wait (`joins`), else it is asked for again by a gap; one that the venue pushes always replaces what was there, unless it
-was received before the one that began the book: it is then of a connection that has been replaced. Deltas without ids belong to the
-connection whose snapshot began the book.
+what the stream last said, by itself or by the deltas that wait, else it is asked for again by a gap; one that the venue pushes always
+replaces what was there, unless it was received before the one that began the book: it is then of a connection that has been replaced.
+Deltas without ids belong to the connection whose snapshot began the book.
 
 What `verified` claims: `checksum`, that the last message's checksum is that of the book; `sequence`, that an unbroken count leads here
 from a snapshot, which a delta has joined where it was asked for; `unverified`, that the venue sends nothing that would show an error, or
@@ -140,6 +140,11 @@ class Book:
         """Take that our own code failed on a delta: nothing here is right any more, and only a snapshot makes it so."""
         self._clear()
         self.state, self.pending = "broken", Pending()
+        feed, first, last = self.feed, delta["first_sequence"], delta["last_sequence"]
+        if not delta["is_snapshot"] and feed is not None and feed.last is not None and last is not None and last > feed.last:
+            # Without the judge, which may be what failed: a snapshot must reach this delta too, though it is not kept.
+            before = feed.last if (last if first is None else first) > feed.last + 1 else feed.before
+            self.feed = msgspec.structs.replace(feed, last=last, before=before)
         return [] if self.gaps.has("fault") else self.gaps.tell(delta, "fault", self.last_time, why)
 
     def end(self, at: int) -> list[Gap]:
@@ -168,9 +173,8 @@ class Book:
             self._hold(verdict, delta)
             if verdict.finding is not Finding.SUSPECT:
                 self.state = "broken"
-                told += self.gaps.tell_again(
-                    delta, "snapshot", self.last_time, f"it ends at {step.last}, before the deltas that wait for it"
-                )
+                why = f"it ends at {step.last}, and nothing that has come leads from there to {self.feed.last if self.feed else None}"
+                told += self.gaps.tell_again(delta, "snapshot", self.last_time, why)
             return
         self._begin(rule, delta, step, told)
 
@@ -181,9 +185,20 @@ class Book:
             self.pending.add(delta)
 
     def _reaches(self, rule: Rule, last: int) -> bool:
-        """Whether a snapshot that ends at an id joins the deltas that wait."""
-        found = [joins(rule, last, step_of(delta)) for delta in self.pending if not delta["is_snapshot"]]
-        return Join.JOINS in found or Join.TOO_OLD not in found
+        """Whether a snapshot that ends at an id leads to where the stream stands: by itself, or by the deltas that wait, without a hole."""
+        end = None if self.feed is None else self.feed.last
+        reached, joined = last, False
+
+        def take(step: Step, _delta: BookDelta) -> bool:
+            nonlocal reached, joined
+            if step.last is not None and fits(rule, reached, step, joined=joined):
+                reached, joined = step.last, True
+                return True
+            return False
+
+        if end is not None and last < end:
+            applied_in_order(rule, [(step_of(delta), delta) for delta in self.pending if not delta["is_snapshot"]], take)
+        return end is None or reached >= end
 
     def _begin(self, rule: Rule, delta: BookDelta, step: Step, told: list[Gap]) -> None:
         since = self.last_time
@@ -237,14 +252,7 @@ class Book:
                 self.state = "broken"  # the jump is detect_gaps' to tell, with its cause; a snapshot follows from that
 
     def _fits(self, rule: Rule, step: Step) -> bool:
-        last = self.last_sequence
-        if last is None or step.last is None:
-            return False
-        if not self.joined:
-            return joins(rule, last, step) is Join.JOINS
-        if rule.kind is Kind.LINKED and step.previous is not None:
-            return step.previous == last
-        return (step.last if step.first is None else step.first) <= last + 1 and step.last > last
+        return self.last_sequence is not None and fits(rule, self.last_sequence, step, joined=self.joined)
 
     def _is_within(self, step: Step) -> bool:
         """Whether the contents hold a step already."""
@@ -348,6 +356,17 @@ class Book:
         plain: dict[str, Any] = {name: getattr(saved, name) for name in PLAIN}
         contents, pending, gaps = Contents.load(saved.bids, saved.asks), Pending(saved.pending), BookGaps(saved.gaps)
         return cls(settings, rule, **plain, contents=contents, pending=pending, gaps=gaps)
+
+
+def fits(rule: Rule, last: int, step: Step, *, joined: bool) -> bool:
+    """Whether a step goes on from contents that have reached an id; `joined`: one has gone on from their snapshot already."""
+    if step.last is None:
+        return False
+    if not joined:
+        return joins(rule, last, step) is Join.JOINS
+    if rule.kind is Kind.LINKED and step.previous is not None:
+        return step.previous == last
+    return (step.last if step.first is None else step.first) <= last + 1 and step.last > last
 
 
 def rule_of_fields(delta: BookDelta) -> Rule:

@@ -142,6 +142,42 @@ def test_a_requested_snapshot_that_does_not_reach_the_deltas_is_asked_for_again(
     assert (state_of(one), one.last_sequence, best(one)[0]) == ("live", 1010, [(10, 2), (8, 1)])
 
 
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_snapshot_that_lags_behind_a_fault_is_asked_for_again(heard: bool) -> None:
+    """The delta that met the fault is gone: a snapshot from before it is not final, though none waits; `heard`: the judge had seen it."""
+    one = book(SPOT)
+    feed(
+        one,
+        delta(1, [(10, 1)], ASK, sequence=(300, 300), snapshot=True, received_at=1),
+        delta(2, [(10, 2)], [], sequence=(301, 301), received_at=2),
+    )
+    bad = delta(3, [(11, 5)], [], sequence=(302, 302), received_at=3)
+    if heard:
+        feed(one, bad)
+    told = one.give_up(bad, "a bug of ours")
+    made = feed(one, delta(4, [(10, 2)], ASK, sequence=(301, 301), snapshot=True, received_at=4))
+    assert ([gap["cause"] for gap in told], gaps(made), state_of(one)) == (["fault"], [("snapshot", "open")], "broken")
+    made = feed(
+        one,
+        delta(5, [(10, 4)], [], sequence=(303, 303), received_at=5),
+        delta(6, [(10, 2)], ASK, sequence=(301, 301), snapshot=True, received_at=6),
+    )
+    assert (gaps(made), state_of(one)) == ([("snapshot", "open")], "broken")
+    made = feed(one, delta(7, [(11, 5)], ASK, sequence=(302, 302), snapshot=True, received_at=7))
+    assert gaps(made) == [("fault", "filled"), ("snapshot", "filled")]
+    assert (state_of(one), one.last_sequence, best(one)[0]) == ("live", 303, [(11, 5), (10, 4)])
+
+
+def test_a_snapshot_before_a_hole_in_what_waits_is_asked_for_again() -> None:
+    """It joins the first delta that waits, and leads no further than the hole: only one from behind the hole makes the book right."""
+    one = book(SPOT)
+    feed(one, *(delta(n, [(10, n)], [], sequence=(n, n), received_at=n) for n in (10, 12)))
+    made = feed(one, delta(3, [(9, 1)], ASK, sequence=(9, 9), snapshot=True, received_at=13))
+    assert (gaps(made), state_of(one)) == ([("snapshot", "open")], "broken")
+    made = feed(one, delta(4, [(9, 2)], ASK, sequence=(11, 11), snapshot=True, received_at=14))
+    assert (gaps(made), state_of(one), best(one)[0]) == ([("snapshot", "filled")], "live", [(10, 12), (9, 2)])
+
+
 def test_a_requested_snapshot_behind_the_book_is_covered() -> None:
     """What REST gives late changes nothing, on whichever connection it was asked."""
     one = book(SPOT)
