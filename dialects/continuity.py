@@ -103,6 +103,8 @@ class Place(msgspec.Struct, array_like=True, gc=False):
     """The latest time of the count before this one: what is not later belongs to that."""
     suspect: Step | None = None
     """A step that may have begun a new count: the next says."""
+    earlier: tuple[Step, ...] = ()
+    """The suspects before it, and what came between a hole's ends: received, though no count has taken them in; oldest first, a few."""
 
 
 class Finding(IntEnum):

@@ -26,6 +26,9 @@ So a wrong time hides a reset for SKEW + LAG at most where the venue's clock is 
 
 An id far ahead is a HOLE. Where nothing goes on from it, and the next two are in order between the ids before and behind the hole and are
 later than what stands behind it, that one was stray: RETURN, and the hole is no hole.
+
+Suspects may come out of order, over two connections, or with one lost between them: those before the newest are remembered
+(`Place.earlier`), so that what has been received is not missing once a count has begun again or gone on.
 """
 
 import msgspec
@@ -42,6 +45,8 @@ SKIPPED = 1_000
 """A new count may have lost so many of its first ids and still be seen to go on."""
 GONE_AFTER = 10_000_000
 """A book's connection that has been quiet for so long while another speaks has ended (microseconds); a rotation overlaps by a second."""
+MOST_SUSPECTS = 16
+"""Suspects that are remembered beside the newest: two connections are no further out of order where a count begins again."""
 COUNTED, RANGES = Kind.COUNTED, Kind.RANGES
 """Looked up for every event: a member of an Enum costs several times a name."""
 
@@ -90,6 +95,7 @@ def moved_on(
         or connection_id != place.connection_id
         or received_at < place.received_at
         or place.suspect is not None
+        or place.earlier
         or not place.joined
         or (rule.kind is not COUNTED and rule.kind is not RANGES)
     ):
@@ -235,6 +241,8 @@ def _behind(rule: Rule, place: Place, step: Step) -> Verdict:
     if step.sent != "live" or not _is_later(rule, place, step):
         if place.before is not None and _goes_on(rule, place.before, step):
             place = msgspec.structs.replace(place, before=step.last)
+        elif place.before is not None and (step.last or 0) > place.before:
+            place = msgspec.structs.replace(place, earlier=_few(place, step))
         return Verdict(Finding.REPEAT, place)
     if suspect is None or suspect.last is None:
         return Verdict(Finding.SUSPECT, msgspec.structs.replace(place, suspect=step))
@@ -243,7 +251,7 @@ def _behind(rule: Rule, place: Place, step: Step) -> Verdict:
     if _goes_on(rule, suspect.last, step):
         if place.before is None or not stray:
             return Verdict(Finding.RESET, _anew(rule, place, step, suspect), began=suspect)
-        after = msgspec.structs.replace(begin(rule, step), ended=place.ended)
+        after = msgspec.structs.replace(begin(rule, step), ended=place.ended, earlier=_still_ahead(place, step))
         if begins == place.before + 1:
             return Verdict(Finding.RETURN, after)
         return Verdict(Finding.RETURN, after, place.before + 1, begins - 1)
@@ -252,7 +260,19 @@ def _behind(rule: Rule, place: Place, step: Step) -> Verdict:
         return Verdict(Finding.RESET, _anew(rule, place, step, suspect), suspect.last + 1, first - 1, suspect)
     if last <= suspect.last and (begins <= first or suspect.is_snapshot):
         return Verdict(Finding.SUSPECT, place)  # the same once more, over another connection, or within the snapshot
-    return Verdict(Finding.SUSPECT, msgspec.structs.replace(place, suspect=step))
+    return Verdict(Finding.SUSPECT, msgspec.structs.replace(place, suspect=step, earlier=_few(place, suspect)))
+
+
+def _few(place: Place, step: Step) -> tuple[Step, ...]:
+    """Return what is remembered beside the newest suspect, with one more."""
+    return (*place.earlier, step)[-MOST_SUSPECTS:]
+
+
+def _still_ahead(place: Place, step: Step) -> tuple[Step, ...]:
+    """Return of what is remembered what the count has yet to come to, as long as the rest of it may still come."""
+    if not place.earlier or step.last is None:
+        return ()
+    return tuple(one for one in place.earlier if (one.last or 0) > step.last and one.received_at + LAG >= step.received_at)
 
 
 def _on_its_connection(rule: Rule, place: Place, step: Step) -> Verdict:
@@ -319,10 +339,13 @@ def _advance(place: Place, step: Step, before: int | None = None) -> Place:
     """Return the place behind a step of the same count. A reply moves the ids alone: it is of no connection that is followed."""
     time, newest = _earliest(place.newest, step), _newest(place.newest, step)
     if step.sent == "reply":
-        return msgspec.structs.replace(place, last=step.last, time=time, newest=newest, suspect=None)
+        return msgspec.structs.replace(place, last=step.last, time=time, newest=newest, suspect=None, earlier=_still_ahead(place, step))
     received_at = max(place.received_at, step.received_at)
     lost, venue_lost = step.frames_lost, step.venue_lost
-    return Place(step.last, step.connection_id, received_at, time, newest, lost, venue_lost, True, before, place.ended)
+    after = Place(step.last, step.connection_id, received_at, time, newest, lost, venue_lost, True, before, place.ended)
+    if place.earlier:
+        after.earlier = _still_ahead(place, step)
+    return after
 
 
 def _anew(rule: Rule, place: Place, step: Step, began: Step) -> Place:
@@ -330,4 +353,6 @@ def _anew(rule: Rule, place: Place, step: Step, began: Step) -> Place:
     time = supported(began.event_time, began.received_at)
     if time is None:
         time = supported(step.event_time, step.received_at)
-    return msgspec.structs.replace(begin(rule, step), ended=place.newest if time is None else time - 1)
+    after = msgspec.structs.replace(begin(rule, step), ended=place.newest if time is None else time - 1)
+    after.earlier = tuple(one for one in _still_ahead(place, step) if not is_past(after, one))
+    return after

@@ -59,7 +59,7 @@ class Stream:
         if finding is not Finding.NEXT or is_snapshot(self.rule, step):
             told += self._judged(verdict, step, place, gaps)
         elif place is not None and place.suspect is not None:
-            told += self._fill(place.suspect, place)
+            told += self._fill_remembered(place, place)
         if not (self._waits_for_a_delta(step) and finding in {Finding.NEXT, Finding.REPEAT}):
             self.place = verdict.place
         return [*self.gaps(told), *gaps] if told or gaps else []
@@ -86,12 +86,12 @@ class Stream:
             gaps += self._reset(verdict, place)
         elif finding is Finding.RETURN:
             told += holes.withdraw(step.last or 0, step.received_at, "the id behind it was a stray: the numbers went on from before it")
-        elif place is not None and place.suspect is not None and finding is not Finding.SUSPECT:
-            told += self._fill(place.suspect, place)
         if finding is Finding.HOLE or verdict.first is not None:
             told += holes.add(self._hole(verdict, step, place))
         elif finding is Finding.REPEAT:
             told += self._fill(step, place)
+        if place is not None and finding is not Finding.SUSPECT:
+            told += self._fill_remembered(place, verdict.place if finding in {Finding.RESET, Finding.RETURN} else place)
         if is_snapshot(self.rule, step) and step.last is not None:
             told += holes.cover(step.last, step.received_at, "snapshot")
         return told
@@ -101,6 +101,11 @@ class Stream:
             return []
         first, last = covered(self.rule, step)
         return self.holes.fill(first, last, step.received_at, step.connection_id) if first <= last else []
+
+    def _fill_remembered(self, place: Place, count: Place | None) -> list[HoleState]:
+        """Take what a place remembers beside its count out of the holes of a count: it has been received."""
+        suspects = place.earlier if place.suspect is None else (*place.earlier, place.suspect)
+        return [told for one in suspects for told in self._fill(one, count)]
 
     def _hole(self, verdict: Verdict, step: Step, place: Place | None) -> Hole:
         cause: Cause = "ours" if self.name.channel == "frame" else "wire"

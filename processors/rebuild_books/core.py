@@ -157,7 +157,7 @@ class Book:
         if rule.shows_losses and self.feed is not None and self.state != "waiting":
             verdict = judge(rule, self.feed, step)
             if verdict.finding is Finding.RESET:
-                self._reset(verdict, delta, told)
+                self._reset(verdict, delta, self.feed, told)
         self._begin(rule, delta, step, told)
 
     def _requested(self, rule: Rule, delta: BookDelta, step: Step, told: list[Gap]) -> None:
@@ -165,7 +165,7 @@ class Book:
             raise InvalidDatum("a snapshot without an id, by a venue that numbers its updates")
         verdict = judge(rule, self.feed, step)
         if verdict.finding is Finding.RESET:
-            self._reset(verdict, delta, told)
+            self._reset(verdict, delta, self.feed, told)
         elif self.state == "live" and self.last_sequence is not None and step.last <= self.last_sequence:
             self._hold(verdict, delta)
             return
@@ -225,7 +225,7 @@ class Book:
         if verdict.finding is Finding.SUSPECT:
             self.pending.add(delta)
         elif verdict.finding is Finding.RESET:
-            self._reset(verdict, delta, told)
+            self._reset(verdict, delta, before, told)
             self.pending.add(delta)
             for one in [one for one in self.pending if one["is_snapshot"]][-1:]:
                 self._begin(rule, one, step_of(one), told)
@@ -313,13 +313,15 @@ class Book:
     def _is_repeated(self, delta: BookDelta) -> bool:
         return delta["connection_id"] == self.connection_id and _frame(delta) <= self.frame
 
-    def _reset(self, verdict: Verdict, delta: BookDelta, told: list[Gap]) -> None:
-        """Tell that the count began again; what came before proves nothing."""
+    def _reset(self, verdict: Verdict, delta: BookDelta, before: Place | None, told: list[Gap]) -> None:
+        """Tell that the count began again; what came before its first suspect proves nothing."""
         began, since = verdict.began, self.last_time
         self._clear()
         self.state, self.feed = "broken", verdict.place
         if began is not None:
-            self.pending.keep(lambda one: one["received_at"] >= began.received_at)
+            earlier = [one.received_at for one in (before.earlier if before is not None else ()) if not is_past(verdict.place, one)]
+            since_receipt = min([began.received_at, *earlier])
+            self.pending.keep(lambda one: one["received_at"] >= since_receipt)
             first = began.last if began.first is None else began.first
             told += self.gaps.tell(delta, "venue_reset", since, f"the venue began its update ids again, with {first}")
 
