@@ -3,7 +3,8 @@
 A gap may claim any last sequence: one absurd id of a venue makes a hole of 10¹⁸ trades, and a market that is never still answers for ever.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import count, takewhile
 from typing import Any
 
 LATER = 60_000_000
@@ -36,23 +37,30 @@ class Paging:
     def take(self, trades: Sequence[Mapping[str, Any]]) -> bool:
         """Take the trades of a reply, as events; return whether to ask for more."""
         self.pages += 1
-        new = [one for one in trades if one["sequence"] is not None and one["sequence"] >= self.wanted]
-        self._got += len({one["sequence"] for one in new if one["sequence"] <= self._last})
-        newest = max(new, key=lambda one: one["sequence"], default=None)
-        if newest is None:
+        new = {one["sequence"]: one for one in trades if one["sequence"] is not None and one["sequence"] >= self.wanted}
+        row = _in_a_row(new)
+        self._got += sum(number <= self._last for number in row)
+        if not row:
             asks_once_more, self.wait = self.wait == 0, NOTHING_NEW_SECONDS
             return asks_once_more or self._over("")
-        if newest["sequence"] >= self._last:
+        if row[-1] >= self._last:
             return self._over("")
         self.wait = 0.0
-        if self._until is not None and min(one["event_time"] for one in new) > self._until:
+        if self._until is not None and min(one["event_time"] for one in new.values()) > self._until:
             return self._over(", and those it gives now are later than the gap's end")
         if self.pages >= MOST_PAGES:
             return self._over(f" in {self.pages} replies, and no more are asked for")
-        self.wanted, self.time = newest["sequence"] + 1, newest["event_time"]
+        self.wanted, self.time = row[-1] + 1, new[row[-1]]["event_time"]
         return True
 
     def _over(self, why: str) -> bool:
         if self._got < self._all:
             self.why = f"the venue gave {self._got} of {self._all} trades{why}"
         return False
+
+
+def _in_a_row(found: Iterable[int]) -> range:
+    """Return the lowest of some sequences and those that follow it one by one: behind a jump there may be no more than one absurd id."""
+    ids = sorted(found)
+    follows = takewhile(lambda pair: pair[0] == pair[1], zip(ids, count(ids[0]), strict=False)) if ids else ()
+    return range(ids[0], ids[0] + sum(1 for _ in follows)) if ids else range(0)

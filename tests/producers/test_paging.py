@@ -17,6 +17,7 @@ from producers.backfill import Backfill, Means
 from producers.backoff import Backoff
 from producers.frames import Frames
 from producers.gaps import Place
+from producers.paging import Paging
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.events import Gap
@@ -180,6 +181,26 @@ async def test_one_trade_that_is_later_ends_no_paging(working: Working) -> None:
     said = await working.work(gap(FIRST + 29, BEGAN + (FIRST + 30) * SECOND))
     assert [state for _, state, _ in said] == ["filling"]
     assert len(working.venue.asked) == 3
+
+
+@pytest.mark.parametrize("absurd", [10**18, 3000, 5100])
+def test_one_absurd_id_ends_no_paging(absurd: int) -> None:
+    """A reply goes on from the ids that are in a row: what stands alone behind them is neither the end nor counted twice."""
+    one = Paging(100, 5099, BEGAN, BEGAN + 600 * SECOND)
+    for first in range(100, 5100, 1000):
+        rows = [{"sequence": number, "event_time": BEGAN + number} for number in {*range(first, first + 1000), absurd}]
+        assert one.take(rows) is (first < 4100)
+        assert one.wanted == first + (1000 if first < 4100 else 0)
+    assert one.why == ""
+
+
+def test_a_history_that_lacks_ids_is_read_to_its_end() -> None:
+    """Behind a real hole it goes on in the next reply, and the reason says how many came; later trades alone end it."""
+    one, history = Paging(1, 100, BEGAN, None), [*range(1, 10), *range(20, 30), *range(50, 90), *range(120, 130)]
+    asked = 0
+    while one.take([{"sequence": number, "event_time": BEGAN + number} for number in history if number >= one.wanted]):
+        asked += 1
+    assert (asked, one.why) == (3, "the venue gave 59 of 100 trades")
 
 
 @pytest.mark.parametrize("to_time", [None, 5, BEGAN + (FIRST - 2) * SECOND])
