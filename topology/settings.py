@@ -213,15 +213,17 @@ class Candles(Group):
     """Candle building."""
 
     grace_seconds: float = Field(2.0, ge=0, description="How far the watermark must pass a candle's end before it is final.")
-    idle_seconds: float = Field(5.0, gt=0, description="A candle whose market went quiet is final this long after its end and grace.")
-    provisional_seconds: float = Field(1.0, gt=0, description="How often an open candle is published.")
+    idle_seconds: float = Field(5.0, ge=0.001, description="A candle whose market went quiet is final this long after its end and grace.")
+    provisional_seconds: float = Field(1.0, ge=0.001, description="How often an open candle is published.")
     skew_seconds: float = Field(
         5.0,
         ge=0,
         description="How far a trade's time may be ahead of its arrival; one that is further makes no candle final before its time.",
     )
     ids_seconds: float = Field(
-        1800.0, gt=0, description="How long, in event time, trade ids that are no numbers are remembered; an older trade is not counted."
+        1800.0,
+        ge=0.001,
+        description="How long, in event time, trade ids that are no numbers are remembered; an older trade is not counted.",
     )
 
 
@@ -235,7 +237,7 @@ class Books(Group):
     """Book rebuilding."""
 
     depth: int = Field(20, ge=1, description="Levels per side in a book_snapshot.")
-    every_seconds: float = Field(1.0, gt=0, description="How often each book is published.")
+    every_seconds: float = Field(1.0, ge=0.001, description="How often each book is published.")
     checkpoint_seconds: float = Field(
         10.0,
         gt=0,

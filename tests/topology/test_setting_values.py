@@ -151,3 +151,14 @@ def test_a_file_that_is_none_is_one_line(nothing_set: Path, make: Callable[[Path
     with pytest.raises(Fatal, match=rf"tidewire.toml in {nothing_set} (can't be read|is no text|is no TOML)") as told:
         load()
     assert len(str(told.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("path", ["books.every_seconds", "candles.provisional_seconds", "candles.idle_seconds", "candles.ids_seconds"])
+def test_a_time_that_is_counted_in_microseconds_is_not_none(nothing_set: Path, path: str) -> None:
+    """What is positive, and yet less than any clock tells apart, is refused: counted in microseconds it was none, and divided by."""
+    for value in ("1e-7", "5e-324", "0"):
+        (nothing_set / "tidewire.toml").write_text(written(path, value))
+        with pytest.raises(Fatal, match=rf"  {path}"):
+            load()
+    (nothing_set / "tidewire.toml").write_text(written(path, "0.001"))
+    load()
