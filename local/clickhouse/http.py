@@ -70,12 +70,15 @@ class Server:
         self.application.router.add_post("/{path:.*}", self._answer)
 
     def admit(self, asked: web.Request) -> web.Response | None:
-        """Return the refusal of whoever does not know the password; before anything else of the request is looked at."""
-        if _asks_nothing(asked) and not asked.can_read_body:
-            return None
+        """Return the answer to whoever does not know the password, which ends the connection: that we are there, or a refusal.
+
+        It is asked before anything else of the request is looked at.
+        """
         user, password = _credentials(asked)
         if user in USERS and hmac.compare_digest(password.encode(errors="replace"), self._password):
             return None
+        if _asks_nothing(asked) and not asked.can_read_body:
+            return web.Response(text="Ok.\n")
         words = (
             f"{user[:64]}: Authentication failed: password is incorrect, or there is no user with such name (default, reader). "
             "Each start makes a password, in the file clickhouse/password of the state folder (clickhouse.password_file)"

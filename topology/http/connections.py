@@ -31,12 +31,15 @@ class Connections:
         return self._open.get(transport)
 
     def enter(self, transport: asyncio.Transport, connection: "Connection") -> bool:
-        """Let a connection in; at the bound in the place of the oldest that has asked nothing yet. Return whether it is in."""
+        """Let a connection in; at the bound in the place of the longest idle, of those that asked nothing yet where there are any.
+
+        Return whether it is in: it is not where all others are being answered.
+        """
         if len(self._open) >= self.port.connections:
-            silent = next((one for one in self._open.values() if not one.has_asked), None)
-            if silent is None:
+            idle = min((one for one in self._open.values() if one.is_idle), key=Connection.worth, default=None)
+            if idle is None:
                 return False
-            silent.end()
+            idle.end()
         self._open[transport] = connection
         return True
 
@@ -56,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._is_in = False
         self._answering = False
+        self._idle_since = 0.0
         self._head: asyncio.TimerHandle | None = None
         self._send: asyncio.TimerHandle | None = None
 
@@ -64,6 +68,7 @@ class Connection(asyncio.Protocol):
         if not isinstance(transport, asyncio.Transport):
             raise TypeError(f"{type(transport).__name__} carries no stream")
         self._transport = transport
+        self._idle_since = asyncio.get_running_loop().time()
         self._is_in = self._connections.enter(transport, self)
         if not self._is_in:
             transport.abort()
@@ -109,6 +114,16 @@ class Connection(asyncio.Protocol):
     def done(self) -> None:
         """Note that it was answered: what comes now is the next request."""
         self._answering = False
+        self._idle_since = asyncio.get_running_loop().time()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is asked now, and every answer has been taken."""
+        return not self._answering and (self._transport is None or not self._transport.get_write_buffer_size())
+
+    def worth(self) -> tuple[bool, bool, float]:
+        """Return what an idle connection is kept by, at the bound: that it has asked, that it begins to ask again, how late it was idle."""
+        return self.has_asked, self.has_asked and self._head is not None, self._idle_since
 
     def end(self) -> None:
         """End the connection without a word."""

@@ -25,7 +25,7 @@ class Port:
     body_bytes: int = 1 << 20
     """Largest body, as sent and as expanded."""
     connections: int = 256
-    """Most at a time; one more ends the oldest that has not yet asked anything, or is not let in."""
+    """Most at a time; one more ends the longest idle, those first that have not yet asked anything, or is not let in."""
     keep_alive_seconds: float = 15.0
     """How long a connection is kept without a request."""
     send_seconds: float | None = 30.0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from topology.http.connections import Connections
@@ -111,8 +111,11 @@ def _refused(port: Port, request: web.Request, allowed: Collection[str]) -> web.
 
 
 async def _late(request: web.Request, port: Port) -> web.Response | None:
-    """Read the body, which the handler then has at once; return the answer to one that is too large, too slow or broken."""
-    if not request.can_read_body or hdrs.UPGRADE in request.headers:
+    """Read the body, which the handler then has at once; return the answer to one that is too large, too slow or broken.
+
+    A request for a websocket has none; what has one is read whatever its head says of an upgrade.
+    """
+    if not request.can_read_body:
         return None
     size = port.body_bytes if request.content_length is None else request.content_length
     try:
