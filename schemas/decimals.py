@@ -4,9 +4,9 @@ What is added up of them is a decimal(76,18): twice the digits hold the sum of a
 """
 
 from decimal import Context, Decimal, InvalidOperation
-from functools import lru_cache
 
 from schemas.errors import InvalidDatum
+from schemas.remembered import remembered
 
 PRECISION = 38
 SCALE = 18
@@ -83,9 +83,9 @@ def to_bytes(value: int) -> bytes:
     return value.to_bytes((value.bit_length() + 8) // 8, "big", signed=True)
 
 
-@lru_cache(maxsize=131_072)
+@remembered(131_072)
 def encode(text: str) -> bytes:
-    """Return a decimal text as Avro's bytes; prices and sizes repeat, so the last 131,072 texts are remembered."""
+    """Return a decimal text as Avro's bytes; prices and sizes repeat, so up to 131,072 texts are remembered."""
     return to_bytes(unscaled(text))
 
 

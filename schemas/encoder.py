@@ -13,6 +13,8 @@ from schemas.decimals import PRECISION, count_of, to_bytes
 from schemas.errors import InvalidDatum
 
 LONGEST_MEMORY = 65_536
+LONGEST_HEAD = 512
+"""Bytes of a prefix that is remembered: names from outside may have any length."""
 _HIGH = tuple(bytes(((n & 0x7F) | 0x80, (n >> 7) | 0x80)) for n in range(1 << 14))
 LOW = tuple(bytes((n,)) if n < 0x80 else bytes(((n & 0x7F) | 0x80, n >> 7)) for n in range(1 << 14))
 
@@ -86,7 +88,7 @@ def compile_encoder(schema: Schema, prefix: bytes) -> Encode:
         "        if head is None:",
         f"            if len(remembered) > {LONGEST_MEMORY}: remembered.clear()",
         f"            head = prefix + b''.join(({''.join(f'{part}, ' for part in parts[:leading])}))",
-        f"            remembered[({''.join(f'{_local(i)}, ' for i in range(leading))})] = head",
+        f"            if len(head) <= {LONGEST_HEAD}: remembered[({''.join(f'{_local(i)}, ' for i in range(leading))})] = head",
         f"        return b''.join((head, {''.join(f'{part}, ' for part in parts[leading:])}))",
         "    except (KeyError, TypeError, AttributeError, IndexError) as error:",
         f"        raise InvalidDatum('does not fit {schema['name']}: %s %s' % (type(error).__name__, error)) from error",

@@ -8,7 +8,6 @@ Times: the socket is asked for microseconds (`timeUnit=MICROSECOND`); REST answe
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import ClassVar
 from urllib.parse import quote as escape
 
@@ -38,6 +37,7 @@ from dialects.contract import (
 )
 from dialects.memory import Memory
 from dialects.rules import BINANCE_SPOT_BOOK, TRADES_COUNTED
+from schemas.remembered import remembered
 
 _OPENING = b'{"stream":"'
 NAMES: Mapping[str, str] = {"trade": "trade", "book": "depth@100ms", "quote": "bookTicker"}
@@ -157,7 +157,7 @@ class BinanceSession(Session):
         return messages
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _stream_named(name: bytes) -> Stream | None:
     """Return the stream of a name (`btcusdt@depth@100ms`); None where it is none of ours."""
     try:

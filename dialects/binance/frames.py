@@ -5,7 +5,6 @@ https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md (depth,
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,6 +17,7 @@ from dialects.memory import Memory
 from dialects.quotes import best
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
+from schemas.remembered import remembered
 
 FIRST_MICROSECOND = 10**14
 """A time from here on is in microseconds: as milliseconds it is past the year 5138."""
@@ -242,7 +242,7 @@ _decode_depth = msgspec.json.Decoder(_DepthReply).decode
 _decode_old_trades = msgspec.json.Decoder(list[_OldTrade]).decode
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _asked_for(request: str) -> tuple[str, str, int]:
     """Return path, symbol and limit of a request's text; the venue's default depth is 100."""
     try:

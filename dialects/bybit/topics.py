@@ -3,9 +3,8 @@
 Source: https://bybit-exchange.github.io/docs/v5/ws/connect, "How to Subscribe to Topics".
 """
 
-from functools import lru_cache
-
 from dialects.contract import Stream
+from schemas.remembered import remembered
 
 NAMES = {"trade": "publicTrade", "ticker": "tickers", "liquidation": "allLiquidation"}
 """Our channel → the venue's, where a symbol alone follows."""
@@ -22,7 +21,7 @@ def topic(stream: Stream, depth: int) -> str:
     return f"{NAMES[stream.channel]}.{stream.symbol}"
 
 
-@lru_cache(maxsize=8192)
+@remembered(8192)
 def stream_of(name: bytes) -> Stream | None:
     """Return the stream of a topic; None where it is none of ours. Never raises on any bytes."""
     if b"\\" in name:
@@ -37,7 +36,7 @@ def stream_of(name: bytes) -> Stream | None:
     return Stream(CHANNELS[channel], rest) if channel in CHANNELS and rest else None
 
 
-@lru_cache(maxsize=8192)
+@remembered(8192)
 def depth_of(name: str) -> int | None:
     """Return the levels a side of a book's topic (`orderbook.50.BTCUSDT`); None where it says none (`orderbook.full.…`)."""
     depth = name.split(".", 2)[1] if name.startswith("orderbook.") else ""

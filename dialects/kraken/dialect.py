@@ -37,6 +37,7 @@ from dialects.kraken.frames import OPENING, read, shapes
 from dialects.kraken.refusals import refusal
 from dialects.memory import Memory
 from dialects.rules import KRAKEN_BOOK, TRADES_COUNTED
+from schemas.remembered import LONGEST_REMEMBERED
 
 NAMES: Mapping[str, str] = {"instrument": "instrument", "trade": "trade", "book": "book", "quote": "ticker", "orders": "level3"}
 """Our channel → the venue's, in the order of subscription: precisions first, the checksum needs them."""
@@ -157,7 +158,9 @@ class KrakenSession(Session):
         if payload.startswith(b'{"channel":"'):
             end = payload.find(b'"', 12)
             start = payload.find(b'"symbol":"', end) + 10
-            stream = _stream_named(payload[12:end], payload[start : payload.find(b'"', start)] if start > 9 else b"")
+            channel, symbol = payload[12:end], payload[start : payload.find(b'"', start)] if start > 9 else b""
+            named = _remembered if len(channel) + len(symbol) <= LONGEST_REMEMBERED else _stream_named
+            stream = named(channel, symbol)
             if stream is not None:
                 return FrameSignal(stream)
         return _hear(payload, self._asked)
@@ -180,7 +183,6 @@ class KrakenSession(Session):
         return messages
 
 
-@lru_cache(maxsize=4096)
 def _stream_named(channel: bytes, symbol: bytes) -> Stream | None:
     """Return the stream of a venue's channel and symbol; None where it is none of ours."""
     try:
@@ -190,6 +192,9 @@ def _stream_named(channel: bytes, symbol: bytes) -> Stream | None:
         return Stream(name, symbol.decode()) if name and symbol and b"\\" not in symbol else None
     except UnicodeDecodeError:
         return None
+
+
+_remembered = lru_cache(maxsize=4096)(_stream_named)
 
 
 def _hear(payload: bytes, asked: Asked) -> FrameSignal:
