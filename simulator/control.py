@@ -15,12 +15,17 @@ from simulator.accounts.accounts import ApiKey
 from simulator.candles import candles
 from simulator.faults import Fault
 from simulator.instruments import Instrument
+from simulator.orders import Order
 from simulator.wire import Connection
 from simulator.world import World
 from topology import http
 
 MOST_TRADES = 100_000
+MOST_STEPS = 100_000
+"""At once: some seconds, in which nothing else is answered."""
 ASKED_FOR = frozenset(each.name for each in fields(Fault)) - {"number", "hits", "until", "held"}
+FAULT = Order("fault", [each for each in fields(Fault) if each.name in ASKED_FOR])
+KEY = Order("key", list(fields(ApiKey)))
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -140,21 +145,16 @@ class Control:
         return web.json_response({"armed": [describe_fault(fault) for fault in self._simulator.faults.armed()]})
 
     async def _inject(self, request: web.Request) -> web.Response:
-        asked: dict[str, Any] = json.loads(await request.text())
-        unknown = sorted(set(asked) - ASKED_FOR)
-        if unknown:
-            raise ValueError(f"a fault has no {', '.join(unknown)}; it has {', '.join(sorted(ASKED_FOR))}")
-        return web.json_response(describe_fault(await self._simulator.inject(Fault(**asked))))
+        return web.json_response(describe_fault(await self._simulator.inject(Fault(**FAULT.read(await request.read())))))
 
     async def _clear(self, request: web.Request) -> web.Response:
         number = request.match_info.get("number")
         return web.json_response({"cleared": self._simulator.faults.clear(None if number is None else int(number))})
 
     async def _add_key(self, request: web.Request) -> web.Response:
-        asked: dict[str, Any] = json.loads(await request.text())
-        permissions = frozenset(asked.pop("permissions", ["read"]))
-        self._simulator.accounts.add(ApiKey(**asked, permissions=permissions))
-        return web.json_response({"exchange": asked["exchange"], "permissions": sorted(permissions)})
+        key = ApiKey(**KEY.read(await request.read()))
+        self._simulator.accounts.add(key)
+        return web.json_response({"exchange": key.exchange, "permissions": sorted(key.permissions)})
 
     async def _end_key(self, request: web.Request) -> web.Response:
         self._simulator.accounts.end(request.match_info["exchange"], request.match_info["key"])
@@ -169,7 +169,10 @@ class Control:
         return await self._status(request)
 
     async def _step(self, request: web.Request) -> web.Response:
-        await self._simulator.step(int(request.query.get("number", "1")))
+        number = int(request.query.get("number", "1"))
+        if not 1 <= number <= MOST_STEPS:
+            raise ValueError(f"number is from 1 to {MOST_STEPS:,} steps: ask again for more")
+        await self._simulator.step(number)
         return await self._status(request)
 
 
@@ -180,7 +183,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except KeyError as error:
         return web.json_response({"error": f"not found: {error.args[0]}"}, status=404)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         return web.json_response({"error": str(error)}, status=400)
 
 

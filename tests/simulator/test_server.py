@@ -8,6 +8,7 @@ from dataclasses import asdict
 from decimal import Decimal
 
 import aiohttp
+import pytest
 
 from simulator.candles import candles
 from simulator.catalogue import all_venues, instruments
@@ -50,6 +51,55 @@ async def test_wrong_questions(simulator: Simulator, client: aiohttp.ClientSessi
     async with client.post(simulator.addresses["control"] + "/faults", json={"kind": "drop", "colour": 1}) as response:
         assert response.status == 400
         assert "colour" in (await response.json())["error"]
+
+
+@pytest.mark.parametrize("path", ["/faults", "/keys"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"5",
+        b"null",
+        b'"abc"',
+        b"[]",
+        b"{",
+        b"{}",
+        b"\xff",
+        b'{"kind": "\xff"}',
+        b"[" * 50_000,
+        b'{"kind": "drop", "venue": []}',
+        b'{"kind": "drop", "venue": "binance", "count": "x"}',
+        b'{"kind": "drop", "venue": "binance", "seconds": NaN}',
+        b'{"exchange": 1, "key": "a", "secret": "b"}',
+        b'{"exchange": "a", "key": "a", "secret": "b", "permissions": 5}',
+    ],
+)
+async def test_bodies_that_ask_for_nothing(simulator: Simulator, client: aiohttp.ClientSession, path: str, body: bytes) -> None:
+    """Whatever a body holds, and whichever charset it claims, is refused in words."""
+    for charset in ("utf-8", "nonsense", "rot13"):
+        headers = {"Content-Type": f"text/plain; charset={charset}"}
+        async with client.post(simulator.addresses["control"] + path, data=body, headers=headers) as response:
+            assert response.status == 400
+            assert (await response.json())["error"]
+
+
+@pytest.mark.parametrize("number", ["3000000000", "-5", "0", "1.5", "9" * 5000])
+async def test_steps_are_bounded(simulator: Simulator, client: aiohttp.ClientSession, number: str) -> None:
+    """More steps than can be answered soon, and what is no number of steps, is refused in words; the market stands."""
+    async with client.post(simulator.addresses["control"] + f"/step?number={number}") as response:
+        assert response.status == 400
+        assert (await response.json())["error"]
+    assert simulator.market.steps == 0
+
+
+@pytest.mark.parametrize("number", ["-1", "9" * 30, "9" * 5000, "x"])
+@pytest.mark.parametrize("asked", ["book?update_id={}", "book?depth={}", "trades?from_id={}", "trades?limit={}"])
+async def test_numbers_of_any_size(simulator: Simulator, client: aiohttp.ClientSession, asked: str, number: str) -> None:
+    """No number in a question is a fault of the server's."""
+    await simulator.step(10)
+    path = f"/truth/{asked.format(number)}&venue=binance&symbol=BTCUSDT"
+    async with client.get(simulator.addresses["control"] + path) as response:
+        assert response.status in {200, 400, 404}
 
 
 async def test_faults_over_http(simulator: Simulator, client: aiohttp.ClientSession) -> None:
