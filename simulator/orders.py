@@ -14,7 +14,7 @@ class Order:
         self._read = msgspec.json.Decoder(msgspec.defstruct(name, wanted, forbid_unknown_fields=True)).decode
 
     def read(self, body: bytes) -> dict[str, Any]:
-        """Return the fields, UTF-8 whatever the request says of itself (RFC 8259, 8.1); ValueError where they are not what they should be."""
+        """Return the fields; ValueError where they are not what they should be. UTF-8, whatever its head says (RFC 8259, 8.1)."""
         try:
             return msgspec.structs.asdict(self._read(body))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:

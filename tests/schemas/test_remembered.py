@@ -23,17 +23,24 @@ HEARD = {
 SCHEMA = {"type": "record", "name": "named", "fields": [{"name": "symbol", "type": "string"}, {"name": "count", "type": "long"}]}
 
 
+def hearing(venue: str, frame: bytes) -> Callable[[str], object]:
+    """Return what lets a session of a venue hear a frame that holds a name."""
+    session = all_dialects()[venue].session()
+    return lambda text: session.hear(frame % text.encode())
+
+
+def writing() -> Callable[[str], object]:
+    """Return what writes an event of a symbol."""
+    write = compile_encoder(SCHEMA, b"head")
+    return lambda text: write({"symbol": text, "count": 1})
+
+
 MEMORIES: dict[str, Callable[[str], object]] = {
-    "a number": lambda text: encode("1." + "0" * len(text) + "0"),
+    "a number": lambda text: encode("1." + "0" * len(text)),
     "a topic": lambda text: stream_of(b"publicTrade." + text.encode()),
     "a depth": lambda text: depth_of("orderbook." + text),
-    "a symbol of an event": (lambda write: lambda text: write({"symbol": text, "count": 1}))(compile_encoder(SCHEMA, b"head")),
-    **{
-        f"a name that {name} says": (lambda session, frame: lambda text: session.hear(frame % text.encode()))(
-            all_dialects()[name.partition(",")[0]].session(), frame
-        )
-        for name, frame in HEARD.items()
-    },
+    "a symbol of an event": writing(),
+    **{f"a name that {name} says": hearing(name.partition(",")[0], frame) for name, frame in HEARD.items()},
 }
 
 
