@@ -8,7 +8,7 @@ from confluent_kafka.admin import AclOperation, AdminClient
 
 from topology.errors import Fatal, Retry
 from topology.grants import Grant
-from topology.login import Refusals, connection, refusal, who
+from topology.login import Refusals, connection, made, refusal, who
 from topology.settings import Kafka
 
 OPERATIONS: Mapping[str, AclOperation] = {
@@ -30,7 +30,7 @@ def lacking(kafka: Kafka, wanted: Iterable[Grant], timeout: float = 10.0) -> lis
     """
     grants = [one for one in wanted if one.operation in OPERATIONS]
     refusals = Refusals(kafka)
-    admin = AdminClient(connection(kafka) | {"log_level": 2, "reconnect.backoff.max.ms": 1_000, "error_cb": refusals})
+    admin = made(AdminClient, connection(kafka) | {"log_level": 2, "reconnect.backoff.max.ms": 1_000, "error_cb": refusals})
     topics = sorted({one.name for one in grants if one.kind == "topic"})
     groups = sorted({one.name for one in grants if one.kind == "group"})
     futures: dict[tuple[str, str], Any] = {}

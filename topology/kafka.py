@@ -11,7 +11,7 @@ from confluent_kafka import Producer as LibrdkafkaProducer
 
 from topology.errors import Fatal, Reject, Retry
 from topology.grace import stopping
-from topology.login import NOT_ALLOWED, Refusals, connection, refusal
+from topology.login import NOT_ALLOWED, Refusals, connection, made, refusal
 from topology.settings import Kafka
 
 GATHER_BYTES = 1024 * 1024
@@ -61,7 +61,8 @@ class Publisher:
         self._failed = failed
         self._kafka = kafka
         self._refusals = Refusals(kafka)
-        self._producer = LibrdkafkaProducer(
+        self._producer = made(
+            LibrdkafkaProducer,
             connection(kafka)
             | {
                 "enable.idempotence": True,
@@ -79,7 +80,7 @@ class Publisher:
                 "reconnect.backoff.max.ms": 1_000,
                 "error_cb": self._refusals,
             }
-            | overrides
+            | overrides,
         )
         self._produce = self._producer.produce
         self._closed = False
@@ -186,7 +187,8 @@ class Publisher:
 
 def consumer(kafka: Kafka, group: str, **overrides: Any) -> Consumer:
     """Return a consumer of a group, tuned for blocks (defaults stall at 200,000/s); offsets are committed by hand."""
-    return Consumer(
+    return made(
+        Consumer,
         connection(kafka)
         | {
             "group.id": group,
@@ -205,7 +207,7 @@ def consumer(kafka: Kafka, group: str, **overrides: Any) -> Consumer:
             "check.crcs": True,
             "error_cb": Refusals(kafka),
         }
-        | {name.replace("_", "."): value for name, value in overrides.items()}
+        | {name.replace("_", "."): value for name, value in overrides.items()},
     )
 
 
@@ -214,10 +216,7 @@ def ensure_reachable(kafka: Kafka, timeout: float = 10.0) -> None:
     from confluent_kafka.admin import AdminClient
 
     refusals = Refusals(kafka)
-    try:
-        admin = AdminClient(connection(kafka) | {"error_cb": refusals, "reconnect.backoff.max.ms": 1_000})
-    except KafkaException as error:
-        raise Fatal(f"the settings of Kafka are refused (kafka.*): {error.args[0].str()}") from error
+    admin = made(AdminClient, connection(kafka) | {"error_cb": refusals, "reconnect.backoff.max.ms": 1_000})
     began = time.monotonic()
     while True:
         left = began + timeout - time.monotonic()

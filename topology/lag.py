@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, TopicPartition
 
 from topology.errors import Retry
-from topology.kafka import connection
+from topology.login import connection, made
 from topology.settings import Kafka
 
 Place = tuple[str, int]
@@ -31,7 +31,7 @@ class Offsets:
 
     def _consumer(self, group: str) -> Consumer:
         if group not in self._consumers:
-            self._consumers[group] = Consumer(connection(self._kafka) | QUIET | {"group.id": group})
+            self._consumers[group] = made(Consumer, connection(self._kafka) | QUIET | {"group.id": group})
         return self._consumers[group]
 
     def close(self) -> None:

@@ -3,9 +3,9 @@
 import ssl
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from topology.errors import Fatal
 from topology.log import logger
@@ -28,6 +28,22 @@ NOT_ALLOWED = {
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "a right on the transactional id",
 }
 """What lacks where the broker refuses a request of somebody who has logged in."""
+
+SETTINGS = {
+    "compression.codec": "kafka.compression",
+    "fetch.message.max.bytes": "kafka.message_max_bytes",
+    "fetch.wait.max.ms": "sink.gather_ms",
+    "message.max.bytes": "kafka.message_max_bytes",
+    "queue.buffering.max.ms": "kafka.linger_ms",
+    "sasl.": "kafka.sasl_mechanism",
+    "SASL ": "kafka.sasl_mechanism",
+    "ssl.ca.location": "kafka.ssl_ca",
+    "ssl.certificate.location": "kafka.ssl_certificate",
+    "ssl.key.location": "kafka.ssl_key",
+    "ssl.key.password": "kafka.ssl_key_password",
+}
+"""What librdkafka calls a property in a refusal (an alias by its first name) → our setting."""
+Client = TypeVar("Client")
 
 
 def client_id(kafka: Kafka) -> str:
@@ -56,6 +72,18 @@ def connection(kafka: Kafka) -> dict[str, Any]:
     if kafka.ssl_key_password.get_secret_value():
         config["ssl.key.password"] = kafka.ssl_key_password.get_secret_value()
     return config
+
+
+def made(kind: Callable[[dict[str, Any]], Client], config: dict[str, Any]) -> Client:
+    """Return a client of librdkafka; Fatal, which names the setting, where it does not take a value of the configuration."""
+    try:
+        return kind(config)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError._INVALID_ARG:  # noqa: SLF001 - librdkafka's own codes are named so
+            raise
+        words = error.args[0].str().strip()
+        named = sorted({setting for name, setting in SETTINGS.items() if name in words}) or ["kafka.*"]
+        raise Fatal(f"the settings of Kafka are refused ({', '.join(named)}): {words}") from error
 
 
 def aiokafka_connection(kafka: Kafka) -> dict[str, Any]:

@@ -18,6 +18,8 @@ MOST_SECONDS = 1e9
 MOST = 10**15
 MOST_FILE = 1_048_576
 """Bytes of the largest tidewire.toml."""
+MOST_DEPTH = 16
+"""Of lists and tables within one another: the tree itself is four deep."""
 T = TypeVar("T")
 
 
@@ -46,6 +48,16 @@ def placed_somewhere(cls: type[BaseModel], value: Any, info: ValidationInfo) -> 
     return value
 
 
+def shallow(value: T) -> T:
+    """Return what was read of a setting; ValueError where it is nested so deep that looking at it would end the process."""
+    inner: list[Any] = [value]
+    for _ in range(MOST_DEPTH):
+        inner = [below for one in inner if isinstance(one, dict | list) for below in (one.values() if isinstance(one, dict) else one)]
+        if not inner:
+            return value
+    raise ValueError(f"it is nested deeper than {MOST_DEPTH}")
+
+
 class TomlFile(TomlConfigSettingsSource):
     """tidewire.toml of the working directory, where there is one. Raises Fatal where what is there can't be read as one."""
 
@@ -55,7 +67,7 @@ class TomlFile(TomlConfigSettingsSource):
         if not os.path.lexists(path):
             return {}
         try:
-            return tomllib.loads(content(path, MOST_FILE).decode())
+            return shallow(tomllib.loads(content(path, MOST_FILE).decode()))
         except OSError as error:
             raise Fatal(f"{where} can't be read ({error.strerror}): mend it, or take it away") from error
         except UnicodeDecodeError as error:

@@ -17,7 +17,7 @@ from topology.folders import cache_folder, placed, state_folder
 from topology.secrets.references import with_secrets
 from topology.secrets.settings import Secrets
 from topology.service_links import is_service_link
-from topology.setting_values import TomlFile, placed_somewhere, sane
+from topology.setting_values import TomlFile, placed_somewhere, sane, shallow
 from topology.urls import WEB, bare
 
 PREFIX = "TIDEWIRE_"
@@ -144,7 +144,7 @@ class Sink(Group):
 
     flush_rows: int = Field(100_000, ge=1, description="Rows that make a flush.")
     flush_bytes: int = Field(64_000_000, ge=1_000, description="Bytes that make a flush.")
-    gather_ms: int = Field(100, ge=0, description="A fetch waits this long for more; milliseconds.")
+    gather_ms: int = Field(100, ge=0, le=300_000, description="A fetch waits this long for more; milliseconds.")
     flush_seconds: float = Field(0.5, gt=0, description="Longest time a row waits for a flush; seconds. Longer: fewer, larger inserts.")
     skip: tuple[str, ...] = Field((), description="Events that are not written to ClickHouse (frame, quote …).")
     reject_share: float = Field(0.5, gt=0, le=1, description="Share of refused rows, of the last 1,000 or more, at which the sink stops.")
@@ -298,9 +298,9 @@ class Environment(EnvSettingsSource):
         return found | {key.replace("__", "."): os.environ[name] for name, key in unknown.items()}
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        """Return what JSON says; what is no JSON is left as it is, and refused by the setting's own name."""
+        """Return what JSON says; what is no JSON, or is nested too deep, is left as it is, and refused by the setting's own name."""
         try:
-            return super().decode_complex_value(field_name, field, value)
+            return shallow(super().decode_complex_value(field_name, field, value))
         except (ValueError, RecursionError):
             return value
 

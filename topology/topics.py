@@ -10,8 +10,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from dialects.catalogue import all_dialects
 from schemas.catalogue import Event, topics
 from topology.errors import Fatal, Retry
-from topology.kafka import connection
-from topology.login import NOT_ALLOWED, refusal
+from topology.login import NOT_ALLOWED, connection, made, refusal
 from topology.registry import Registry
 from topology.settings import Kafka
 
@@ -52,7 +51,7 @@ def create(kafka: Kafka, wanted: Mapping[str, Event]) -> list[str]:
     a key's records would lie in two partitions, and the state of the stages is kept by partition. Fatal where
     `kafka.partitions` is set and a topic has another count.
     """
-    admin = AdminClient(connection(kafka))
+    admin = made(AdminClient, connection(kafka))
     try:
         there = admin.list_topics(timeout=15).topics
     except KafkaException as error:
@@ -100,7 +99,7 @@ class Descriptions:
     def __init__(self, kafka: Kafka, timeout: float = 10.0) -> None:
         self._kafka = kafka
         self._timeout = timeout
-        self._admin = AdminClient(connection(kafka) | {"log_level": 2, "reconnect.backoff.max.ms": 1_000})
+        self._admin = made(AdminClient, connection(kafka) | {"log_level": 2, "reconnect.backoff.max.ms": 1_000})
 
     def of(self, names: Iterable[str]) -> dict[str, Described]:
         """Return what each topic is, those that are not there left out; Retry where the broker does not say."""
@@ -219,7 +218,7 @@ def create_changelogs(kafka: Kafka, wanted: Mapping[str, Iterable[str]]) -> list
     Each has as many partitions as those: Fatal where they differ (see `agreed_partitions`).
     """
     described = Descriptions(kafka).of({topic for sources in wanted.values() for topic in sources} | set(wanted))
-    admin, new = AdminClient(connection(kafka)), list[NewTopic]()
+    admin, new = made(AdminClient, connection(kafka)), list[NewTopic]()
     for changelog, sources in wanted.items():
         counts = {topic: described[topic].partitions for topic in sources if topic in described}
         kept = described[changelog].partitions if changelog in described else None

@@ -7,8 +7,8 @@ from confluent_kafka.admin import AdminClient
 from local.monitor import topics_of
 from topology.errors import Fatal, Retry
 from topology.flow import stages
-from topology.kafka import connection
 from topology.lag import Offsets
+from topology.login import connection, made
 from topology.settings import Settings
 
 
@@ -35,7 +35,7 @@ def rewind(settings: Settings, name: str, *, forget: bool) -> dict[str, int]:
     finally:
         offsets.close()
     if forget:
-        admin = AdminClient(connection(settings.kafka))
+        admin = made(AdminClient, connection(settings.kafka))
         own = [
             one for one in admin.list_topics(timeout=10).topics if one.startswith(f"{stage.consumer_group}-") and one.endswith("-changelog")
         ]

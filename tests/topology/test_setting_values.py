@@ -162,3 +162,21 @@ def test_a_time_that_is_counted_in_microseconds_is_not_none(nothing_set: Path, p
             load()
     (nothing_set / "tidewire.toml").write_text(written(path, "0.001"))
     load()
+
+
+@pytest.mark.parametrize("depth", [17, 900, 50_000])
+@pytest.mark.parametrize("name", ["VENUES", "KAFKA", "SINK__SKIP", "VENUES__KRAKEN"])
+@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"a":', "}"), ("[", "")])
+def test_what_is_nested_too_deep_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, begin: str, end: str, depth: int) -> None:
+    """JSON of any depth, whole or not, is a value that is refused as any other, in the environment."""
+    monkeypatch.setenv(f"TIDEWIRE_{name}", begin * depth + "1" * bool(end) + end * depth)
+    with pytest.raises(Fatal, match=name.lower().replace("__", r"\.")):
+        load()
+
+
+@pytest.mark.parametrize("depth", [17, 400, 50_000])
+def test_so_is_a_file_that_is_nested_too_deep(nothing_set: Path, depth: int) -> None:
+    """It is one line that names the file."""
+    (nothing_set / "tidewire.toml").write_text(f"[sink]\nskip = {'[' * depth}{']' * depth}\n")
+    with pytest.raises(Fatal, match=r"tidewire\.toml in .* nested too deep"):
+        load()
