@@ -44,6 +44,11 @@ MEMORIES: dict[str, Callable[[str], object]] = {
 }
 
 
+def number(text: str) -> int:
+    """Return a number."""
+    return int(text)
+
+
 @pytest.fixture
 def traced() -> Iterator[None]:
     """Count what is allocated."""
@@ -58,8 +63,8 @@ def test_long_texts_are_not_kept(name: str, traced: None) -> None:
     MEMORIES[name]("a")
     gc.collect()
     before, _ = tracemalloc.get_traced_memory()
-    for number in range(TIMES):
-        MEMORIES[name]("a" * (LONG + number))
+    for more in range(TIMES):
+        MEMORIES[name]("a" * (LONG + more))
     gc.collect()
     after, _ = tracemalloc.get_traced_memory()
     assert after - before < 2 * LONG
@@ -81,14 +86,14 @@ def test_short_texts_are_made_once() -> None:
 
 def test_no_more_than_so_many_are_kept() -> None:
     """At the bound all are forgotten, and come again."""
-    kept = Remembered(int, 3)
+    kept = Remembered(number, 3)
     assert [kept[text] for text in ("1", "2", "3", "4", "1")] == [1, 2, 3, 4, 1]
     assert kept == {"4": 4, "1": 1}
 
 
 def test_what_is_raised_is_raised_again() -> None:
     """A text of which nothing can be made is refused each time."""
-    kept = Remembered(int, 3)
+    kept = Remembered(number, 3)
     for _ in range(2):
         with pytest.raises(ValueError, match="invalid literal"):
             kept["a"]
