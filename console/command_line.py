@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from console.commands.secrets import app as secrets_app
+from console.sql_argument import SqlCommand
 from dialects.catalogue import all_dialects
 from topology.errors import TidewireError
 from topology.terminal import printable
@@ -166,13 +167,16 @@ def acls(
     answer(["user", "resource", "name", "operation"], rows, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=SqlCommand)
 def query(
     sql: Annotated[str, typer.Argument(help="One SELECT, in ClickHouse's SQL; tables are named like topics, raw frames are `frames`.")],
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a line of names.")] = False,
 ) -> None:
-    """Ask ClickHouse, read-only: tidewire query "SELECT venue, count() FROM trades FINAL GROUP BY venue"."""
+    r"""Ask ClickHouse, read-only: tidewire query "SELECT venue, count() FROM trades FINAL GROUP BY venue".
+
+    In JSON, decimals, times and what is no finite number ("NaN", "Infinity") are text. Bytes that are no UTF-8 are shown as \xff.
+    """
     from console.commands.query import query as ask
     from console.commands.show import answer
     from topology.settings import settings

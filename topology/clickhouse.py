@@ -77,13 +77,19 @@ class Questions:
         """Return the names of the columns and the rows; Fatal, in ClickHouse's words, where it refuses."""
         return self._ask(sql, parameters, {"database": self.database})
 
+    def ask_bytes(self, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+        """Do the same, and return texts as the bytes that they are: not every one is UTF-8."""
+        return self._ask(sql, None, {"database": self.database}, {"String": "bytes"})
+
     def _ask(
-        self, sql: str, parameters: Mapping[str, Any] | None, settings: Mapping[str, Any]
+        self, sql: str, parameters: Mapping[str, Any] | None, settings: Mapping[str, Any], formats: Mapping[str, str] | None = None
     ) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
         from clickhouse_connect.driver.exceptions import ClickHouseError
 
         try:
-            answer = self._client.query(sql, parameters=dict(parameters or {}), settings={"readonly": 1, **settings})
+            answer = self._client.query(
+                sql, parameters=dict(parameters or {}), settings={"readonly": 1, **settings}, query_formats=dict(formats or {})
+            )
         except ClickHouseError as error:
             raise Fatal(words(error)) from error
         return answer.column_names, answer.result_rows
@@ -147,12 +153,12 @@ def words(error: Exception) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value as people read it: exact decimals without the zeros that say nothing, null as nothing."""
+    r"""Return a value as people read it: exact decimals without the zeros that say nothing, null as nothing, bytes as UTF-8 or `\xff`."""
     if value is None:
         return ""
     if isinstance(value, Decimal):
         text = format(value, "f")
         return text.rstrip("0").rstrip(".") if "." in text else text
     if isinstance(value, bytes):
-        return value.decode(errors="replace")
+        return value.decode(errors="backslashreplace")
     return str(value)

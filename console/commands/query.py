@@ -15,9 +15,9 @@ QUESTIONS = ROWS - {"KILL", "CHECK"}
 
 
 def query(settings: Settings, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
-    """Return the columns and rows of a question; Fatal where it is none, or in ClickHouse's words where that refuses it."""
+    """Return the columns and rows of a question, texts as bytes; Fatal where it is none, or in ClickHouse's words where that refuses it."""
     demand(sql)
-    return Questions(located(settings, "clickhouse").clickhouse).ask(sql)
+    return Questions(located(settings, "clickhouse").clickhouse).ask_bytes(sql)
 
 
 def demand(sql: str) -> None:
@@ -38,5 +38,7 @@ def demand(sql: str) -> None:
         raise Fatal(f"{statement.first_word} is no question: `query` only reads, and takes {', '.join(sorted(QUESTIONS))}")
     if statement.names_server_file:
         raise Fatal("INTO OUTFILE is not taken: send the output to a file (`tidewire query … --csv > FILE`)")
+    if statement.format is not None:
+        raise Fatal(f"FORMAT {statement.format} is not taken: the command chooses the form (a table, --json or --csv)")
     if closed := (statement.calls & ESCAPES) | (statement.names & CLOSED_NAMES):
         raise Fatal(f"{min(closed)} is not open to `query`: it reaches out of the database")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -22,15 +23,15 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     for column in columns:
         drawn.add_column(Text(printable(column)), no_wrap=True)
     for row in rows:
-        drawn.add_row(*(Text(printable(shown(value))) for value in row))
+        drawn.add_row(*(Text(printable(_text(value))) for value in row))
     console = Console()
     Console(width=max(console.width, console.measure(drawn, options=console.options.update(width=10_000)).maximum)).print(drawn)
 
 
 def json_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print an object a line; decimals and times as text."""
+    """Print an object a line; decimals, times and what is no finite number as text (JSON has no NaN), maps as objects."""
     for row in rows:
-        print(printable(json.dumps({name: _plain(value) for name, value in zip(columns, row, strict=True)}, ensure_ascii=False)))
+        print(printable(_json({name: _plain(value) for name, value in zip(columns, row, strict=True)})))
 
 
 def comma_separated(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -38,13 +39,26 @@ def comma_separated(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> No
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([shown(value) for value in row] for row in rows)
+    writer.writerows([_text(value) for value in row] for row in rows)
     print(printable(text.getvalue(), lines=True) if sys.stdout.isatty() else text.getvalue(), end="")
 
 
+def _text(value: Any) -> str:
+    """Return a value in a cell: lists and maps as JSON."""
+    return _json(_plain(value)) if isinstance(value, (list, tuple, dict)) else shown(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if value is None or isinstance(value, (bool, int, float)):
         return value
+    if isinstance(value, dict):
+        return {shown(key): _plain(one) for key, one in value.items()}
     return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else shown(value)
 
 

@@ -31,6 +31,8 @@ SHOWN = "\\u001b]0;owned\\u0007\\u009b2J"
         ("SELECT * FROM `file`('/etc/passwd')", "file is not open"),
         ("SELECT * APPLY file FROM trades", "file is not open"),
         ("SELECT 1 INTO OUTFILE 'a'", "INTO OUTFILE is not taken"),
+        ("SELECT 1 FORMAT CSV", r"FORMAT CSV is not taken: .*--json"),
+        ("SELECT 1 FORMAT JSONEachRow;", "FORMAT JSONEachRow is not taken"),
     ],
 )
 def test_what_is_no_question_is_refused_in_plain_words(sql: str, words: str) -> None:
@@ -40,7 +42,16 @@ def test_what_is_no_question_is_refused_in_plain_words(sql: str, words: str) -> 
 
 
 @pytest.mark.parametrize(
-    "sql", ["SELECT 1", "SELECT ';' ;", "WITH 1 AS a SELECT a; -- done", "SHOW TABLES", "DESCRIBE trades", "EXPLAIN SELECT 1"]
+    "sql",
+    [
+        "SELECT 1",
+        "SELECT ';' ;",
+        "WITH 1 AS a SELECT a; -- done",
+        "SELECT 1 AS format",
+        "SHOW TABLES",
+        "DESCRIBE trades",
+        "EXPLAIN SELECT 1",
+    ],
 )
 def test_questions_are_taken(sql: str) -> None:
     """One question, with a semicolon at its end or without."""
@@ -83,3 +94,48 @@ def test_csv_is_exact_for_programs(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     rows: list[list[Any]] = [[ESCAPE]]
     show.answer(["a"], rows, as_json=False, as_csv=True)
     assert capsys.readouterr().out == f"a\n{SHOWN if is_terminal else ESCAPE}\n"
+
+
+ODD = (
+    "SELECT nan AS a, [inf, -inf] AS b, map('x', toDecimal64('1.50', 2), 'y', NULL) AS c, unhex('61ff') AS d, ['é', unhex('fe')] AS e, "
+    "tuple(1, 'z') AS f, toLowCardinality('low') AS g, toFixedString('ab', 2) AS h, map(unhex('ff'), nan) AS i, "
+    "CAST('k' AS Nullable(String)) AS j"
+)
+
+
+def test_json_is_json_whatever_is_asked(ask: Tidewire) -> None:
+    """What is no finite number is text, a map is an object, bytes that are no text say so."""
+    said = ask("query", ODD, "--json")
+    assert json.loads(said.out, parse_constant=pytest.fail) == {
+        "a": "NaN",
+        "b": ["Infinity", "-Infinity"],
+        "c": {"x": "1.5", "y": None},
+        "d": "a\\xff",
+        "e": ["é", "\\xfe"],
+        "f": [1, "z"],
+        "g": "low",
+        "h": "ab",
+        "i": {"\\xff": "NaN"},
+        "j": "k",
+    }
+
+
+def test_cells_hold_lists_as_json(ask: Tidewire) -> None:
+    """Neither a table nor CSV shows how a program of ours holds a value."""
+    table, csv = ask("query", ODD).out, ask("query", ODD, "--csv").out
+    for text in (table, csv.replace('""', '"')):
+        assert '{"x": "1.5", "y": null}' in text
+        assert '["é", "\\\\xfe"]' in text
+        assert "Decimal" not in text
+
+
+@pytest.mark.parametrize("sql", ["-- a comment\nSELECT 7 AS a", "--a comment\nSELECT 7 AS a", "/* a */ SELECT 7 AS a"])
+def test_sql_may_begin_with_a_comment(ask: Tidewire, sql: str) -> None:
+    """It is no option, before or behind those there are."""
+    for arguments in ((sql, "--csv"), ("--csv", sql), ("--csv", "--", sql)):
+        assert ask("query", *arguments).out == "a\n7\n"
+
+
+def test_what_is_no_option_is_none(ask: Tidewire) -> None:
+    """A word that begins like an option and is none is told as that."""
+    assert "--jsn" in ask("query", "--jsn", "SELECT 1").error
