@@ -106,6 +106,7 @@ class Publisher:
         """
         if self._closed:
             return 0
+        self._producer.poll(0)  # what it has to tell of brokers counts among what waits
         left = len(self._producer)
         self._producer.purge()
         self._producer.close()

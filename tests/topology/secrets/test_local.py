@@ -191,9 +191,10 @@ def test_two_processes_never_overwrite_each_other(local_store: LocalStore, tmp_p
     local_store.put("kafka", {"password": "", "filling": ""}, 0, AUTHOR)
     with writers(tmp_path, 0) as process:
         assert process.stdout is not None
-        taken = [int(process.stdout.readline()) for _ in range(100)]
+        taken: list[int] = []
+        while len(taken) < 100 or not {one.created_by for one in local_store.metadata("kafka").versions} >= {"a", "b"}:
+            taken.append(int(process.stdout.readline()))
         os.killpg(process.pid, signal.SIGKILL)
     assert len(set(taken)) == len(taken)
-    assert {one.created_by for one in local_store.metadata("kafka").versions} >= {"a", "b"}
     with pytest.raises(Conflict):
         local_store.put("kafka", {}, 1, AUTHOR)
