@@ -1,6 +1,7 @@
 """What is in a book: its two sides, changed and checked by what a venue sends. Counts of 10⁻¹⁸ throughout (schemas.decimals)."""
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 from dialects.kraken.checksum import checksum
@@ -8,6 +9,10 @@ from processors.rebuild_books.sides import Side
 from schemas.decimals import SCALE, from_bytes, to_bytes
 from schemas.events import BookDelta
 
+TRIES = 3
+"""Messages with whose checksum the scales are looked for that nobody has said: a search takes milliseconds."""
+LEAST_TO_FIND = 4
+"""Levels of a book whose checksum can tell its scales: of fewer, two pairs of scales might write one text."""
 CHECKED = 10
 """Levels of each side that a checksum covers (https://docs.kraken.com/exchange/guides/websockets/book-checksum-v2.md)."""
 Levels = list[tuple[bytes, bytes]]
@@ -16,11 +21,13 @@ Levels = list[tuple[bytes, bytes]]
 class Contents:
     """The levels of one book."""
 
-    __slots__ = ("asks", "bids")
+    __slots__ = ("_found", "_tries", "asks", "bids")
 
     def __init__(self, bids: Sequence[tuple[int, int]] = (), asks: Sequence[tuple[int, int]] = ()) -> None:
         self.bids = Side(highest_first=True, levels=bids)
         self.asks = Side(highest_first=False, levels=asks)
+        self._found: tuple[int, int] | None = None
+        self._tries = TRIES
 
     @classmethod
     def of(cls, delta: BookDelta) -> "Contents":
@@ -40,13 +47,33 @@ class Contents:
             self.asks.truncate(depth)
 
     def is_right(self, delta: BookDelta) -> bool | None:
-        """Whether the levels are those of a message's checksum; None where it has none, or no scales from 0 to 18 that it is made with."""
+        """Whether the levels are those of a message's checksum; None where it has none, or no scales from 0 to 18 that it is made with.
+
+        Where nobody has said the scales, those with which it fits prove themselves and the levels, and none that fit prove nothing.
+        """
         expected, price_scale, size_scale = delta["checksum"], delta["price_scale"], delta["size_scale"]
-        if expected is None or price_scale is None or size_scale is None:
+        if expected is None:
             return None
+        bids, asks = self.bids.best(CHECKED), self.asks.best(CHECKED)
+        if price_scale is None or size_scale is None:
+            return self._fits_some(bids, asks, expected)
         if not (0 <= price_scale <= SCALE and 0 <= size_scale <= SCALE):
             return None
-        return checksum(self.bids.best(CHECKED), self.asks.best(CHECKED), price_scale, size_scale) == expected
+        return checksum(bids, asks, price_scale, size_scale) == expected
+
+    def _fits_some(self, bids: Sequence[tuple[int, int]], asks: Sequence[tuple[int, int]], expected: int) -> bool | None:
+        if self._found is not None:
+            return checksum(bids, asks, *self._found) == expected
+        levels = [*bids, *asks]
+        if not self._tries or len(levels) < LEAST_TO_FIND:
+            return None
+        self._tries -= 1
+        least = [_decimals([level[place] for level in levels]) for place in (0, 1)]
+        for scales in product(range(least[0], SCALE + 1), range(least[1], SCALE + 1)):
+            if checksum(bids, asks, *scales) == expected:
+                self._found = scales
+                return True
+        return None
 
     @property
     def crossed(self) -> bool:
@@ -62,6 +89,11 @@ class Contents:
     def load(cls, bids: Levels, asks: Levels) -> "Contents":
         """Return what `dump` gave."""
         return cls(_numbers(bids), _numbers(asks))
+
+
+def _decimals(counts: Sequence[int]) -> int:
+    """Return the fewest decimals with which all of these can be written."""
+    return next(scale for scale in range(SCALE + 1) if not any(count % 10 ** (SCALE - scale) for count in counts))
 
 
 def _count(number: Any) -> int:
