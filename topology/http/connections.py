@@ -18,6 +18,16 @@ class Connections:
         self.port = port
         self._make = make
         self._open: dict[Any, Connection] = {}
+        self._closed = False
+
+    def close(self) -> None:
+        """Let nobody in from now on: what was accepted a moment ago would outlive the port."""
+        self._closed = True
+
+    def end(self) -> None:
+        """End all: a client that takes no answer would keep its connection longer than the port."""
+        for connection in list(self._open.values()):
+            connection.end()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -33,8 +43,10 @@ class Connections:
     def enter(self, transport: asyncio.Transport, connection: "Connection") -> bool:
         """Let a connection in; at the bound in the place of the longest idle, of those that asked nothing yet where there are any.
 
-        Return whether it is in: it is not where all others are being answered.
+        Return whether it is in: it is not where all others are being answered, nor where the port has closed.
         """
+        if self._closed:
+            return False
         if len(self._open) >= self.port.connections:
             idle = min((one for one in self._open.values() if one.is_idle), key=Connection.worth, default=None)
             if idle is None:

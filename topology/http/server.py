@@ -33,6 +33,10 @@ def listen(host: str, number: int) -> socket.socket:
     return socket.create_server((host, number), family=family, backlog=BACKLOG)
 
 
+TURNS_TO_END = 5
+"""Turns of the event loop until a connection that was accepted as the port closed is made and refused, and the sockets of all are closed."""
+
+
 class Server:
     """A port that is open, until `close`. Of the event loop that made it."""
 
@@ -47,7 +51,11 @@ class Server:
     async def close(self) -> None:
         """Take no more connections, and end those there are once they are answered, within the runner's time."""
         self._server.close()
+        self.connections.close()
         await self._runner.cleanup()
+        self.connections.end()
+        for _ in range(TURNS_TO_END):
+            await asyncio.sleep(0)
 
 
 async def serve(
