@@ -34,7 +34,7 @@ def listen(host: str, number: int) -> socket.socket:
 
 
 TURNS_TO_END = 5
-"""Turns of the event loop until a connection that was accepted as the port closed is made and refused, and the sockets of all are closed."""
+"""Turns of the event loop until one that was accepted as the port closed is made and refused, and the sockets of all are closed."""
 
 
 class Server:
