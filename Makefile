@@ -62,7 +62,7 @@ vault: venv ## build a Vault for the tests, once, where neither one nor Docker i
 	@[ -n "$${VAULT_ADDR:-}" ] || command -v vault >/dev/null || command -v bao >/dev/null || docker info >/dev/null 2>&1 || \
 		$(BIN)/python -m local.vault_build
 
-fuzz: venv ## every property on forty times the examples of `make test`; ARGS='tests/dialects' for some of them
+fuzz: venv ## every property on ten times its examples, of which `make test` draws a quarter; ARGS='tests/dialects' for some of them
 	TIDEWIRE_TEST_EXAMPLES=10 $(BIN)/pytest -m hypothesis --timeout 3600 $(ARGS)
 
 chaos: venv ## long runs of everything broken under load, and of hostile messages; ARGS='-k stopped' for some of them

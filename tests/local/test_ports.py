@@ -7,16 +7,10 @@ from pathlib import Path
 import pytest
 
 from local.ports import remembered_ports
+from tests.hollow import hollow
 from topology.addresses import embedded
 from topology.errors import Fatal
 from topology.settings import Settings
-
-
-def hollow(path: Path) -> None:
-    """Make a file of 5 TB of which the disk holds nothing."""
-    path.touch()
-    os.truncate(path, 5 * 1024**4)
-
 
 OTHERS: dict[str, Callable[[Path], object]] = {
     "no text": lambda path: path.write_bytes(b'{"kafka": "\xff"}'),

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 
 import pytest
 
+from tests.hollow import hollow
 from tests.topology.test_settings import ADDRESSES, fields, nothing_set
 from topology.errors import Fatal
 from topology.settings import Settings, load
@@ -122,12 +123,6 @@ def test_brokers_in_their_forms_are_taken(monkeypatch: pytest.MonkeyPatch, broke
     """One or many, names or addresses, with a port or with Kafka's own."""
     monkeypatch.setenv("TIDEWIRE_KAFKA__BROKERS", brokers)
     assert load().kafka.brokers == brokers
-
-
-def hollow(path: Path) -> None:
-    """Make a file of 5 TB of which the disk holds nothing."""
-    path.touch()
-    os.truncate(path, 5 * 1024**4)
 
 
 FILES: dict[str, Callable[[Path], object]] = {

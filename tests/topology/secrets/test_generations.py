@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.topology.secrets.secrets_made import AUTHOR
+from tests.topology.secrets.secrets_made import AUTHOR, acts
 from topology.clock import now
 from topology.secrets.credential import Validation
 from topology.secrets.errors import Damaged, Missing, RolledBack
@@ -91,12 +91,7 @@ def test_an_older_file_put_back_is_refused(store: LocalStore, file: Path, change
     change(store)
     newest = file.read_bytes()
     file.write_bytes(older)
-    for act in (
-        lambda: store.read("kafka"),
-        lambda: store.metadata("kafka"),
-        lambda: store.put("kafka", {"password": "third"}, 1, AUTHOR),
-        lambda: store.revoke("kafka", 1),
-    ):
+    for act in acts(store):
         with pytest.raises(RolledBack, match=r"older one that was put back .*revoked since would be there again.*secrets accept"):
             act()
         assert file.read_bytes() == older

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.examples import examples
-from tests.topology.secrets.secrets_made import AUTHOR
+from tests.hollow import hollow
+from tests.topology.secrets.secrets_made import AUTHOR, acts
 from topology.errors import Fatal, Reject, TidewireError
 from topology.secrets.audit import Queue
 from topology.secrets.errors import Damaged, Denied, WrongKey
@@ -53,12 +54,7 @@ def file(local_store: LocalStore, tmp_path: Path) -> Path:
 def test_a_file_that_is_anything_is_one_error(local_store: LocalStore, file: Path, text: bytes) -> None:
     """No text in a secret's place is a riddle: it is named with the cure, and left as it is."""
     file.write_bytes(text)
-    for act in (
-        lambda: local_store.read("kafka"),
-        lambda: local_store.metadata("kafka"),
-        lambda: local_store.put("kafka", {"password": "second"}, 1, AUTHOR),
-        lambda: local_store.revoke("kafka", 1),
-    ):
+    for act in acts(local_store):
         with pytest.raises(Damaged, match=r"kafka: its file is truncated or no document of ours .*restore .*put"):
             act()
     assert file.read_bytes() == text
@@ -90,12 +86,6 @@ def test_any_bytes_are_one_error(text: bytes) -> None:
     key = Key("the test", b"\x01" * 32)
     with pytest.raises((Damaged, WrongKey)):
         decoded("kafka", text, key, Path("kafka.json"))
-
-
-def hollow(path: Path) -> None:
-    """Make a file of 5 TB of which the disk holds nothing."""
-    path.touch(0o600)
-    os.truncate(path, 5 * 1024**4)
 
 
 OTHER_KINDS: dict[str, Callable[[Path], object]] = {
