@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from local.forked_process import ENDED_UNSEEN
 from local.watchdog import Watchdog, end_groups
 from topology import private
 from topology.errors import Fatal
@@ -117,6 +118,8 @@ class Child:
 
 def ending(code: int | None) -> str:
     """Say how a process ended, by its code as subprocess gives it."""
+    if code == ENDED_UNSEEN:
+        return "ended, and nobody saw how (the process that started it ended before)"
     if code is not None and code < 0:
         return f"was killed by {signal.Signals(-code).name}"
     return f"ended with code {code}"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from local.forked_process import Launch, launch
 from local.stage_process import StageProcess
 from local.watchdog import Watchdog
 from topology.errors import Fatal
@@ -22,13 +23,14 @@ class SimulatorProcess(StageProcess):
         watchdog: Watchdog,
         venues: Sequence[str] = (),
         allowed_hosts: Sequence[str] = (),
+        launch: Launch = launch,
     ) -> None:
         command = [sys.executable, "-m", "simulator", "--symbols", ",".join(bases), "--rate", str(rate)]
         if venues:
             command += ["--venues", ",".join(venues)]
         if allowed_hosts:
             command += ["--allowed-hosts", ",".join(allowed_hosts)]
-        super().__init__("simulator", command, {}, logs, watchdog)
+        super().__init__("simulator", command, {}, logs, watchdog, launch=launch)
 
     def serve(self, timeout: float) -> dict[str, str]:
         """Start and return its addresses, by name (`<venue>_ws`, `<venue>_rest`, `control`). Fatal where it does not start."""

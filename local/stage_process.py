@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from local.forked_process import Launch, Process, launch
 from local.priority import yield_to_others
 from local.process import ending
 from local.watchdog import Watchdog
@@ -30,7 +31,10 @@ HANGING_GRACE = 5.0
 
 
 class StageProcess:
-    """Run a command until it is stopped. `clock` is monotonic, in seconds; a watchdog ends the child when we are killed."""
+    """Run a command until it is stopped. `clock` is monotonic, in seconds; a watchdog ends the child when we are killed.
+
+    `launch` starts the command: as any process, or as a fork of a server that has imported what it would.
+    """
 
     def __init__(
         self,
@@ -41,6 +45,7 @@ class StageProcess:
         watchdog: Watchdog,
         clock: Callable[[], float] = time.monotonic,
         niceness: int = 0,
+        launch: Launch = launch,
     ) -> None:
         self.name = name
         self.niceness = niceness
@@ -50,7 +55,8 @@ class StageProcess:
         self.environment = dict(environment)
         self._watchdog = watchdog
         self._clock = clock
-        self._process: subprocess.Popen[bytes] | None = None
+        self._launch = launch
+        self._process: Process | None = None
         self._started = 0.0
         self._wait = doubling(FIRST_BACKOFF, LONGEST_BACKOFF)
         self._again_at: float | None = None
@@ -96,15 +102,7 @@ class StageProcess:
             self.log.replace(self.log.with_suffix(".log.1"))
         with private.appending(self.log) as log:
             self._begin = log.tell()
-            self._process = subprocess.Popen(  # noqa: S603 - our own stages
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **self.environment},
-                start_new_session=True,
-                umask=private.UMASK,
-            )
+            self._process = self._launch(self.command, {**os.environ, **self.environment}, log)
         self._watchdog.watch(self._process.pid)
         yield_to_others(self._process.pid, self.niceness)
         self._started, self._again_at, self._asked, self._fatal, self._kill_at = self._clock(), None, False, False, None

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from dialects.catalogue import all_dialects
 from local import LocalStack
+from local.forked_process import ForkServer, Launch
 from local.market import Market, listed, live, simulated, simulator_bases, simulator_venues, wanted
 from local.monitor import Monitor
 from local.priority import BACKGROUND
@@ -67,6 +68,7 @@ class Supervisor:
         self._say = say
         self._stack: LocalStack | None = None
         self._watchdog: Watchdog | None = None
+        self._forks: ForkServer | None = None
         self._monitor: Monitor | None = None
         self._pulse: Pulse | None = None
         self._lock: int | None = None
@@ -92,6 +94,7 @@ class Supervisor:
             listed(venues)
         self._begin_state(chosen)
         try:
+            self._forks = ForkServer(self.logs, os.environ, self._say)  # it imports while the servers start
             self._start_servers()
             self._watchdog = Watchdog()
             self._choose_market()
@@ -149,6 +152,9 @@ class Supervisor:
         if self._watchdog is not None:
             self._watchdog.close()
             self._watchdog = None
+        if self._forks is not None:
+            self._forks.close()
+            self._forks = None
         if self._stack is not None:
             self._say("stopping the servers")
             self._stack.stop()
@@ -215,6 +221,7 @@ class Supervisor:
                 self._watched(),
                 simulator_venues(venues),
                 self.settings.http.allowed_hosts,
+                self._launch(),
             )
             served = self._simulator.serve(SECONDS_TO_BE_READY)
             self.simulator = served.get("control", "")
@@ -231,7 +238,8 @@ class Supervisor:
                 name = stage.child(venue)
                 command = [sys.executable, "-m", stage.package, *([venue] if venue else [])]
                 niceness = BACKGROUND if stage.background else 0
-                self.processes[name] = StageProcess(name, command, base, self.logs, self._watched(), niceness=niceness)
+                made = StageProcess(name, command, base, self.logs, self._watched(), niceness=niceness, launch=self._launch())
+                self.processes[name] = made
                 self.declared[name] = stage
 
     def _venue_processes(self) -> dict[str, str]:
@@ -290,6 +298,11 @@ class Supervisor:
         if self._watchdog is None:
             raise RuntimeError("the watchdog was not started")
         return self._watchdog
+
+    def _launch(self) -> Launch:
+        if self._forks is None:
+            raise RuntimeError("the fork server was not started")
+        return self._forks.launch
 
     def _note(self, trouble: str) -> None:
         """Say what went wrong, and keep it for the summary."""

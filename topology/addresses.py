@@ -45,6 +45,12 @@ def missing(settings: Settings) -> tuple[str, ...]:
     return tuple(part for part in SETTINGS if not getattr(found, part))
 
 
+def ensure_named(address: str, setting: str) -> None:
+    """Raise Fatal where a setting names no server: only `tidewire up` and `tidewire run` fill in the embedded one's address."""
+    if not address:
+        raise Fatal(f"{setting} is empty: name the server there, or start this by `tidewire run`, which finds the one of `tidewire up`")
+
+
 def embedded(settings: Settings) -> Addresses:
     """Return where the embedded stack of the state folder is; empty addresses where none runs."""
     path = settings.state_dir / ADDRESSES

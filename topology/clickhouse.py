@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from dialects.symbols import plain
 from schemas.catalogue import events
+from topology.addresses import ensure_named
 from topology.errors import Fatal
 from topology.settings import ClickHouse
 from topology.tls import distrust, trusting
@@ -34,6 +35,7 @@ def connect(settings: ClickHouse, seconds: float = 60.0) -> Any:
     for name, level in TOLD_BY_US.items():
         logging.getLogger(name).setLevel(level)
 
+    ensure_named(settings.url, "clickhouse.url")
     address = urlsplit(settings.url)
     if address.scheme == "https":
         trusting(settings.ssl_ca, "clickhouse.ssl_ca")

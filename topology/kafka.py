@@ -9,6 +9,7 @@ from typing import Any, Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import Producer as LibrdkafkaProducer
 
+from topology.addresses import ensure_named
 from topology.errors import Fatal, Reject, Retry
 from topology.grace import stopping
 from topology.login import NOT_ALLOWED, Refusals, connection, made, refusal
@@ -216,6 +217,7 @@ def ensure_reachable(kafka: Kafka, timeout: float = 10.0) -> None:
     """Raise Retry where no broker answers within `timeout` seconds, Fatal where all refuse us for longer than a moment."""
     from confluent_kafka.admin import AdminClient
 
+    ensure_named(kafka.brokers, "kafka.brokers")
     refusals = Refusals(kafka)
     admin = made(AdminClient, connection(kafka) | {"error_cb": refusals, "reconnect.backoff.max.ms": 1_000})
     began = time.monotonic()

@@ -11,6 +11,7 @@ from typing import Any
 from schemas.catalogue import Event, Schema
 from schemas.codec import Codec
 from topology import settings as tree
+from topology.addresses import ensure_named
 from topology.errors import Fatal, Reject, Retry
 from topology.tls import distrust, trusting
 
@@ -92,6 +93,7 @@ class Registry:
         self._call("PUT", "/config", {"compatibility": level})
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
+        ensure_named(self._registry.url, "registry.url")
         request = urllib.request.Request(  # noqa: S310 - the address is the operator's setting
             self._registry.url.rstrip("/") + path,
             method=method,

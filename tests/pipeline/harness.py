@@ -16,6 +16,7 @@ import aiohttp
 import clickhouse_connect
 
 from local import LocalStack
+from local.forked_process import ForkServer, Process
 from local.watchdog import Watchdog
 from simulator.server import Simulator, SimulatorSettings
 from tests.pipeline.emptying import empty
@@ -44,7 +45,9 @@ POLL = 0.2
 
 
 class Pipeline:
-    """Everything between a simulated exchange and a query. Market time moves only when a test steps the simulator.
+    """Everything between a simulated exchange and a query, its stages forked as `tidewire up` forks them.
+
+    Market time moves only when a test steps the simulator.
 
     Without a simulator, frames are put straight into the raw topics (tests/pipeline/raw.py), and no producer runs.
     `counted`: coverage counts the stages' lines, which makes them slower. `stack`: one that runs already and is emptied first, for
@@ -53,6 +56,7 @@ class Pipeline:
 
     _watchdog: Watchdog
     """Ends the stages of a run that is interrupted."""
+    _forks: ForkServer
 
     def __init__(
         self,
@@ -68,7 +72,7 @@ class Pipeline:
         self.directory = directory
         self.simulator = simulator
         self.stages = tuple(stage for stage in stages if simulator is not None or stage not in PRODUCERS)
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, Process] = {}
         self.stack = stack or LocalStack(directory / "stack")
         self._shares = stack is not None
         self._origin = origin
@@ -98,6 +102,7 @@ class Pipeline:
         } | self._environment
         kafka = Kafka(brokers=addresses.kafka)
         self._watchdog = Watchdog()
+        self._forks = ForkServer(self.directory, self.environment, print)
         try:
             await asyncio.to_thread(create, kafka, all_topics())
             await asyncio.to_thread(register, Registry(RegistrySettings(url=addresses.registry)), all_topics())
@@ -127,15 +132,16 @@ class Pipeline:
     async def close(self) -> None:
         """Stop every stage, then the stack where it is the pipeline's own."""
         for process in self.processes.values():
-            process.terminate()
+            process.send_signal(signal.SIGTERM)
         for process in self.processes.values():
             try:
                 await asyncio.to_thread(process.wait, 60)
             except subprocess.TimeoutExpired:
-                process.kill()
+                process.send_signal(signal.SIGKILL)
                 await asyncio.to_thread(process.wait)
             self._watchdog.forget(process.pid)
         await asyncio.to_thread(self._watchdog.close)
+        await asyncio.to_thread(self._forks.close)
         if self._client is not None:
             self._client.close()
         if not self._shares:
@@ -163,14 +169,8 @@ class Pipeline:
         """Start one stage as its own process; its log goes to <directory>/<stage>.log."""
         module, *arguments = STAGES.get(stage, ("producers", stage))
         with (self.directory / f"{stage}.log").open("ab") as log:
-            process = self.processes[stage] = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            process = self._forks.launch([sys.executable, "-m", module, *arguments], self.environment, log)
+        self.processes[stage] = process
         self._watchdog.watch(process.pid)
 
     def kill(self, stage: str) -> None:
@@ -182,7 +182,7 @@ class Pipeline:
     def stop(self, stage: str) -> int:
         """Ask one stage to stop; return its exit code."""
         process = self.processes.pop(stage)
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         code = process.wait(60)
         self._watchdog.forget(process.pid)
         return code

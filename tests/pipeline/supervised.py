@@ -93,7 +93,7 @@ class SupervisedPipeline(Pipeline):
     def _start_again(self, stages: Collection[str]) -> None:
         for stage in stages:
             process = self.processes[stage]
-            if process.poll() is not None and process.returncode != FATAL_CODE:
+            if (code := process.poll()) is not None and code != FATAL_CODE:
                 self._watchdog.forget(process.pid)
-                self.ends.append(End(stage, process.returncode, now(), self.log(stage, 3)))
+                self.ends.append(End(stage, code, now(), self.log(stage, 3)))
                 self.start(stage)

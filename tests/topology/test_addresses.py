@@ -2,13 +2,17 @@
 
 import json
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from local import Addresses
 from topology.addresses import answers, embedded, environment, given, located, merged, missing
+from topology.clickhouse import connect
 from topology.errors import Fatal
+from topology.kafka import ensure_reachable
+from topology.registry import Registry
 from topology.settings import ClickHouse, Kafka, Settings
 
 
@@ -79,3 +83,17 @@ def test_a_child_is_told_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for name, value in found.items():
         monkeypatch.setenv(name, value)
     assert given(Settings()) == given(own)
+
+
+CALLS: dict[str, Callable[[], object]] = {
+    "kafka.brokers": lambda: ensure_reachable(Kafka()),
+    "registry.url": lambda: Registry(Settings().registry).subjects(),
+    "clickhouse.url": lambda: connect(ClickHouse()),
+}
+
+
+@pytest.mark.parametrize("setting", CALLS)
+def test_a_server_that_nobody_named_is_fatal_by_its_setting(setting: str) -> None:
+    """Where the embedded one's address was not filled in, no server is guessed, and nothing is tried for ever."""
+    with pytest.raises(Fatal, match=f"^{setting} is empty: name the server there, or start this by `tidewire run`"):
+        CALLS[setting]()
