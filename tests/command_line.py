@@ -11,6 +11,7 @@ import pytest
 from console import command_line
 from local import LocalStack
 from tests.filled import fill
+from tests.uncounted import uncounted_children
 from topology import addresses, settings
 from topology.settings import Settings
 
@@ -31,8 +32,13 @@ Tidewire = Callable[..., Said]
 def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Start broker, registry and ClickHouse in a state folder of their own; return settings that name all four."""
     folder = tmp_path_factory.mktemp("own")
-    with LocalStack(folder):
+    stack = LocalStack(folder)
+    with uncounted_children():
+        stack.start()
+    try:
         yield addresses.located(Settings(state_dir=folder))
+    finally:
+        stack.stop()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 from local import Addresses, LocalStack
 from tests import containers, folders, tolls
 from tests.examples import draw_a_share
+from tests.uncounted import uncounted_children
 
 structlog.configure(
     processors=[
@@ -57,6 +58,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return not item.nodeid.startswith(PIPELINE), fed_by_hand, not item.nodeid.startswith(SECURED)
 
     items.sort(key=turn)
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("no_cover")  # thousands of examples run the same lines, at half the speed where they are counted
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +80,9 @@ def stack_addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addres
     else:
         stack = LocalStack(tmp_path_factory.mktemp("stack"))
         try:
-            yield replace(stack.start(missing), **given)
+            with uncounted_children():
+                started = stack.start(missing)
+            yield replace(started, **given)
         finally:
             stack.stop()
 

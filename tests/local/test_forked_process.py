@@ -16,6 +16,7 @@ import pytest
 from local import forked_process
 from local.forked_process import ENDED_UNSEEN, ForkedProcess, ForkServer, Process
 from local.process import ending
+from tests.uncounted import uncounted
 from topology import private
 from topology.flow import stages
 
@@ -36,7 +37,7 @@ class Forks:
     def start(self, *arguments: str, module: str = CHILD, **environment: str) -> Process:
         """Start a child; its output is in a file of its own."""
         with self.log(len(self.children)).open("ab") as log:
-            child = self.server.launch([sys.executable, "-m", module, *arguments], {**os.environ, **environment}, log)
+            child = self.server.launch([sys.executable, "-m", module, *arguments], uncounted({**os.environ, **environment}), log)
         self.children.append(child)
         return child
 
@@ -61,7 +62,7 @@ class Forks:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ForkServer, list[str]]]:
     """Return a server for all tests that leave it alone, and what it says."""
     said: list[str] = []
-    server = ForkServer(tmp_path_factory.mktemp("shared"), os.environ, said.append)
+    server = ForkServer(tmp_path_factory.mktemp("shared"), uncounted(os.environ), said.append)
     yield server, said
     server.close()
 
@@ -78,7 +79,7 @@ def forks(tmp_path: Path, shared: tuple[ForkServer, list[str]]) -> Iterator[Fork
 def own(folder: Path, **environment: str) -> Iterator[Forks]:
     """Make a server for one test, which breaks it."""
     said: list[str] = []
-    made = Forks(folder, ForkServer(folder, {**os.environ, **environment}, said.append), said)
+    made = Forks(folder, ForkServer(folder, uncounted({**os.environ, **environment}), said.append), said)
     try:
         yield made
     finally:
@@ -106,7 +107,7 @@ def test_a_fork_is_what_python_m_would_be(forks: Forks, tmp_path: Path) -> None:
     forks.start("stay", "--like", "this one", ONLY_HERE="1")
     with (tmp_path / "plain").open("wb") as log:
         command = [sys.executable, "-m", CHILD, "stay", "--like", "this one"]
-        plain = forked_process.launch(command, {**os.environ, "ONLY_HERE": "1"}, log)
+        plain = forked_process.launch(command, uncounted({**os.environ, "ONLY_HERE": "1"}), log)
     forks.children.append(plain)
     until((tmp_path / "plain").read_text)
     wanted, found = json.loads((tmp_path / "plain").read_text()), forks.seen()
@@ -244,7 +245,7 @@ def alive(pid: int) -> bool:
 
 
 def test_descriptors_are_given_back(forks: Forks) -> None:
-    """Fifty children that came and went leave nothing open, here or in the server."""
+    """Ten children that came and went leave nothing open, here or in the server."""
     if not Path("/proc/self/fd").exists():
         pytest.skip("this system does not say which descriptors a process holds")
 
@@ -253,7 +254,7 @@ def test_descriptors_are_given_back(forks: Forks) -> None:
 
     forks.start("0", module="this").wait(PATIENCE)
     before = held()
-    for _ in range(50):
+    for _ in range(10):
         assert forks.start("0", module="this").wait(PATIENCE) == 0
     assert held() == before
     assert not forks.said

@@ -7,13 +7,19 @@ import pytest_asyncio
 
 from local import LocalStack
 from tests.pipeline.harness import Pipeline
+from tests.uncounted import uncounted_children
 
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """Start a stack for all pipelines, one at a time, whose tests leave the servers alone: starting one costs more than emptying it."""
-    with LocalStack(tmp_path_factory.mktemp("stack_of_pipelines")) as running:
+    running = LocalStack(tmp_path_factory.mktemp("stack_of_pipelines"))
+    with uncounted_children():
+        running.start()
+    try:
         yield running
+    finally:
+        running.stop()
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")

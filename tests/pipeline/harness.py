@@ -20,7 +20,7 @@ from local.forked_process import ForkServer, Process
 from local.watchdog import Watchdog
 from simulator.server import Simulator, SimulatorSettings
 from tests.pipeline.emptying import empty
-from tests.uncounted import uncounted
+from tests.uncounted import uncounted, uncounted_children
 from topology.clickhouse import password_of
 from topology.errors import Retry
 from topology.health import running
@@ -84,7 +84,8 @@ class Pipeline:
         if self._shares:
             await asyncio.to_thread(empty, self.stack)
         else:
-            await asyncio.to_thread(self.stack.start)
+            with uncounted_children():
+                await asyncio.to_thread(self.stack.start)
         addresses = self.stack.addresses
         self._environment = {
             "PYTHONFAULTHANDLER": "1",
