@@ -100,7 +100,7 @@ def up(
 @app.command()
 def run(
     stage: Annotated[str, typer.Argument(help="Its name: producers, normalise, build_candles, detect_gaps, rebuild_books, clickhouse.")],
-    venue: Annotated[str, typer.Argument(help=f"The venue, for `producers`: {VENUES}.")] = "",
+    venues: Annotated[list[str] | None, typer.Argument(help=f"For `producers`, its venues, one or several: {VENUES}.")] = None,
 ) -> None:
     """Run one stage as this process, until SIGTERM or Ctrl-C: what compose and Kubernetes start.
 
@@ -111,8 +111,9 @@ def run(
     from topology.secrets.audit import act_as
     from topology.settings import settings
 
-    act_as(stage, venue)
-    run_stage(settings(), stage, venue)
+    names = tuple(dict.fromkeys(venues or ()))
+    act_as(stage, names[0] if len(names) == 1 else "")
+    run_stage(settings(), stage, names)
 
 
 @app.command()

@@ -163,7 +163,7 @@ def processes(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             f"stage {one['stage']}", "ok" if state == "ready" else "warn", f"process {one['pid']}: {state} {reason}".strip(), cure
         )
-        for fault in failing(str(one["stage"]), str(one["url"])):
+        for fault in failing(str(one["url"]), str(one["stage"])):
             yield Finding("fault of our own", "fail", f"{fault} (last five minutes)", f"{settings.state_dir}/logs has its traceback")
     if not found:
         yield Finding("stages", "warn", f"none of {', '.join(stages())} runs here", "`tidewire up` starts them all")

@@ -36,22 +36,27 @@ def page(url: str) -> tuple[int, str]:
         return 0, ""
 
 
-def readiness(url: str) -> tuple[str, str]:
-    """Return a stage's state and why it is not ready."""
+def readiness(url: str, part: str = "") -> tuple[str, str]:
+    """Return a stage's state and why it is not ready; of one of several that share a process, where the page tells of that `part`."""
     if not url:
         return "starting", ""
-    status, text = page(f"{url}/ready")
-    if status == HTTPStatus.OK:
-        return "ready", ""
+    return readiness_in(*page(f"{url}/ready"), part)
+
+
+def readiness_in(status: int, text: str, part: str = "") -> tuple[str, str]:
+    """Return what /ready has answered; see `readiness`."""
     if not status:
         return "silent", "its health page does not answer"
     try:
-        return "waiting", str(json.loads(text).get("reason", ""))
-    except json.JSONDecodeError:
-        return "waiting", text[:100]
+        told = json.loads(text)
+        if (own := told.get("parts", {}).get(part)) is not None:
+            return str(own["status"]), str(own["reason"])
+        return ("ready", "") if status == HTTPStatus.OK else ("waiting", str(told.get("reason", "")))
+    except (ValueError, TypeError, KeyError, AttributeError):  # another program's page
+        return ("ready", "") if status == HTTPStatus.OK else ("waiting", text[:100])
 
 
-def failing(stage: str, url: str) -> list[FaultReading]:
+def failing(url: str, stage: str = "") -> list[FaultReading]:
     """Return the faults of the last five minutes that a process tells of itself, newest first; none where it does not answer."""
     status, text = page(f"{url}/health") if url else (0, "")
     if status != HTTPStatus.OK:

@@ -6,11 +6,13 @@ Stages are asked each second, the broker every two, ClickHouse every five: looki
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
-from local.health_pages import failing, page, pages_of, readiness
+from local.health_pages import failing, page, pages_of, readiness_in
 from local.readings import FaultReading, Reading, StageReading, VenueReading
+from local.sharing import by_process
 from local.stage_process import StageProcess
-from local.tallies import Tally, by_label, matching, parse, positions, quantile, total
+from local.tallies import Tally, by_label, matching, parse, positions, quantile, those_of, total
 from schemas.catalogue import event
 from topology.clickhouse import Questions
 from topology.errors import Fatal, Retry
@@ -33,7 +35,10 @@ def topics_of(names: tuple[str, ...]) -> list[str]:
 
 
 class Monitor:
-    """Read on and on in a thread of its own. `processes` are the children by name, `declared` the stage of each."""
+    """Read on and on in a thread of its own. `processes` are the children's by name, `declared` the stage of each, `venues` whose it is.
+
+    Children may share a process: each is read as if it had its own.
+    """
 
     def __init__(
         self,
@@ -54,6 +59,7 @@ class Monitor:
         self._failing: dict[str, list[FaultReading]] = {}
         self._reasons: dict[tuple[str, str, str], str] = {}
         self._lags: dict[str, int] = {}
+        self._failed: dict[str, str] = {}
         self._questions: Questions | None = None
         self._row_history: tuple[float, dict[str, int]] | None = None
         self._before: dict[tuple[str, int], int] = {}
@@ -121,20 +127,29 @@ class Monitor:
             self._scrape(self._clock())
             return self._lag(name)
 
+    def failures(self) -> list[str]:
+        """Return in words which children have stopped for good inside a process that goes on, each once."""
+        failed = {name: one.reason for name, one in self.reading.stages.items() if one.state == "failed" and one.pid is not None}
+        new = {name: reason for name, reason in failed.items() if name not in self._failed}
+        self._failed = failed
+        return [f"{name} has stopped and is not started again: {reason}" for name, reason in new.items()]
+
     def samples(self, name: str) -> Tally:
         """Return what a child's metrics have said."""
         return self._tallies.setdefault(name, Tally())
 
     def _scrape(self, time: float) -> None:
         pages = pages_of(self._settings.state_dir)
-        for name, process in self._processes.items():
+        for process, names in by_process(self._processes).items():
             pid = process.pid
-            self._failing[name] = []
-            if pid is not None and pid in pages:
-                text = page(f"{pages[pid]}/metrics")[1]
-                if text:
-                    self.samples(name).take(pid, parse(text), time)
-                self._failing[name] = failing(name, pages[pid])
+            url = "" if pid is None else pages.get(pid, "")
+            found = parse(page(f"{url}/metrics")[1]) if url else {}
+            faults = failing(url)
+            for name in names:
+                venue = self._venues.get(name, "") if len(names) > 1 else ""
+                if found and pid is not None:
+                    self.samples(name).take(pid, those_of(found, name, venue) if venue else found, time)
+                self._failing[name] = [replace(one, stage=name) for one in faults if venue in {"", one.venue}]
                 for one in reversed(self._failing[name]):
                     self._reasons[name, one.venue, one.event] = one.reason
 
@@ -167,8 +182,9 @@ class Monitor:
         pages = pages_of(self._settings.state_dir)
         old = self.reading
         new = Reading(rows=old.rows, row_rates=old.row_rates, open_gaps=old.open_gaps, trouble=trouble)
+        ready = {process: page(f"{url}/ready") for process in by_process(self._processes) if (url := pages.get(process.pid or 0))}
         for name in self._declared:
-            new.stages[name] = self._stage(name, pages)
+            new.stages[name] = self._stage(name, ready)
             new.failing += self._failing.get(name, ())
             new.faults += self._faults(name)
         for name, venue in self._venues.items():
@@ -176,11 +192,11 @@ class Monitor:
             new.venues[venue].open_gaps = None if new.open_gaps is None else new.open_gaps.get(venue, 0)
         return new
 
-    def _stage(self, name: str, pages: Mapping[int, str]) -> StageReading:
+    def _stage(self, name: str, ready: Mapping[StageProcess, tuple[int, str]]) -> StageReading:
         process, tally = self._processes[name], self.samples(name)
         state, reason = ("stopped", "") if process.is_stopped else ("failed" if process.is_fatal else "down", process.last_line)
         if process.pid is not None:
-            state, reason = readiness(pages.get(process.pid, ""))
+            state, reason = readiness_in(*ready[process], name) if process in ready else ("starting", "")
         everything = tally.all
         return StageReading(
             name=name,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from local.health_pages import page, pages_of
+from local.sharing import by_process
 from local.stage_process import StageProcess
 
 LOOK_SECONDS = 2.0
@@ -24,9 +25,9 @@ AT_ONCE = 8
 
 
 class Hanging(NamedTuple):
-    """A process that has been red for too long: the child's name, its number, and what its page said."""
+    """A process that has been red for too long, its number, and what its page said."""
 
-    name: str
+    process: StageProcess
     pid: int
     reason: str
 
@@ -68,8 +69,8 @@ class Pulse:
         self._longest = longest
         self._clock = clock
         self._ask = ask
-        self._spells: dict[str, Spell] = {}
-        self._hanging: dict[str, Hanging] = {}
+        self._spells: dict[StageProcess, Spell] = {}
+        self._hanging: list[Hanging] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep_looking, name="pulse", daemon=True)
 
@@ -86,21 +87,21 @@ class Pulse:
 
     def hanging(self) -> list[Hanging]:
         """Return those of which the last look said that they have been red for too long. Any thread."""
-        return list(self._hanging.values())
+        return self._hanging
 
     def look(self, pool: ThreadPoolExecutor) -> None:
-        """Ask each child that runs and has a page, all at once."""
+        """Ask each process that runs and has a page, all at once."""
         pages = pages_of(self._state_dir)
-        asked = {name: pid for name, process in self._processes.items() if (pid := process.pid) in pages and pid is not None}
+        asked = {process: pid for process in by_process(self._processes) if (pid := process.pid) in pages and pid is not None}
         reasons = dict(zip(asked, pool.map(lambda pid: self._red(pages[pid]), asked.values()), strict=True))
         now = self._clock()
-        hanging: dict[str, Hanging] = {}
-        for name, pid in asked.items():
-            spell = self._spells.get(name)
+        hanging: list[Hanging] = []
+        for process, pid in asked.items():
+            spell = self._spells.get(process)
             if spell is None or spell.pid != pid:
-                spell = self._spells[name] = Spell(pid, now)
-            if spell.seconds(reasons[name], now) >= self._longest:
-                hanging[name] = Hanging(name, pid, reasons[name])
+                spell = self._spells[process] = Spell(pid, now)
+            if spell.seconds(reasons[process], now) >= self._longest:
+                hanging.append(Hanging(process, pid, reasons[process]))
         self._hanging = hanging
 
     def _red(self, url: str) -> str:

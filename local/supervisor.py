@@ -22,6 +22,7 @@ from local.monitor import Monitor
 from local.priority import BACKGROUND
 from local.pulse import Pulse
 from local.reachability import unreachable
+from local.sharing import by_process, cores, process_name, shared_out
 from local.simulator_process import SimulatorProcess
 from local.stage_process import StageProcess
 from local.watchdog import Watchdog
@@ -61,6 +62,7 @@ class Supervisor:
         self.market = Market("live", {})
         self.simulator = ""
         self.processes: dict[str, StageProcess] = {}
+        """By child; children that share a process have the same one."""
         self.declared: dict[str, Stage] = {}
         self.troubles: list[str] = []
         self.hurry = False
@@ -113,11 +115,13 @@ class Supervisor:
         """Start again what has ended unasked or hangs, and say so. Call it about once a second."""
         for words in self._stack.revive() if self._stack is not None else ():
             self._note(words)
-        for name, pid, reason in self._pulse.hanging() if self._pulse is not None else ():
+        for process, pid, reason in self._pulse.hanging() if self._pulse is not None else ():
             red = f"/health was red for {self.settings.health.restart_seconds:g} s (health.restart_seconds): {reason}"
-            self._note(self.processes[name].end_hanging(pid, red))
-        for process in (*self.processes.values(), *([self._simulator] if self._simulator else [])):
+            self._note(process.end_hanging(pid, red))
+        for process in (*by_process(self.processes), *([self._simulator] if self._simulator else [])):
             self._note(process.revive())
+        for words in self._monitor.failures() if self._monitor is not None else ():
+            self._note(words)
 
     def stop(self) -> None:
         """Stop everything in the order of the flow; what is still unread stays in Kafka for the next start."""
@@ -127,17 +131,17 @@ class Supervisor:
         if self._stack is not None and (lost := self._stack.lost()):
             self._note(f"{', '.join(lost)} does not run: nothing is waited for, and what is unread is read at the next start")
             self.hurry = True
-            for process in self.processes.values():
+            for process in by_process(self.processes):
                 process.ask_to_stop()
         for name in order:
-            of_stage = [child for child, stage in self.declared.items() if stage.name == name]
+            of_stage = by_process({child: self.processes[child] for child, stage in self.declared.items() if stage.name == name})
             if of_stage and not stages()[name].per_venue:
                 self._await_drained(name)
             self._scrape()
-            for child in of_stage:
-                self.processes[child].ask_to_stop()
-            for child in of_stage:
-                self._note(self.processes[child].stop(self.settings.stop_seconds + SECONDS_MORE_TO_STOP))
+            for process in of_stage:
+                process.ask_to_stop()
+            for process in of_stage:
+                self._note(process.stop(self.settings.stop_seconds + SECONDS_MORE_TO_STOP))
             if of_stage:
                 self._say(f"stopped {name}")
         if self._simulator is not None:
@@ -182,6 +186,7 @@ class Supervisor:
             self._lock = None
             raise Fatal(f"another `tidewire up` runs in {state_dir}: stop it, or set TIDEWIRE_STATE_DIR to another folder") from None
         names = {stage.child(venue) for stage in chosen for venue in (all_dialects() if stage.per_venue else ("",))}
+        names |= {stage.name for stage in chosen}
         others = [one for one in running(state_dir) if one["stage"] in names]
         if others:
             them = ", ".join(f"{one['stage']} (process {one['pid']})" for one in others)
@@ -234,13 +239,15 @@ class Supervisor:
         base = addresses.environment(self.settings)
         base["TIDEWIRE_VENUES"] = json.dumps({name: venue.model_dump(mode="json") for name, venue in self.market.venues.items()})
         for stage in chosen:
-            for venue in self.market.venues if stage.per_venue else ("",):
-                name = stage.child(venue)
-                command = [sys.executable, "-m", stage.package, *([venue] if venue else [])]
+            shares = shared_out(self.market.venues, self.settings.producer.processes, cores()) if stage.per_venue else [("",)]
+            for number, venues in enumerate(shares, 1):
+                children = [stage.child(venue) for venue in venues]
+                name = process_name(stage.name, children, number, len(shares))
+                command = [sys.executable, "-m", stage.package, *filter(None, venues)]
                 niceness = BACKGROUND if stage.background else 0
                 made = StageProcess(name, command, base, self.logs, self._watched(), niceness=niceness, launch=self._launch())
-                self.processes[name] = made
-                self.declared[name] = stage
+                self.processes |= dict.fromkeys(children, made)
+                self.declared |= dict.fromkeys(children, stage)
 
     def _venue_processes(self) -> dict[str, str]:
         return {name: name.removeprefix(f"{stage.name}-") for name, stage in self.declared.items() if stage.per_venue}
@@ -253,8 +260,8 @@ class Supervisor:
             self._say(f"started {', '.join(readers)}")
         self._await_ready(readers)
         sources = [name for name, stage in self.declared.items() if stage.per_venue]
-        for name in sources:
-            self.processes[name].start()
+        for process in by_process({name: self.processes[name] for name in sources}):
+            process.start()
         if sources:
             self._say(f"started {', '.join(sources)}")
 

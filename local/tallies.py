@@ -30,6 +30,15 @@ def parse(text: str) -> Samples:
     }
 
 
+def those_of(samples: Mapping[Key, float], stage: str, venue: str) -> Samples:
+    """Return the samples of one of several that share a process: what is neither another stage's nor another venue's."""
+    return {
+        (name, pairs): value
+        for (name, pairs), value in samples.items()
+        if (labels := dict(pairs)).get("stage", stage) == stage and labels.get("venue", venue) == venue
+    }
+
+
 def matching(samples: Mapping[Key, float], name: str, **labels: str) -> Iterator[tuple[dict[str, str], float]]:
     """Yield labels and value of each sample of a name that has these labels."""
     for (own, pairs), value in samples.items():

@@ -1,4 +1,4 @@
-"""Outside → raw topics: one process a venue, and back again for what a gap says is missing."""
+"""Outside → raw topics: one producer a venue, and back again for what a gap says is missing."""
 
 from topology.flow import Stage
 

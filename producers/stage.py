@@ -1,11 +1,11 @@
-"""One venue's producer: its connections, its backfill, and the way to Kafka, from start to the last frame delivered."""
+"""One venue's producer: its connections, its backfill, and the way to Kafka, from start to the last frame delivered.
+
+The process that carries it, alone or beside others, is process.py.
+"""
 
 import asyncio
-import logging
 import random
 import secrets
-import signal
-import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
@@ -35,24 +35,20 @@ from producers.spill import SEGMENT_BYTES, Spill
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.events import Gap
-from topology import private
 from topology.access import ensure_allowed
 from topology.clock import now
 from topology.dead_letters import DeadLetters
-from topology.ending import words_of
-from topology.errors import FATAL_CODE, Fatal, Retry
+from topology.errors import Fatal, Retry
 from topology.faults import Faults
 from topology.grace import stopping
 from topology.grants import grants
-from topology.health import Health
 from topology.kafka import Publisher
-from topology.log import configure, logger
+from topology.log import logger
 from topology.registry import Registry
 from topology.retry import Attempts, persist_async
 from topology.secrets.credential import Environment, Identity
 from topology.secrets.events import listen_where_told
 from topology.secrets.opening import open_credentials
-from topology.secrets.shipping import shipping
 from topology.secrets.tokens import token
 from topology.secrets.validation import check
 from topology.settings import Settings, Venue
@@ -78,11 +74,18 @@ class Stage:
     delivered meanwhile: no such dialect, streams the settings ask for in vain, a store of secrets that cannot be opened (at start),
     a schema of frames that is not ours, a topic that takes nothing, no room on disk where the settings say to stop then.
 
-    `random_number` gives numbers in [0, 1), `noise` the random part of each connection's id.
+    `faults` keeps the count where the producer is begun again. `random_number` gives numbers in [0, 1), `noise` the random part of each
+    connection's id.
     """
 
     def __init__(
-        self, settings: Settings, venue: str, random_number: Callable[[], float] = random.random, noise: Callable[[], str] = _noise
+        self,
+        settings: Settings,
+        venue: str,
+        faults: Faults | None = None,
+        *,
+        random_number: Callable[[], float] = random.random,
+        noise: Callable[[], str] = _noise,
     ) -> None:
         try:
             self._dialect: Dialect = dialect_of(venue)
@@ -101,14 +104,14 @@ class Stage:
         self._state = "starting"
         self.feeds: list[Feed] = []
         self.sources: list[Source] = []
-        self.faults = Faults(self.name)
+        self.faults = faults or Faults(self.name)
         self._access: Access | None = None
         self._absences = Absences(venue, self._origins[0], now)
         self._refused: Callable[[], str] = lambda: ""
 
     @property
     def name(self) -> str:
-        """The name of this process in logs, health and dead letters (flow.Stage.child)."""
+        """Its name in logs, metrics and dead letters, and of a process of its own (flow.Stage.child)."""
         return STAGE.child(self._dialect.venue)
 
     def status(self) -> str:
@@ -118,12 +121,7 @@ class Stage:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Produce until `stop` is set, then close every connection and deliver what was received. Raises Fatal."""
-        with (
-            Health(self._settings, self.name, self.status, self.faults) as health,
-            self._sealing,
-            closing(Publisher(self._settings.kafka, **{"delivery.timeout.ms": 0})) as events,
-        ):
-            health.heartbeat.follow(asyncio.get_running_loop())
+        with self._sealing, closing(Publisher(self._settings.kafka, **{"delivery.timeout.ms": 0})) as events:
             try:
                 codec = await self._from_registry(stop, lambda: self._registry.codec(self._topic, self._frame))
                 dead_letters = await self._from_registry(stop, lambda: DeadLetters(events, self._registry, self.name, now))
@@ -316,14 +314,15 @@ class Stage:
             self._state = reason or "starting"
 
         attempts = Attempts("producers", "registry", wait=self._backoff().wait, say=say)
-        return await persist_async(lambda: asyncio.to_thread(ask), attempts, partial(_is_set_within, stop))
+        return await persist_async(lambda: asyncio.to_thread(ask), attempts, partial(is_set_within, stop))
 
 
 def _silence(dialect: Dialect) -> dict[str, float]:
     return {name: channel.silence for name, channel in dialect.channels.items() if channel.silence is not None}
 
 
-async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, for so many seconds at most; return whether it is set."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()
@@ -350,37 +349,3 @@ async def _ended(tasks: Sequence[asyncio.Future[Any]]) -> None:
     for task in late:
         logger().warning("not ended in time (stop_seconds); going on without it", task=str(task))
         task.cancel()
-
-
-async def produce(settings: Settings, venue: str, duration: float = 0) -> None:
-    """Run a venue's producer until SIGTERM or SIGINT, or for `duration` seconds where it is not 0. Raises Fatal."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def end() -> None:
-        stopping.begin(settings.stop_seconds)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
-    if duration:
-        loop.call_later(duration, end)
-    with shipping(settings, STAGE.child(venue)):
-        await Stage(settings, venue).run(stop)
-
-
-def main(settings: Settings, venue: str, duration: float = 0) -> int:
-    """Run a venue's producer as a process; return its exit code."""
-    private.keep()
-    configure(settings.log, STAGE.child(venue))
-    logging.getLogger("picows").setLevel(logging.WARNING)
-    try:
-        asyncio.run(produce(settings, venue, duration))
-    except Fatal as error:
-        logger().error("stopped: a person must act", reason=str(error))
-        print(f"{STAGE.child(venue)}: {words_of(error)}", file=sys.stderr)
-        return FATAL_CODE
-    except Retry as error:
-        logger().error("stopped while it waited; what it waited for is not done", reason=str(error))
-        return 1
-    return 0

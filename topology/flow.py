@@ -34,7 +34,7 @@ class Stage:
     group: str = ""
     """Its consumer group, with `{venue}` where each venue's process has one of its own; empty: `tidewire.<name>`."""
     per_venue: bool = False
-    """One process for each venue, which is its argument."""
+    """Each venue by itself; a process carries those that are its arguments."""
     background: bool = False
     """Nobody waits for its work by the millisecond: it reads in larger batches, and on one machine the others go first."""
     package: str = ""
@@ -55,7 +55,7 @@ class Stage:
         return changelog_of(self.name) if self.package.partition(".")[0] == STATEFUL else ""
 
     def child(self, venue: str = "") -> str:
-        """Return the name of one of its processes, everywhere: of a venue where it runs once a venue (`producers-kraken`), else its own."""
+        """Return what its work is called, everywhere: of a venue where it runs once a venue (`producers-kraken`), else its own name."""
         return f"{self.name}-{venue}" if self.per_venue else self.name
 
     @property

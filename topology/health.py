@@ -9,11 +9,11 @@ import errno
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from types import MappingProxyType, TracebackType
+from typing import Literal, NamedTuple, Self
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -28,10 +28,20 @@ from topology.settings import Settings
 from topology.state_folder import STAGES, take_up
 
 
+class Part(NamedTuple):
+    """How one of several is that a process does the work of. `reason` is empty where it is ready."""
+
+    status: Literal["ready", "waiting", "failed"]
+    """failed: only a person can make it work."""
+    reason: str
+
+
 class Health:
     """Serve a stage's health while it runs. `ready` says why it is not ready, or nothing when it is.
 
-    The server's thread, one for all who ask, calls `ready` at every question: it must neither wait nor change anything.
+    `parts`, by name, where a process does the work of several that could each have one of their own: /ready tells of each, and the process
+    is ready when all are. The server's thread, one for all who ask, calls `ready` and `parts` at every question: they must neither wait nor
+    change anything.
 
     /health is 503 while the work's loop hangs, which beats `heartbeat`; `longest_turn` is how many seconds one turn of it may take, where
     that is more than `health.hang_seconds`. It never depends on a server of ours: an outage must restart nobody.
@@ -41,11 +51,18 @@ class Health:
     """
 
     def __init__(
-        self, settings: Settings, stage: str, ready: Callable[[], str] = lambda: "", faults: Faults | None = None, longest_turn: float = 0
+        self,
+        settings: Settings,
+        stage: str,
+        ready: Callable[[], str] = lambda: "",
+        faults: Sequence[Faults] = (),
+        longest_turn: float = 0,
+        parts: Mapping[str, Callable[[], Part]] = MappingProxyType({}),
     ) -> None:
         self.stage = stage
         self.ready = ready
         self.faults = faults
+        self.parts = parts
         self.heartbeat = Heartbeat(max(settings.health.hang_seconds, longest_turn))
         self._allowed_hosts = settings.http.allowed_hosts
         self._file = settings.state_dir / STAGES / f"{stage}-{os.getpid()}.json"
@@ -65,7 +82,7 @@ class Health:
 
     def document(self, hanging: str = "") -> bytes:
         """Return what /health says: alive, or why it hangs; while there are faults, the venues `failing`, and each fault. Any thread."""
-        red = self.faults.red() if self.faults is not None else []
+        red = [one for faults in self.faults for one in faults.red()]
         if not red and not hanging:
             return b'{"status":"alive"}'
         state = {"status": "hanging", "reason": hanging} if hanging else {"status": "alive"}
@@ -104,8 +121,11 @@ class Health:
         return _json(HTTPStatus.SERVICE_UNAVAILABLE if hanging else HTTPStatus.OK, self.document(hanging))
 
     async def _ready(self, _request: web.Request) -> web.Response:
-        reason = self.ready()
-        body = {"status": "waiting" if reason else "ready", "reason": reason}
+        parts = {name: part() for name, part in self.parts.items()}
+        reason = "; ".join(filter(None, (self.ready(), *(f"{name}: {part.reason}" for name, part in parts.items() if part.reason))))
+        body: dict[str, object] = {"status": "waiting" if reason else "ready", "reason": reason}
+        if parts:
+            body["parts"] = {name: part._asdict() for name, part in parts.items()}
         return _json(HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK, json.dumps(body).encode())
 
     async def _elsewhere(self, _request: web.Request) -> web.Response:

@@ -189,6 +189,11 @@ class Producer(Group):
         2.0, gt=0, description="Frames go to disk when the broker has acknowledged none for this long; seconds."
     )
     backfill: bool = Field(True, description="Ask the venue's REST API for missing trades and book snapshots.")
+    processes: int = Field(
+        0,
+        ge=0,
+        description="Processes over which `tidewire up` shares out the venues; 0: one for each four cores, as many as venues at most.",
+    )
 
 
 class Processors(Group):

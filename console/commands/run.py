@@ -2,6 +2,7 @@
 
 import runpy
 import sys
+from collections.abc import Sequence
 
 from dialects.catalogue import all_dialects
 from topology.addresses import export, located
@@ -19,16 +20,16 @@ def find(name: str) -> Stage:
         raise Fatal(f"no stage is called {name!r}; there are {', '.join(stages())}") from None
 
 
-def run(settings: Settings, name: str, venue: str) -> None:
+def run(settings: Settings, name: str, venues: Sequence[str]) -> None:
     """Become the stage: this returns when it has stopped, or ends the process with its exit code. Raises Fatal."""
     stage = find(name)
-    if stage.per_venue and venue not in all_dialects():
-        raise Fatal(f"{name} runs once a venue: tidewire run {name} VENUE, of {', '.join(all_dialects())}")
-    if venue and not stage.per_venue:
-        raise Fatal(f"{name} serves all venues: leave {venue!r} out")
+    if stage.per_venue and (not venues or set(venues) - set(all_dialects())):
+        raise Fatal(f"{name} carries venues: tidewire run {name} VENUE …, of {', '.join(all_dialects())}")
+    if venues and not stage.per_venue:
+        raise Fatal(f"{name} serves all venues: leave {' '.join(venues)} out")
     if not stage.runs:
         raise Fatal(f"{stage.package} has no __main__ to run")
     export(located(settings))
     read.cache_clear()  # the stage reads them anew, with the addresses in the environment
-    sys.argv = [stage.package, *([venue] if venue else [])]
+    sys.argv = [stage.package, *venues]
     runpy.run_module(stage.package, run_name="__main__", alter_sys=True)

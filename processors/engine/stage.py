@@ -339,7 +339,7 @@ def main(
         stage = _made(settings, name, topics_of(settings), begin_of, checkpoint_seconds_of(settings), background=background)
     except TidewireError as error:
         end(name, error)
-    with closing(stage.output), Health(settings, name, stage.status, stage.faults) as health, shipping(settings, name):
+    with closing(stage.output), Health(settings, name, stage.status, [stage.faults]) as health, shipping(settings, name):
         stage.follow(health.heartbeat)
         run(stage.app, stop_seconds=settings.stop_seconds)
 

@@ -72,7 +72,7 @@ def run(settings: Settings, stop: threading.Event, *, prepare_only: bool = False
     def patiently(call: Callable[[], T], what: str) -> T:
         return persist(call, Attempts(STAGE, what, say=lambda reason: waiting.__setitem__(0, reason)), stop.wait)
 
-    with Health(settings, STAGE, lambda: waiting[0], faults, TURNS * settings.health.hang_seconds) as health, shipping(settings, STAGE):
+    with Health(settings, STAGE, lambda: waiting[0], [faults], TURNS * settings.health.hang_seconds) as health, shipping(settings, STAGE):
         statements, unprepared = patiently(writer.prepare_all, "tables")
         for statement in statements:
             log.logger().info("table changed", statement=statement)

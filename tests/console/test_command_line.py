@@ -105,9 +105,10 @@ def test_without_a_stack_it_says_how_to_start_one(tidewire: Tidewire, arguments:
     ("arguments", "words"),
     [
         (("run", "normalize"), f"no stage is called 'normalize'; there are {', '.join(stages())}"),
-        (("run", "producers"), f"tidewire run producers VENUE, of {', '.join(all_dialects())}"),
-        (("run", "producers", "mtgox"), f"tidewire run producers VENUE, of {', '.join(all_dialects())}"),
-        (("run", "normalise", "binance"), "leave 'binance' out"),
+        (("run", "producers"), f"tidewire run producers VENUE …, of {', '.join(all_dialects())}"),
+        (("run", "producers", "mtgox"), f"tidewire run producers VENUE …, of {', '.join(all_dialects())}"),
+        (("run", "producers", "kraken", "mtgox"), f"tidewire run producers VENUE …, of {', '.join(all_dialects())}"),
+        (("run", "normalise", "binance", "kraken"), "normalise serves all venues: leave binance kraken out"),
         (("up", "--stages", "normalize", "--plain"), f"no stage is called normalize; there are {', '.join(stages())}"),
         (("up", "--simulated", "--symbols", "NOPE", "--plain"), "the simulated market has no NOPEUSDT (binance), "),
         (("up", "--symbols", "///", "--plain"), "no market is called '///'"),

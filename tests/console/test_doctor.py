@@ -82,7 +82,7 @@ def test_a_fault_of_our_own_fails(tmp_path: Path) -> None:
     """A stage that does its work but failed on a venue is well, and the fault is a failure: where, how often, why, and what to read."""
     settings, faults = Settings(state_dir=tmp_path), Faults("normalise")
     faults.tell(KeyError("p"), venue="binance", event="trade", times=2)
-    with Health(settings, "normalise", faults=faults):
+    with Health(settings, "normalise", faults=[faults]):
         stage, fault = doctor.processes(settings)
     assert (stage.what, stage.how) == ("stage normalise", "ok")
     assert (fault.what, fault.how) == ("fault of our own", "fail")

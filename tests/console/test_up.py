@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from dialects.catalogue import all_dialects
+from local.sharing import cores, process_name, shared_out
 from tests.uncounted import uncounted
 from topology.flow import stages
 from topology.state_folder import BEGUN_ANEW, LOCKS, MARK
@@ -198,7 +199,10 @@ def test_the_next_start_goes_on_and_ctrl_c_ends_it_in_order(first: tuple[int, li
         until(process, "| rows ")
         children = descendants(process.pid)
         running = {path.stem.rpartition("-")[0] for path in (state / "stages").iterdir()}
-        assert running == {stages()[name].child(venue) for name in chosen for venue in (BY_DEFAULT if name == "producers" else [""])}
+        shares = shared_out(BY_DEFAULT, 0, cores())
+        feeds = [process_name("producers", [f"producers-{venue}" for venue in some], 0, len(shares)) for some in shares]
+        assert len(shares) < len(BY_DEFAULT)
+        assert {name.rstrip("0123456789") for name in running} == {*chosen[1:], *feeds}
         held = {one["topic"]: one["messages"] for one in ask(state, "topics")}
         assert all(held[topic] >= count for topic, count in summary["topics"].items())
         (row,) = ask(state, "query", "SELECT count() AS trades FROM trades FINAL")
@@ -216,7 +220,7 @@ def test_the_next_start_goes_on_and_ctrl_c_ends_it_in_order(first: tuple[int, li
         code = process.wait(PATIENCE)
     assert code == 0, "".join(lines)
     assert [line.split()[-1] for line in lines if line.split()[1:2] == ["stopped"] and "data stays" not in line] == list(chosen)
-    assert len(children) > len(chosen) + len(BY_DEFAULT)
+    assert len(children) > len(chosen)
     assert gone(children)
     assert not list((state / "stages").iterdir())
 

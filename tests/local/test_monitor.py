@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from dialects.catalogue import all_dialects
@@ -10,12 +11,13 @@ from local.monitor import Monitor, topics_of
 from local.readings import FaultReading
 from local.stage_process import StageProcess
 from local.watchdog import Watchdog
+from schemas.catalogue import event
 from tests.filled import Source
 from tests.sinks.market import trade
 from topology.faults import RED_FOR, Faults
 from topology.flow import stages
-from topology.health import Health
-from topology.metrics import events_in, position
+from topology.health import Health, Part
+from topology.metrics import connections, events_in, events_out, position
 from topology.settings import ClickHouse, Kafka, Settings
 
 
@@ -88,7 +90,7 @@ def test_faults_are_read_as_they_are_and_kept_for_the_summary(tmp_path: Path) ->
     monitor = Monitor(settings, processes, {"normalise": stages()["normalise"]}, {}, lambda: -1.0)  # the servers' turn comes at 0
     faults = Faults("normalise", lambda: time)
     try:
-        with Health(settings, "normalise", faults=faults):
+        with Health(settings, "normalise", faults=[faults]):
             faults.tell(KeyError("p"), venue=venue, event="trade", times=3)
             first = monitor.read()
             faults.tell(KeyError("q"), venue=venue, event="trade")
@@ -131,3 +133,36 @@ def test_servers_that_are_away_are_trouble_not_an_end(tmp_path: Path) -> None:
 def test_topics_of_events() -> None:
     """An event of each venue has a topic for each."""
     assert topics_of(("frame", "gap")) == [*(f"raw.{venue}" for venue in all_dialects()), "gaps"]
+
+
+def test_two_that_share_a_process_are_read_apart(tmp_path: Path) -> None:
+    """Each has its own state, counts, venue and faults; one that only a person can mend is told of once, and the other goes on."""
+    settings, watchdog = Settings(state_dir=tmp_path), Watchdog()
+    process = Ourselves("producers", [], {}, tmp_path, watchdog)
+    names = {"producers-one": "one", "producers-two": "two"}
+    monitor = Monitor(settings, dict.fromkeys(names, process), dict.fromkeys(names, stages()["producers"]), names, lambda: -1.0)
+    faults = {venue: Faults(name) for name, venue in names.items()}
+    parts = {"producers-one": Part("ready", ""), "producers-two": Part("waiting", "a stream is not confirmed")}
+    try:
+        with Health(settings, "producers", faults=list(faults.values()), parts={name: partial(parts.__getitem__, name) for name in names}):
+            for times, (name, venue) in enumerate(names.items(), 1):
+                events_out.labels(name, event("frame").topic.of(venue)).inc(times)
+                connections.labels(venue).set(times)
+                faults[venue].tell(KeyError(venue), venue=venue, event="feed", times=times)
+            found = monitor.read()
+            told = monitor.failures()
+            parts["producers-two"] = Part("failed", "venues.two.credential names no key")
+            later = monitor.read()
+            told_later = [monitor.failures(), monitor.failures()]
+    finally:
+        monitor.close()
+        watchdog.close()
+    assert [(one.name, one.state, one.reason, one.written) for one in found.stages.values()] == [
+        ("producers-one", "ready", "", 1),
+        ("producers-two", "waiting", "a stream is not confirmed", 2),
+    ]
+    assert [(one.name, one.connections, one.frames) for one in found.venues.values()] == [("one", 1, 1), ("two", 2, 2)]
+    assert [(one.stage, one.venue, one.count) for one in found.failing] == [("producers-one", "one", 1), ("producers-two", "two", 2)]
+    assert told == []
+    assert [one.state for one in later.stages.values()] == ["ready", "failed"]
+    assert told_later == [["producers-two has stopped and is not started again: venues.two.credential names no key"], []]

@@ -29,7 +29,7 @@ folder = Path(sys.argv[1])
 settings = Settings(state_dir=folder, health=HealthSettings(hang_seconds=2))
 faults = Faults("stage")
 faults.tell(ValueError("a fault of ours"), venue="kraken", event="trade")
-with Health(settings, "stage", lambda: "the venue refuses us", faults) as health:
+with Health(settings, "stage", lambda: "the venue refuses us", [faults]) as health:
     while not (folder / "hang").exists():
         health.heartbeat.beat()
         time.sleep(0.05)
@@ -94,7 +94,7 @@ def test_one_that_hangs_is_started_again(tmp_path: Path, stage: StageProcess, po
 
     until(looked)
     [found] = pulse.hanging()
-    assert (found.name, found.pid) == ("stage", first)
+    assert (found.process, found.pid) == (stage, first)
     assert ("does not answer" if way == "stopped" else "has not turned") in found.reason
     assert stage.end_hanging(*found[1:]) == f"stage hangs and is ended, to be started again: {found.reason}"
     assert stage.end_hanging(*found[1:]) == ""

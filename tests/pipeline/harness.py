@@ -39,6 +39,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "rebuild_books": ("processors.rebuild_books",),
     "clickhouse": ("sinks.clickhouse",),
 }
+TOGETHER = {"producers": ("producers", *PRODUCERS), **{stage: module for stage, module in STAGES.items() if stage not in PRODUCERS}}
+"""As `tidewire up` runs them on a small machine: all venues in one process."""
 SERVERS = {"broker": "kafka", "schema registry": "registry", "database": "clickhouse"}
 """Parts of the stack by what the tests call them: `clickhouse` is the sink."""
 POLL = 0.2
@@ -71,7 +73,7 @@ class Pipeline:
     ) -> None:
         self.directory = directory
         self.simulator = simulator
-        self.stages = tuple(stage for stage in stages if simulator is not None or stage not in PRODUCERS)
+        self.stages = tuple(stage for stage in stages if simulator is not None or stage not in {"producers", *PRODUCERS})
         self.processes: dict[str, Process] = {}
         self.stack = stack or LocalStack(directory / "stack")
         self._shares = stack is not None
@@ -168,7 +170,7 @@ class Pipeline:
 
     def start(self, stage: str) -> None:
         """Start one stage as its own process; its log goes to <directory>/<stage>.log."""
-        module, *arguments = STAGES.get(stage, ("producers", stage))
+        module, *arguments = (STAGES | TOGETHER).get(stage, ("producers", stage))
         with (self.directory / f"{stage}.log").open("ab") as log:
             process = self._forks.launch([sys.executable, "-m", module, *arguments], self.environment, log)
         self.processes[stage] = process

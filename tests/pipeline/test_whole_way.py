@@ -1,10 +1,10 @@
-"""From a simulated exchange's socket to a ClickHouse query, every stage its own process."""
+"""From a simulated exchange's socket to a ClickHouse query, every stage its own process, the venues in one."""
 
 from pathlib import Path
 
 from local import LocalStack
 from simulator.server import Simulator
-from tests.pipeline.harness import Pipeline, settings
+from tests.pipeline.harness import TOGETHER, Pipeline, settings
 from tests.pipeline.ledger import made, stored, stored_trades, true_trades
 
 
@@ -12,7 +12,7 @@ async def test_every_trade_arrives_exactly(tmp_path: Path, stack: LocalStack) ->
     """Each trade made is in ClickHouse once, digit for digit, marked simulated; nothing is refused and no gap invented."""
     async with (
         Simulator(settings()) as simulator,
-        Pipeline(tmp_path, simulator, stack=stack, counted=True) as pipeline,
+        Pipeline(tmp_path, simulator, tuple(TOGETHER), stack=stack, counted=True) as pipeline,
     ):
         await simulator.step(3000)
         await simulator.pause()

@@ -89,7 +89,7 @@ def test_health_stays_alive_and_names_the_failing_venue(tmp_path: Path) -> None:
     """The document of /health says which venue fails and why, says alive all the while, and is as before once that is over."""
     time = [5]
     faults = Faults("faulty", lambda: time[0])
-    health = Health(Settings(state_dir=tmp_path), "faulty", faults=faults)
+    health = Health(Settings(state_dir=tmp_path), "faulty", faults=[faults])
     with health:
         assert health.document() == b'{"status":"alive"}'
         faults.tell(a_bug(), venue="binance", event="trade")

@@ -7,15 +7,16 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from local.health_pages import page, pages_of, readiness
+from local.health_pages import page, pages_of, readiness, readiness_in
 from topology import metrics
 from topology.errors import Fatal
-from topology.health import Health, running
+from topology.health import Health, Part, running
 from topology.settings import Health as HealthSettings
 from topology.settings import Settings
 
@@ -43,6 +44,41 @@ def test_alive_ready_and_waiting(tmp_path: Path) -> None:
         assert readiness(url) == ("ready", "")
         assert page(f"{url}/elsewhere")[0] == 404
     assert readiness(url) == ("silent", "its health page does not answer")
+
+
+def test_several_in_one_process_are_told_apart(tmp_path: Path) -> None:
+    """The process is ready when all are; each part says how it is, and a part that the page does not know is the whole."""
+    parts = {"producers-one": Part("ready", ""), "producers-two": Part("failed", "no such channel")}
+    with Health(settings(tmp_path), "producers", parts={name: partial(parts.__getitem__, name) for name in parts}):
+        url = address(tmp_path)
+        status, text = page(f"{url}/ready")
+        assert (status, json.loads(text)) == (
+            503,
+            {
+                "status": "waiting",
+                "reason": "producers-two: no such channel",
+                "parts": {
+                    "producers-one": {"status": "ready", "reason": ""},
+                    "producers-two": {"status": "failed", "reason": "no such channel"},
+                },
+            },
+        )
+        assert [readiness(url, name) for name in (*parts, "producers-three")] == [
+            ("ready", ""),
+            ("failed", "no such channel"),
+            ("waiting", "producers-two: no such channel"),
+        ]
+        parts["producers-two"] = Part("ready", "")
+        assert page(f"{url}/ready")[0] == 200
+        assert readiness(url, "producers-two") == ("ready", "")
+
+
+@pytest.mark.parametrize("text", ["", "ready", "[]", "7", '{"parts": 7}', '{"parts": {"a": 7}}', '{"parts": {"a": {}}}'])
+def test_what_is_no_page_of_ours_tells_of_no_part(text: str) -> None:
+    """Another program's answer counts by its status alone."""
+    assert readiness_in(200, text, "a") == ("ready", "")
+    assert readiness_in(503, text, "a")[0] == "waiting"
+    assert readiness_in(0, text, "a")[0] == "silent"
 
 
 def test_metrics_are_in_the_form_of_prometheus(tmp_path: Path) -> None:
