@@ -5,7 +5,7 @@ themselves, each with its source, are in dialects/rules.py. dialects/judge.py ap
 """
 
 from enum import IntEnum, StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -80,6 +80,29 @@ class Step(msgspec.Struct, array_like=True, gc=False):
     previous: int | None = None
     is_snapshot: bool = False
     sent: Sent = "live"
+
+
+class Run(NamedTuple):
+    """What many steps of one stream say together, each the very next after the one before.
+
+    Their ids go on without a hole, they are live, of one connection and received in order; no time of the venue is more than SKEW
+    (dialects/judge.py) ahead of its receipt, none before another's before it.
+    """
+
+    first: int
+    last: int
+    connection_id: str
+    received_first: int
+    received_at: int
+    """Of the last."""
+    oldest: int | None
+    newest: int | None
+    """The venue's first and last time, of those steps that have one."""
+    time: int | None
+    """Of the last step."""
+    frames_lost: int
+    venue_lost: int
+    """As of the last step."""
 
 
 class Place(msgspec.Struct, array_like=True, gc=False):

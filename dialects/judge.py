@@ -33,7 +33,7 @@ Suspects may come out of order, over two connections, or with one lost between t
 
 import msgspec
 
-from dialects.continuity import Finding, Join, Kind, Place, Rule, Step, Verdict
+from dialects.continuity import Finding, Join, Kind, Place, Rule, Run, Step, Verdict
 
 LATER_BY_RECEIPT = 60_000_000
 """What stands for `Rule.later` by the time of receipt: no connection lags so far behind another (microseconds)."""
@@ -106,6 +106,25 @@ def moved_on(
         place.newest = event_time
     place.last, place.received_at, place.time = last, received_at, event_time
     place.frames_lost, place.venue_lost, place.before = frames_lost, venue_lost, None
+    return True
+
+
+def moved_over(rule: Rule, place: Place, run: Run) -> bool:
+    """Move a place over many steps, as `moved_on` would over each. False where one of them must be looked at: nothing is changed then."""
+    if (
+        run.first - 1 != place.last
+        or run.connection_id != place.connection_id
+        or run.received_first < place.received_at
+        or place.suspect is not None
+        or place.earlier
+        or not place.joined
+        or (rule.kind is not COUNTED and rule.kind is not RANGES)
+        or (run.oldest is not None and place.newest is not None and run.oldest < place.newest)
+    ):
+        return False
+    place.newest = place.newest if run.newest is None else run.newest
+    place.last, place.received_at, place.time = run.last, run.received_at, run.time
+    place.frames_lost, place.venue_lost, place.before = run.frames_lost, run.venue_lost, None
     return True
 
 

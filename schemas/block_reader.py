@@ -71,6 +71,11 @@ def sums(writer: Schema) -> list[str]:
     return [field["name"] for field in writer["fields"] if _digits(field["type"]) > PRECISION]
 
 
+def place(event: Event, field: str, symbol: str) -> int:
+    """Return the place of an enum's symbol, by which a column of the field has it; ValueError where the field has no such symbol."""
+    return _symbols(next(one["type"] for one in event.fields if one["name"] == field)).index(symbol)
+
+
 def read_block(head: bytes, values: Sequence[bytes], columns: Sequence[str] | None = None) -> pl.DataFrame | None:
     """Return message values of one schema id as columns, a row each in order; all columns, or those named.
 

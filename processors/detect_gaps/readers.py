@@ -4,15 +4,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import polars as pl
+
 from dialects import notices
 from dialects.catalogue import all_dialects, rule_of
-from dialects.continuity import Rule, Sent, Step
+from dialects.continuity import Rule, Run, Sent, Step
 from dialects.rules import FRAMES
 from processors.detect_gaps.connections import Counters
 from processors.detect_gaps.coverage import Coverage, Coverages
 from processors.detect_gaps.ledger import Ended, OpenGaps
+from processors.detect_gaps.runs import run_on
 from processors.detect_gaps.silences import KEY, Silences
 from processors.detect_gaps.streams import DAY, Streams
+from schemas.block_reader import place
+from schemas.catalogue import event
 from schemas.events import Gap
 
 FRAME = ("venue", "origin", "connection_id", "connection_sequence", "received_at", "kind", "payload")
@@ -25,6 +30,8 @@ DELTA = (
     *("previous_sequence", "is_snapshot", "first_sequence", "last_sequence"),
 )
 ENDED = ("gap_id", "state")
+_REST = place(event("trade"), "origin", "rest")
+_NOTICE = place(event("frame"), "kind", "notice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,15 @@ class Reader(Protocol):
     def begin(self, published_at: int) -> None:
         """Take that the events to come were published at a time (microseconds), which may be long after they were received."""
 
+    columns: tuple[str, ...]
+    """Fields by which many events are taken at once; empty where they are taken one by one only."""
+
+    def alone(self, frame: pl.DataFrame) -> list[int]:
+        """Return the rows of a block before which all others must have been taken, and which are taken by themselves."""
+
+    def settle(self, frame: pl.DataFrame) -> list[int]:
+        """Take the events of a block (`columns`, and `row`) that tell nothing; return the rows of all others, in order."""
+
     def take(self, row: tuple[Any, ...]) -> tuple[int | None, list[Gap]]:
         """Take one event; return its receipt time (microseconds) and the gaps it opens or closes."""
 
@@ -66,6 +82,8 @@ class Trades:
     """Trades whose ids the venue counts."""
 
     fields: tuple[str, ...] = TRADE
+    columns: tuple[str, ...] = TRADE
+    _channel = "trade"
 
     def __init__(self, shared: Shared, entries: Mapping[str, bytes]) -> None:
         self._shared = shared
@@ -75,6 +93,24 @@ class Trades:
     def begin(self, published_at: int) -> None:
         """See Reader."""
         self.streams.published_at = published_at
+
+    def alone(self, frame: pl.DataFrame) -> list[int]:  # noqa: ARG002 - no event is of all streams
+        """See Reader."""
+        return []
+
+    def settle(self, frame: pl.DataFrame) -> list[int]:
+        """See Reader."""
+        return run_on(self._ids(frame), ("venue", "symbol"), self._run_on)
+
+    def _ids(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the events that have an id, as `run_on` reads them."""
+        plain = ~pl.col("replayed") & (pl.col("origin") != _REST)
+        sequence = pl.col("sequence")
+        return frame.filter(sequence.is_not_null()).with_columns(sequence.alias("first"), sequence.alias("last"), plain.alias("plain"))
+
+    def _run_on(self, stream: tuple[str, ...], run: Run) -> bool:
+        venue, symbol = stream
+        return self.streams.run_on(venue, self._channel, f"{venue}|{symbol}|{self._channel}", run)
 
     def take(self, row: tuple[Any, ...]) -> tuple[int | None, list[Gap]]:
         """See Reader."""
@@ -110,6 +146,14 @@ class BookDeltas(Trades):
     """Changes of books whose ids show what was missed."""
 
     fields: tuple[str, ...] = DELTA
+    columns: tuple[str, ...] = DELTA
+    _channel = "book"
+
+    def _ids(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the deltas that have an id, as `run_on` reads them."""
+        first, last = pl.col("first_sequence"), pl.col("last_sequence")
+        plain = first.is_not_null() & ~pl.col("is_snapshot")
+        return frame.filter(last.is_not_null()).with_columns(first.fill_null(last).alias("first"), last.alias("last"), plain.alias("plain"))
 
     def take(self, row: tuple[Any, ...]) -> tuple[int | None, list[Gap]]:
         """See Reader."""
@@ -132,6 +176,7 @@ class Frames:
     """Raw frames: our own count of each connection, the venue's where it has one, and what the producer remarks."""
 
     fields: tuple[str, ...] = FRAME
+    columns: tuple[str, ...] = ("venue", "connection_id", "connection_sequence", "received_at", "kind")
 
     def __init__(self, shared: Shared, entries: Mapping[str, bytes]) -> None:
         self._shared = shared
@@ -145,6 +190,22 @@ class Frames:
     def begin(self, published_at: int) -> None:
         """See Reader."""
         self.streams.published_at = published_at
+
+    def alone(self, frame: pl.DataFrame) -> list[int]:
+        """See Reader. What a notice says is of several streams, as they stand when it comes."""
+        return frame.filter(pl.col("kind") == _NOTICE)["row"].to_list()
+
+    def settle(self, frame: pl.DataFrame) -> list[int]:
+        """See Reader."""
+        number, nothing = pl.col("connection_sequence"), pl.lit(0, pl.Int64)
+        plain = ~pl.col("venue").is_in(list(self._counted))
+        more = (number.alias("first"), number.alias("last"), plain.alias("plain"))
+        none = (pl.lit(None, pl.Int64).alias("event_time"), nothing.alias("frames_lost"), nothing.alias("venue_lost"))
+        return run_on(frame.with_columns(*more, *none), ("venue", "connection_id"), self._run_on)
+
+    def _run_on(self, stream: tuple[str, ...], run: Run) -> bool:
+        venue, connection_id = stream
+        return self.streams.run_on(venue, "frame", connection_id, run)
 
     def take(self, row: tuple[Any, ...]) -> tuple[int | None, list[Gap]]:
         """See Reader."""
@@ -193,12 +254,21 @@ class Ends:
     """The topic of gaps itself: who gave up a gap, or filled it, says so there."""
 
     fields: tuple[str, ...] = ENDED
+    columns: tuple[str, ...] = ()
 
     def __init__(self, shared: Shared) -> None:
         self._ended = shared.ended
 
     def begin(self, published_at: int) -> None:
         """See Reader."""
+
+    def alone(self, frame: pl.DataFrame) -> list[int]:
+        """See Reader. Nobody asks: there are no columns."""
+        return frame["row"].to_list()
+
+    def settle(self, frame: pl.DataFrame) -> list[int]:
+        """See Reader."""
+        return frame["row"].to_list()
 
     def take(self, row: tuple[Any, ...]) -> tuple[int | None, list[Gap]]:
         """See Reader. Gaps are no events of a venue: they have no time of receipt."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from dialects.continuity import Finding, Place, Rule, Step, Verdict
+from dialects.continuity import Finding, Place, Rule, Run, Step, Verdict
 from dialects.contract import Origin
-from dialects.judge import covered, is_past, is_snapshot, judge, latest, moved_on
+from dialects.judge import covered, is_past, is_snapshot, judge, latest, moved_on, moved_over
 from processors.detect_gaps.gaps import StreamName, hole_gap, hole_id, over_at_once
 from processors.detect_gaps.holes import Cause, Hole, Holes, HoleState
 from schemas.events import Gap
@@ -190,6 +190,17 @@ class Streams:
             return False
         self.changed.add(name)
         entry.late = self.published_at - received_at
+        return True
+
+    def run_on(self, venue: str, channel: str, name: str, run: Run) -> bool:
+        """Take many events of a stream that go on from the last, as `goes_on` would each; False where they must be looked at one by one."""
+        entry = self.streams.get(name)
+        if entry is None:
+            return not self.rule_of(venue, channel).shows_losses
+        if entry.place is None or entry.holes.waiting or not moved_over(entry.rule, entry.place, run):
+            return False
+        self.changed.add(name)
+        entry.late = self.published_at - run.received_at
         return True
 
     def is_behind_a_hole(self, name: str) -> bool:

@@ -65,19 +65,24 @@ class Messages:
         None where they must be read one by one: few messages, none, several schemas, one that is no datum of the event, or has a number
         beyond FARTHEST.
         """
-        if len(values) < COLUMNS_FROM:
+        frame = self.frame(values, names)
+        if frame is None:
             return None
-        present = [value for value in values if value is not None]
-        reader = self._readers.get(tuple(names)) or self._reader(tuple(names))
-        frame = reader.frame(present) if len(present) == len(values) else None
-        if frame is None or any(_is_far(frame[name]) for name in names if name in self._longs):
-            return None
+        reader = self._reader(tuple(names))
         columns = []
         for name in names:
             column = frame[name].to_list()
             symbols = reader.symbols(name)
             columns.append([symbols[place] for place in column] if symbols else column)
         return columns
+
+    def frame(self, values: Sequence[bytes | None], names: Sequence[str]) -> pl.DataFrame | None:
+        """Return the fields `names` of a block as columns, enums as their place (block_reader.place); None as `columns` has it."""
+        if len(values) < COLUMNS_FROM:
+            return None
+        present = [value for value in values if value is not None]
+        frame = self._reader(tuple(names)).frame(present) if len(present) == len(values) else None
+        return None if frame is None or any(_is_far(frame[name]) for name in names if name in self._longs) else frame
 
     def _near(self, record: dict[str, Any]) -> dict[str, Any]:
         for name in self._longs:
@@ -87,6 +92,10 @@ class Messages:
         return record
 
     def _reader(self, names: tuple[str, ...]) -> Reader:
+        found = self._readers.get(names)
+        if found is not None:
+            return found
+
         def writer_of(number: int) -> Schema:
             try:
                 return self.codec(number).writer
