@@ -119,7 +119,8 @@ class Reader:
         self.fields = tuple(fields)
         self._kinds = {field["name"]: field for field in event.fields}
         self._writer_of = writer_of
-        self._layouts: dict[bytes, _Layout] = {}
+        self._layouts: dict[bytes, _Layout | str] = {}
+        """By the prefix of a schema id; or why nobody can read what was written with it."""
         self._decimals = tuple((name, digits) for name in fields if (digits := _digits(self._kinds[name]["type"])))
         self._lists = tuple(name for name in fields if _is_list(self._kinds[name]["type"]))
         self._enums = {name: _symbols(self._kinds[name]["type"]) for name in fields if _symbols(self._kinds[name]["type"])}
@@ -192,6 +193,8 @@ class Reader:
 
     def _layout(self, prefix: bytes) -> _Layout:
         found = self._layouts.get(prefix)
+        if isinstance(found, str):
+            raise InvalidDatum(found)
         if found is None:
             number = schema_id(prefix)
             try:
@@ -201,7 +204,7 @@ class Reader:
             try:
                 found = self._layouts[prefix] = self._lay_out(number, writer)
             except Exception as error:
-                reason = f"schema id {number} cannot be read as {self.event.name}: {error or type(error).__name__}"
+                reason = self._layouts[prefix] = f"schema id {number} cannot be read as {self.event.name}: {error or type(error).__name__}"
                 raise InvalidDatum(reason) from error
         return found
 

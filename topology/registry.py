@@ -3,8 +3,10 @@
 import base64
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +17,9 @@ from topology.addresses import ensure_named
 from topology.errors import Fatal, Reject, Retry
 from topology.tls import distrust, trusting
 
+UNKNOWN_SECONDS = 1.0
+"""Whoever writes with a new schema has registered it first, so an id that was unknown a moment ago is somebody's rubbish."""
+MOST_UNKNOWN = 10_000
 NOT_FOUND = 404
 INCOMPATIBLE = 409
 REFUSED = (401, 403)
@@ -26,7 +31,7 @@ class Registry:
     Fatal where registry.ssl_ca names no CA, or the registry's certificate is signed by another.
     """
 
-    def __init__(self, registry: tree.Registry, timeout: float = 10.0) -> None:
+    def __init__(self, registry: tree.Registry, timeout: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._registry = registry
         self._timeout = timeout
         encrypted = registry.url.lower().startswith("https:")
@@ -34,6 +39,9 @@ class Registry:
         self._ids: dict[tuple[str, str], int] = {}
         self._schemas: dict[int, Schema | None] = {}
         """None: what is registered is no record, and never will be."""
+        self._unknown: dict[int, float] = {}
+        """Ids that the registry did not know, oldest first, and until when it is not asked again."""
+        self._clock = clock
         self._lock = threading.Lock()
 
     def register(self, topic: str, event: Event) -> int:
@@ -70,14 +78,22 @@ class Registry:
     def writer_schema(self, schema_id: int) -> Schema:
         """Return the schema of an id as it was registered; Reject where the registry does not know it, or it is no Avro record.
 
-        A registry is shared: it holds other applications' keys, unions, JSON Schema and Protobuf too, and anybody can send their ids.
+        A registry is shared: it holds other applications' keys, unions, JSON Schema and Protobuf too, and anybody can send their ids. An id
+        that it does not know is asked for again after UNKNOWN_SECONDS: to ask for each message of a flood would stop all else.
         """
         with self._lock:
             if schema_id not in self._schemas:
+                unknown = f"schema id {schema_id} is not in the registry"
+                if self._unknown.get(schema_id, 0.0) > self._clock():
+                    raise Reject(unknown)
+                self._unknown.pop(schema_id, None)
                 try:
                     answer = self._call("GET", f"/schemas/ids/{schema_id}")
                 except urllib.error.HTTPError as error:
-                    raise Reject(f"schema id {schema_id} is not in the registry") from error
+                    self._unknown[schema_id] = self._clock() + UNKNOWN_SECONDS
+                    if len(self._unknown) > MOST_UNKNOWN:
+                        del self._unknown[next(iter(self._unknown))]
+                    raise Reject(unknown) from error
                 self._schemas[schema_id] = _record(answer)
             found = self._schemas[schema_id]
         if found is None:

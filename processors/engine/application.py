@@ -181,6 +181,9 @@ class _StageWorker(faust.Worker):
 
     stop_seconds = float("inf")
 
+    def _setproctitle(self, info: str, *, ident: str = "") -> None:
+        """Leave the process its name: Faust would take it away where setproctitle is installed, and each stage is found by its own."""
+
     def _setup_logging(self) -> None:
         """Keep the handlers the process has set up."""
 

@@ -26,15 +26,24 @@ class Messages:
         self.event = event
         self._numbers = numbers
         self._registry = registry
-        self._codecs: dict[int, Codec] = {}
+        self._codecs: dict[int, Codec | str] = {}
+        """By schema id; or why nobody can read what was written with it."""
         self._readers: dict[tuple[str, ...], Reader] = {}
         self._longs = tuple(field["name"] for field in event.fields if _is_long(field["type"]))
 
     def codec(self, number: int) -> Codec:
         """Return the codec that reads a schema id; Reject where the registry does not know it, or it is another event's."""
-        if number not in self._codecs:
-            self._codecs[number] = reading_codec(self.event, number, self._registry.writer_schema(number), self._numbers)
-        return self._codecs[number]
+        found = self._codecs.get(number)
+        if found is None:
+            writer = self._registry.writer_schema(number)
+            try:
+                found = reading_codec(self.event, number, writer, self._numbers)
+            except Reject as error:
+                found = str(error)  # a schema never changes: to find that out again costs more than a good message
+            self._codecs[number] = found
+        if isinstance(found, str):
+            raise Reject(found)
+        return found
 
     def records(self, values: Sequence[bytes | None]) -> Iterator[dict[str, Any] | InvalidDatum | Reject]:
         """Yield each message's record, or why it has none, in order."""

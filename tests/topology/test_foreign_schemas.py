@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from console.commands.consume import Reader as TopicReader
-from processors.engine.messages import Messages
+from processors.engine.messages import COLUMNS_FROM, Messages
 from schemas.block_reader import Block, Reader
-from schemas.catalogue import event
+from schemas.catalogue import Event, event
 from schemas.errors import InvalidDatum
 from tests.topology.test_registry import Answers, answers
 from topology.errors import Reject, Retry
@@ -85,6 +85,24 @@ def test_a_record_that_is_not_the_event_s_is_rejected(answers: Answers, answer: 
     writer = client(answers, answer).writer_schema(7)
     with pytest.raises(Reject, match=r"schema id 7 (is a Other, not a Trade|cannot be read as a Trade)"):
         reading_codec(event("trade"), 7, writer)
+
+
+@pytest.mark.parametrize("answer", OTHER)
+def test_a_record_that_nobody_can_read_is_judged_once(answers: Answers, answer: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each message of a flood under its id is refused in the same words, one by one and as a block, without judging the schema again."""
+    judged: list[int] = []
+
+    def judging(one: Event, number: int, *rest: Any) -> Any:
+        judged.append(number)
+        return reading_codec(one, number, *rest)
+
+    monkeypatch.setattr("processors.engine.messages.reading_codec", judging)
+    messages = Messages(event("trade"), client(answers, answer))
+    values: list[bytes | None] = [b"\0\0\0\0\x07" + bytes(20)] * COLUMNS_FROM
+    for _ in range(2):
+        assert len({str(one) for one in messages.rows(values, ("venue", "symbol")) if isinstance(one, Reject)}) == 1
+    assert judged == [7]
+    assert answers.asked == 1
 
 
 @pytest.mark.parametrize("answer", [{}, [], {"schema": 7}, None])

@@ -14,8 +14,9 @@ from local import Addresses
 from schemas.catalogue import event
 from schemas.codec import schema_id
 from tests.sinks.market import trade
+from topology import registry as registry_module
 from topology.errors import Fatal, Reject, Retry
-from topology.registry import Registry
+from topology.registry import UNKNOWN_SECONDS, Registry
 from topology.settings import Registry as RegistrySettings
 
 
@@ -138,6 +139,34 @@ def test_each_question_is_asked_once(answers: Answers) -> None:
         assert client.writer_schema(7) == event("trade").schema
     assert answers.asked == 2
     assert answers.authorizations == ["Basic " + base64.b64encode(b"us:swordfish").decode()] * 2
+
+
+def test_a_flood_of_an_unknown_id_asks_once_a_second(answers: Answers) -> None:
+    """Each message of it is refused at once; an id that has been registered since is known a second later."""
+    answers.status, now = 404, 100.0
+    client = Registry(RegistrySettings(url=f"http://127.0.0.1:{answers.server_port}"), clock=lambda: now)
+    for _ in range(50):
+        with pytest.raises(Reject, match=r"^schema id 7 is not in the registry$"):
+            client.writer_schema(7)
+    assert answers.asked == 1
+    now += UNKNOWN_SECONDS
+    with pytest.raises(Reject):
+        client.writer_schema(7)
+    assert answers.asked == 2
+    now += UNKNOWN_SECONDS
+    answers.status, answers.text = 200, json.dumps({"schema": json.dumps(event("trade").schema)})
+    assert client.writer_schema(7) == event("trade").schema
+
+
+def test_unknown_ids_are_remembered_in_a_bounded_number(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a flood of ever other ids the oldest are forgotten, and asked for again."""
+    monkeypatch.setattr(registry_module, "MOST_UNKNOWN", 3)
+    answers.status = 404
+    client = Registry(RegistrySettings(url=f"http://127.0.0.1:{answers.server_port}"), clock=lambda: 0.0)
+    for number in (1, 2, 3, 4, 4, 3, 2, 1):
+        with pytest.raises(Reject):
+            client.writer_schema(number)
+    assert answers.asked == 5
 
 
 def test_a_schema_that_is_there_is_only_looked_up(registry: Registry, topic: str, stack_addresses: Addresses) -> None:
