@@ -2,6 +2,7 @@
 
     FLOWING ──an insert says Retry──▶ WAITING ──the same insert works──▶ FLOWING
     FLOWING, WAITING, TRYING ──anything else──▶ HELD ──its time has come, its table is sound──▶ TRYING ──a flush is in──▶ FLOWING
+                                                                                                TRYING ──nothing comes──▶ FLOWING
 
 A lane that waits keeps its rows and sends the same insert again. One that is held keeps nothing: what was not in is read again from
 Kafka, where its offset stays uncommitted. All methods are called on the sink's one thread; inserts run on two threads of the lane's own.
@@ -32,6 +33,8 @@ MOST_FLUSHES = 2
 """Under way at a time: the columns of one are made while ClickHouse takes the other in."""
 TRIAL_ROWS = 2_000
 """So many rows show whether a lane that was held is well again; more than the window of the share of refused rows."""
+QUIET_SECONDS = 5.0
+"""After so long without a message a lane that was held has read all there is: nothing is left that could be wrong."""
 LONGEST_HOLD = 60.0
 """Seconds between two looks at a table that a person must mend."""
 
@@ -105,6 +108,7 @@ class Lane:
         self._since = 0.0
         self._count = 0
         self._again_at = 0.0
+        self._quiet_at = 0.0
         self._attempts = self._new_attempts()
         self._holds = doubling(longest=LONGEST_HOLD)
         self._probe: Future[None] | None = None
@@ -169,6 +173,8 @@ class Lane:
                     if self.state is State.HELD:
                         return {}
         self._send_again()
+        if self.state is State.TRYING and not self.flushes and not self.pending.rows and self._monotonic() >= self._quiet_at:
+            self._well()
         return self._settle()
 
     def _judge(self, insert: Insert) -> None:
@@ -254,6 +260,7 @@ class Lane:
             self.hold(error)
             return None
         self.state = State.TRYING
+        self._quiet_at = self._monotonic() + QUIET_SECONDS
         if not self.settled:
             self._well()  # it was held before it had read anything: its table was the trouble
         return dict(self.settled)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import dataclass, field
 
 from simulator.server import Simulator
@@ -60,12 +60,13 @@ async def load(simulator: Simulator) -> AsyncIterator[None]:
 
 @dataclass
 class Havoc:
-    """Blows to one pipeline."""
+    """Blows to one pipeline. `judged`: the venues whose trades must be right, where not all of them must."""
 
     simulator: Simulator
     pipeline: Pipeline
     away_seconds: float = 1.0
     blows: list[Blow] = field(default_factory=list)
+    judged: Collection[str] = ()
 
     async def strike(self, part: str, *, recover: bool) -> Blow:
         """Kill a part, let the market go on without it, start it again; where asked, wait until everything has caught up."""
@@ -129,7 +130,7 @@ class Havoc:
 
     def judge(self) -> None:
         """Blame every trade that is lost or twice on the blow it came after; call it at the end, with the market still."""
-        truth, found = true_trades(self.simulator), stored_trades(self.pipeline)
+        truth, found = true_trades(self.simulator, self.judged), stored_trades(self.pipeline)
         for key, trades in truth.items():
             counts = Counter(found.get(key, []))
             for trade in trades:

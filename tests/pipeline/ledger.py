@@ -1,6 +1,6 @@
 """What the simulator knows to be true, and what ClickHouse says, in the same shapes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import partial
@@ -54,10 +54,12 @@ class Candle(NamedTuple):
     last: str
 
 
-def true_trades(simulator: Simulator) -> dict[Symbol, list[Trade]]:
-    """Return every trade made, oldest first."""
+def true_trades(simulator: Simulator, venues: Collection[str] = ()) -> dict[Symbol, list[Trade]]:
+    """Return every trade made, oldest first; of some venues, where they are named."""
     made = {}
     for (venue, symbol), listing in simulator.market.listings.items():
+        if venues and venue not in venues:
+            continue
         price, size = listing.instrument.price_writer(), listing.instrument.size_writer()
         made[venue, listing.instrument.wire_symbol] = [
             Trade(
@@ -77,7 +79,7 @@ def stored_trades(pipeline: Pipeline) -> dict[Symbol, list[Trade]]:
     found: dict[Symbol, list[Trade]] = {}
     for venue, symbol, *rest in pipeline.query(
         "SELECT venue, symbol, trade_id, price, size, toString(side), toUnixTimestamp64Micro(assumeNotNull(event_time)) "
-        "FROM trades FINAL ORDER BY venue, symbol, toUInt64(trade_id)"
+        "FROM trades FINAL ORDER BY venue, symbol, toUInt64OrZero(trade_id)"
     ):
         found.setdefault((venue, symbol), []).append(Trade(*rest))
     return found

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -52,7 +52,7 @@ class Ordeal(Havoc):
             blow.lost = blow.twice = blow.invented = blow.restarts = 0
         self.judge()
         told: list[str] = []
-        truth = true_trades(self.simulator)
+        truth = true_trades(self.simulator, self.judged)
         for key, trades in stored_trades(self.pipeline).items():
             if key in truth:
                 told += [self._blame(f"{trade} of {key} was never made") for trade in set(trades) - set(truth[key])]
@@ -126,11 +126,12 @@ async def ordeal(
     simulator: Simulator | None = None,
     stages: Sequence[str] = tuple(STAGES),
     seconds: float = SECONDS_TO_SETTLE,
+    judged: Collection[str] = (),
 ) -> AsyncIterator[Ordeal]:
     """Give a pipeline under load to be broken; afterwards nothing is lost, twice or invented, every gap is closed, every stage is ready.
 
     `letters`: SQL that says of a dead letter that it is right; `seconds`: how long all may take to arrive; `simulator`: a market of the
-    caller's own, which follows the clock where it was made to run.
+    caller's own, which follows the clock where it was made to run; `judged`: see Havoc.
     """
     async with contextlib.AsyncExitStack() as stack:
         market = await stack.enter_async_context(simulator or Simulator(settings(**SLOW)))
@@ -138,7 +139,7 @@ async def ordeal(
         await market.pause()  # what is made before anybody listens is nobody's to store
         made_of = SupervisedPipeline(directory, market, revives=revives, environment={**ENVIRONMENT, **environment}, stages=stages)
         pipeline = await stack.enter_async_context(made_of)
-        trial = Ordeal(market, pipeline)
+        trial = Ordeal(market, pipeline, judged=judged)
         async with running(market) if runs else load(market):
             await pipeline.until(lambda: stored(pipeline) >= 10, "the market flows")
             yield trial
@@ -147,7 +148,7 @@ async def ordeal(
         await market.pause()
         invented: list[str] = []
         try:
-            await settled(market, pipeline, seconds)
+            await settled(market, pipeline, seconds, judged)
         finally:
             with contextlib.suppress(AssertionError):  # what is not right is told below
                 await pipeline.until(lambda: not trial.account(cuts), "the candles are those of the truth", 60)
@@ -170,17 +171,17 @@ async def running(simulator: Simulator) -> AsyncIterator[None]:
         await simulator.pause()
 
 
-async def settled(simulator: Simulator, pipeline: SupervisedPipeline, seconds: float) -> None:
+async def settled(simulator: Simulator, pipeline: SupervisedPipeline, seconds: float, judged: Collection[str] = ()) -> None:
     """Wait until every trade is there, everything is read, and every gap is closed."""
     await pipeline.ready(pipeline.stages, seconds)
     await pipeline.until(lambda: stored(pipeline) >= made(simulator), f"{made(simulator)} trades are in ClickHouse", seconds)
-    await pipeline.until(lambda: all_are_closed(simulator, pipeline), "every gap is closed", seconds)
+    await pipeline.until(lambda: all_are_closed(simulator, pipeline, judged), "every gap is closed", seconds)
     await everything_is_read(pipeline, seconds)
 
 
-def all_are_closed(simulator: Simulator, pipeline: SupervisedPipeline) -> bool:
+def all_are_closed(simulator: Simulator, pipeline: SupervisedPipeline, judged: Collection[str] = ()) -> bool:
     """Return True where every gap of the market's symbols has come to its end; AssertionError shows those that have not."""
-    symbols = true_trades(simulator).keys()
+    symbols = true_trades(simulator, judged).keys()
     left = [gap for gap in gaps(pipeline) if (gap.venue, gap.symbol) in symbols and gap.state not in CLOSED]
     assert not left, left
     return True

@@ -309,3 +309,15 @@ def test_a_flood_of_rubbish_ends(store: Tables, run: Run) -> None:
         publish(run.kafka, topic, [b"\1 rubbish"] * 3_000)
         publish(run.kafka, topic, encoded(store, range(100)))
         eventually(lambda: is_in(store, run, "trade", 100), "the good trades behind it")
+
+
+def test_a_flood_that_is_the_last_of_its_topic_ends_too(store: Tables, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing more comes on a topic that was flooded, the health is well again by itself, and what comes later is written."""
+    monkeypatch.setattr(lane, "QUIET_SECONDS", 0.5)
+    with at_work(run) as sink:
+        publish(run.kafka, topic_of(run, "trade"), [b"rubbish"] * 3_000)
+        eventually(lambda: "messages: see dead_letters" in sink.waiting, "the health to say so")
+        eventually(lambda: sink.waiting == "", "the health to be well")
+        assert lag(run.kafka, run.group, topic_of(run, "trade"), TRADE.topic.partitions) == 0
+        publish(run.kafka, topic_of(run, "trade"), encoded(store, range(50)))
+        eventually(lambda: is_in(store, run, "trade", 50), "the trades")
