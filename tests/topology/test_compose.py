@@ -53,9 +53,9 @@ def test_the_command_line_takes_the_command(service: Mapping[str, Any], tmp_path
     """`tidewire run …` goes as far as looking for the servers: it knows the stage, and whether it wants a venue."""
     for name in ("KAFKA__BROKERS", "REGISTRY__URL", "CLICKHOUSE__URL"):
         monkeypatch.delenv(f"TIDEWIRE_{name}", raising=False)
-    stage, venue = [*service["command"][1:], ""][:2]
+    stage, *venues = service["command"][1:]
     with pytest.raises(Fatal, match="no stack runs in"):
-        run(Settings(state_dir=tmp_path), stage, venue)
+        run(Settings(state_dir=tmp_path), stage, venues)
 
 
 @each_of_ours
