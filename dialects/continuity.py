@@ -106,7 +106,7 @@ class Run(NamedTuple):
 
 
 class Place(msgspec.Struct, array_like=True, gc=False):
-    """Where a stream stands. The judge makes the next one; only `moved_on` changes one in place."""
+    """Where a stream stands. The judge makes the next one; only `moved_on` and `moved_over` change one in place."""
 
     last: int | None
     """The highest id of the count (of a linked chain: the id of the last)."""

@@ -35,24 +35,19 @@ class Process(Protocol):
     @property
     def pid(self) -> int:
         """Its number, which is its group's too."""
-        raise NotImplementedError
 
     @property
     def returncode(self) -> int | None:
         """How it ended, as subprocess says it; None while nobody has asked since."""
-        raise NotImplementedError
 
     def poll(self) -> int | None:
         """Return how it ended, None while it runs."""
-        raise NotImplementedError
 
     def wait(self, timeout: float | None = None) -> int:
         """Return how it ended, once it has; subprocess.TimeoutExpired where it has not within `timeout` seconds."""
-        raise NotImplementedError
 
     def send_signal(self, sig: int) -> None:
         """Send a signal to it alone; nothing where it is known to have ended."""
-        raise NotImplementedError
 
 
 Launch = Callable[[Sequence[str], Mapping[str, str], IO[bytes]], Process]
