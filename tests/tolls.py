@@ -1,6 +1,7 @@
 """What was broken, how often, and what it cost: one table for all runs of chaos, printed when the run of tests ends.
 
-Each test tells its own with `record`. They travel as properties of the tests' reports, so that those of every worker arrive.
+Each test tells its own with `record`, which prints it at once. They travel as properties of the tests' reports, so that
+those of every worker arrive.
 """
 
 import statistics
@@ -32,8 +33,10 @@ class Toll:
 
 
 def record(record_property: Callable[[str, object], None], tolls: Iterable[Toll]) -> None:
-    """Add what a test has measured to its report."""
-    for toll in tolls:
+    """Add what a test has measured to its report, and print it: the table comes only at the end of a run of hours."""
+    measured = list(tolls)
+    print(table(measured), flush=True)
+    for toll in measured:
         record_property(PROPERTY, asdict(toll))
 
 
