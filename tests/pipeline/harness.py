@@ -19,6 +19,7 @@ from local import LocalStack
 from local.forked_process import ForkServer, Process
 from local.watchdog import Watchdog
 from simulator.server import Simulator, SimulatorSettings
+from tests.forks import shared
 from tests.pipeline.emptying import empty
 from tests.uncounted import uncounted, uncounted_children
 from topology.clickhouse import password_of
@@ -43,6 +44,8 @@ TOGETHER = {"producers": ("producers", *PRODUCERS), **{stage: module for stage, 
 """As `tidewire up` runs them on a small machine: all venues in one process."""
 SERVERS = {"broker": "kafka", "schema registry": "registry", "database": "clickhouse"}
 """Parts of the stack by what the tests call them: `clickhouse` is the sink."""
+BEFORE_PYTHON = {"LD_PRELOAD", "PYTHONPATH"}
+"""Of the environment, what a fork has from its server or not at all."""
 POLL = 0.2
 
 
@@ -105,7 +108,7 @@ class Pipeline:
         } | self._environment
         kafka = Kafka(brokers=addresses.kafka)
         self._watchdog = Watchdog()
-        self._forks = ForkServer(self.directory, self.environment, print)
+        self._forks = self._own_forks() or shared()
         try:
             await asyncio.to_thread(create, kafka, all_topics())
             await asyncio.to_thread(register, Registry(RegistrySettings(url=addresses.registry)), all_topics())
@@ -144,11 +147,18 @@ class Pipeline:
                 await asyncio.to_thread(process.wait)
             self._watchdog.forget(process.pid)
         await asyncio.to_thread(self._watchdog.close)
-        await asyncio.to_thread(self._forks.close)
+        if self._forks is not shared():
+            await asyncio.to_thread(self._forks.close)
         if self._client is not None:
             self._client.close()
         if not self._shares:
             await asyncio.to_thread(self.stack.stop)
+
+    def _own_forks(self) -> ForkServer | None:
+        """Return a server of this pipeline's own where its stages need what the shared one lacks."""
+        if self._counted or BEFORE_PYTHON & self._environment.keys():
+            return ForkServer(self.directory, self.environment, print)
+        return None
 
     @property
     def environment(self) -> dict[str, str]:

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -15,10 +14,11 @@ import pytest
 from confluent_kafka.admin import AclBinding, AclPermissionType, ResourcePatternType, ResourceType
 
 from local import Addresses
+from local.forked_process import Process
 from local.health_pages import page, readiness
 from local.watchdog import Watchdog
+from tests.forks import forked
 from tests.secured.broker import PASSWORD, SecuredBroker
-from tests.uncounted import uncounted
 from topology.access import OPERATIONS
 from topology.errors import Retry
 from topology.flow import stages
@@ -74,7 +74,7 @@ class SecuredStages:
         self.folder = folder
         self.broker = broker
         self.addresses = addresses
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, Process] = {}
         self._environment = environment
         self._watchdog = watchdog
 
@@ -99,10 +99,7 @@ class SecuredStages:
         }
         arguments = [role.venue] if role.venue else []
         with self._log(role).open("ab") as log:
-            process = self.processes[role.name] = subprocess.Popen(
-                [sys.executable, "-m", stage.package, *arguments],
-                env=uncounted(environment), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+            process = self.processes[role.name] = forked("tests.secured.hanging", [stage.package, *arguments], environment, log)
         self._watchdog.watch(process.pid)
 
     def ready(self, role: Role) -> str:
@@ -118,7 +115,7 @@ class SecuredStages:
         return status, str(json.loads(text or "{}").get("status"))
 
     def goes_on(self, role: Role) -> Path:
-        """Return the file that ends a hang of a role's stage (hanging/sitecustomize.py)."""
+        """Return the file that ends a hang of a role's stage (hanging.py)."""
         return self.folder / f"{role.name}.goes_on"
 
     def _url(self, role: Role) -> str:
@@ -131,7 +128,7 @@ class SecuredStages:
         try:
             return process.wait(patience)
         finally:
-            process.kill()
+            process.send_signal(signal.SIGKILL)
             process.wait()
             self._watchdog.forget(process.pid)
 
@@ -145,7 +142,7 @@ class SecuredStages:
             try:
                 codes[name] = process.wait(max(0.0, until - time.monotonic()))
             except subprocess.TimeoutExpired:
-                process.kill()
+                process.send_signal(signal.SIGKILL)
                 codes[name] = process.wait()
             self._watchdog.forget(process.pid)
         self.processes.clear()

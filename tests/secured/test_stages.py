@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 
 import clickhouse_connect
 import pytest
@@ -51,7 +50,6 @@ async def run(
             "TIDEWIRE_VENUES": json.dumps(venues),
             "TIDEWIRE_HEALTH__HANG_SECONDS": "2",
             "TIDEWIRE_STOP_SECONDS": str(STOP_SECONDS),
-            "PYTHONPATH": os.pathsep.join(filter(None, (str(Path(__file__).parent / "hanging"), os.environ.get("PYTHONPATH")))),
         }
         found = SecuredStages(tmp_path_factory.mktemp("stages"), cluster, stack_addresses, environment, watchdog)
         try:

@@ -6,7 +6,6 @@ import random
 import signal
 import statistics
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -14,8 +13,9 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
+from local.forked_process import Process
+from tests.forks import forked
 from tests.processors.engine.transport.broker import Broker
-from tests.uncounted import uncounted
 
 KINDS = ("join", "leave", "kill")
 PATIENCE = 60.0
@@ -74,7 +74,7 @@ class Chaos:
     records_a_second: int = 1500
     stage: str = "tests.processors.engine.transport.counting_stage"
     topic: str = ""
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    workers: list[Process] = field(default_factory=list)
     log: list[_Disturbance] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     crashed: list[str] = field(default_factory=list)
@@ -110,9 +110,8 @@ class Chaos:
     def _start(self) -> None:
         log = self.directory / f"{len(self.logs)}.log"
         with log.open("wb") as output:
-            command = [sys.executable, "-m", self.stage, self.broker.address, f"{self.topic}-group", self.topic]
-            command += [str(self.partitions), str(self.directory)]
-            worker = subprocess.Popen(command, env=uncounted(os.environ), stdout=output, stderr=subprocess.STDOUT)
+            arguments = [self.broker.address, f"{self.topic}-group", self.topic, str(self.partitions), str(self.directory)]
+            worker = forked(self.stage, arguments, os.environ, output)
         self.workers.append(worker)
         self.logs[worker.pid] = log
 
@@ -136,7 +135,7 @@ class Chaos:
         else:
             time.sleep(chance.uniform(0.1, 1.5))
 
-    def _grown(self, chance: random.Random) -> subprocess.Popen[bytes]:
+    def _grown(self, chance: random.Random) -> Process:
         """Take a worker out that has been given records: one that is still starting would be no disturbance."""
         deadline = time.time() + PATIENCE
         while time.time() < deadline:
@@ -150,16 +149,16 @@ class Chaos:
         self.stuck.append("no worker is given anything")
         return self.workers.pop(0)
 
-    def _stop(self, worker: subprocess.Popen[bytes], sign: signal.Signals) -> None:
+    def _stop(self, worker: Process, sign: signal.Signals) -> None:
         worker.send_signal(sign)
         # A process too young to have set its handlers dies of SIGTERM itself.
         self._note(worker, worker.wait(30), 0, -sign)
 
-    def _note(self, worker: subprocess.Popen[bytes], code: int, *wanted: int) -> None:
+    def _note(self, worker: Process, code: int, *wanted: int) -> None:
         if code not in wanted:
             self.crashed.append(f"a worker ended with {code}:\n{self._last_lines(worker)}\n")
 
-    def _last_lines(self, worker: subprocess.Popen[bytes]) -> str:
+    def _last_lines(self, worker: Process) -> str:
         return "\n".join(self.logs[worker.pid].read_text(errors="replace").splitlines()[-LINES:])
 
     def _stop_all(self) -> None:
@@ -169,7 +168,7 @@ class Chaos:
             try:
                 self._note(worker, worker.wait(20), 0, -signal.SIGTERM)
             except subprocess.TimeoutExpired:
-                worker.kill()
+                worker.send_signal(signal.SIGKILL)
                 self.stuck.append(f"worker {worker.pid} does not stop")
 
     def _write(self, done: threading.Event) -> None:
@@ -201,7 +200,7 @@ class Chaos:
     def _check_workers(self) -> None:
         for worker in [worker for worker in self.workers if worker.poll() is not None]:
             self.workers.remove(worker)
-            self._note(worker, worker.returncode)
+            self._note(worker, worker.wait())
             self._start()
 
     # ---- what it came to
