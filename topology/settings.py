@@ -143,7 +143,9 @@ class Sink(Group):
     """How Kafka's messages become inserts."""
 
     flush_rows: int = Field(100_000, ge=1, description="Rows that make a flush.")
-    flush_bytes: int = Field(64_000_000, ge=1_000, description="Bytes that make a flush.")
+    flush_bytes: int = Field(
+        64_000_000, ge=1_000, description="Bytes that make a flush: of memory, about 400 more a message than its value has."
+    )
     gather_ms: int = Field(100, ge=0, le=300_000, description="A fetch waits this long for more; milliseconds.")
     flush_seconds: float = Field(0.5, gt=0, description="Longest time a row waits for a flush; seconds. Longer: fewer, larger inserts.")
     skip: tuple[str, ...] = Field((), description="Events that are not written to ClickHouse (frame, quote …).")

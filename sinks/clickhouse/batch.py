@@ -11,6 +11,8 @@ from typing import Protocol
 
 from schemas.codec import MAGIC, PREFIX
 
+MESSAGE_BYTES = 400
+"""What a message takes of memory besides its value: its object, key, topic and places in lists. Most messages are smaller than that."""
 NOT_WIRE_FORMAT = "not in the Confluent wire format: a zero byte and a 4-byte schema id must come first"
 
 
@@ -43,7 +45,7 @@ class Batch:
     """What has been read and is not yet in.
 
     `groups` holds messages by topic and the 5 bytes which lead every message of one schema; `refused` those in no wire format, with the
-    reason; `offsets` the next offset to read of each partition; `size` the bytes of all values.
+    reason; `offsets` the next offset to read of each partition; `size` the memory of all, about.
     """
 
     groups: dict[tuple[str, bytes], list[Message]] = field(default_factory=dict)
@@ -63,6 +65,7 @@ class Batch:
         """Put messages of one partition, in order, to their groups."""
         self.offsets[place] = run[-1].offset() + 1
         self.rows += len(run)
+        self.size += MESSAGE_BYTES * len(run)
         values = list(map(_value, run))
         prefix = (values[0] or b"")[:PREFIX]
         if len(prefix) == PREFIX and prefix[0] == MAGIC and None not in values and all(map(bytes.startswith, values, repeat(prefix))):
@@ -87,3 +90,4 @@ class Batch:
         self.offsets = {place: offset for place, offset in self.offsets.items() if place not in gone}
         self.rows = sum(map(len, self.groups.values())) + len(self.refused)
         self.size = sum(len(message.value() or b"") for messages in self.groups.values() for message in messages)
+        self.size += MESSAGE_BYTES * self.rows

@@ -1,5 +1,6 @@
 """What the sink decides without a server: groups, halves, and reactions to errors."""
 
+import tracemalloc
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from confluent_kafka import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.clickhouse.batch import Batch
+from sinks.clickhouse.batch import MESSAGE_BYTES, Batch
 from sinks.clickhouse.bisect import insert_all
 from topology.clickhouse_reactions import FATAL, REJECT, RETRY, reaction
 from topology.errors import Fatal, Reject, Retry
@@ -36,9 +37,24 @@ def test_every_message_is_grouped_or_refused(sent: list[tuple[bytes | None, str,
         assert group == [one for one in messages if one.topic() == topic and (one.value() or b"")[:5] == prefix]
     grouped = sum(map(len, together.groups.values()))
     assert grouped + len(together.refused) == together.rows == len(messages)
-    assert together.size == sum(len(value or b"") for value, _, _ in sent)
+    assert together.size == sum(len(value or b"") + MESSAGE_BYTES for value, _, _ in sent)
     last = {(topic, partition): offset + 1 for offset, (_, topic, partition) in enumerate(sent)}
     assert together.offsets == last
+
+
+@pytest.mark.parametrize("length", [6, 200, 5_000])
+def test_the_memory_of_messages_is_counted(length: int) -> None:
+    """A batch says of how much memory it holds no less than that, however small its messages: what the sink may hold is counted in it."""
+    batch, count = Batch(), 2_000
+    tracemalloc.start()
+    try:
+        for offset in range(count):
+            topic, key, value = f"trades-{offset // count}", b"binance|BTCUSDT-%d" % (offset % 50), bytes(length)
+            batch.add_run(("trades", 0), [Message(topic=topic, partition=0, offset=offset, key=key, value=value)])
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held <= batch.size <= held + count * 2 * MESSAGE_BYTES
 
 
 def test_partitions_given_up_are_forgotten() -> None:
