@@ -12,15 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.catalogue import Schema
-from schemas.encoder import LOW, compile_value
+from schemas.encoder import LOW, compile_rows_encoder, compile_value
 from schemas.errors import InvalidDatum
 
 EncodeBlock = Callable[[Mapping[str, Any], int], list[bytes]]
 Column = Callable[[Sequence[Any]], Iterable[bytes]]
 _LONGEST_VARINT = 10
-_FEW = 4
+_SHARED = 4
 """A text column with this many times fewer values than rows is encoded once per value."""
 _SHORT = len(LOW) >> 1
+FEW = 24
+"""Records that are as fast one after the other."""
 SMALL = 100
 """Rows of a column below which its numbers are written one by one: numpy's own cost per column is that of so many."""
 _PRESENT = b"\2"
@@ -33,8 +35,11 @@ def compile_block_encoder(schema: Schema, prefix: bytes) -> EncodeBlock:
     It raises InvalidDatum where any value does not fit; which record it is, `compile_encoder` tells.
     """
     fields = [(field["name"], compile_value(field["type"]), _column(field["type"])) for field in schema["fields"]]
+    encode_rows = compile_rows_encoder(schema, prefix)
 
     def encode(columns: Mapping[str, Any], count: int) -> list[bytes]:
+        if count <= FEW:
+            return encode_rows(columns, count)
         parts: list[Iterable[bytes]] = []
         same = prefix
         try:
@@ -112,7 +117,7 @@ def _decimals(lengths: Sequence[bytes], one: Callable[[Any], bytes]) -> Column:
 
 def _texts(values: Sequence[Any], one: Callable[[Any], bytes], *, is_free: bool) -> Iterable[bytes]:
     distinct = set(values)
-    if is_free and len(distinct) * _FEW > len(values):
+    if is_free and len(distinct) * _SHARED > len(values):
         encoded = [value.encode() for value in values]
         return [LOW[len(value) << 1] + value for value in encoded] if max(map(len, encoded)) < _SHORT else map(one, values)
     known = {value: one(value) for value in distinct}

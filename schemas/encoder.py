@@ -6,7 +6,8 @@ bytes are remembered as one prefix; the rest is one join. The result is byte for
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from itertools import repeat
+from typing import Any, cast
 
 from schemas.catalogue import Schema
 from schemas.decimals import PRECISION, count_of, to_bytes
@@ -19,6 +20,7 @@ _HIGH = tuple(bytes(((n & 0x7F) | 0x80, (n >> 7) | 0x80)) for n in range(1 << 14
 LOW = tuple(bytes((n,)) if n < 0x80 else bytes(((n & 0x7F) | 0x80, n >> 7)) for n in range(1 << 14))
 
 Encode = Callable[[Mapping[str, Any]], bytes]
+EncodeRows = Callable[[Mapping[str, Any], int], list[bytes]]
 
 
 def zigzag(number: int) -> bytes:
@@ -74,29 +76,65 @@ def compile_encoder(schema: Schema, prefix: bytes) -> Encode:
 
     A field left out is a KeyError turned InvalidDatum: defaults are for readers of older data, not for writers.
     """
-    names = _names()
+    fields = schema["fields"]
+    taken = [f"        {_local(index)} = record[{field['name']!r}]" for index, field in enumerate(fields)]
+    return cast("Encode", _compiled(schema, prefix, "record", [*taken, *_datum(schema, "        ", "return {}")]))
+
+
+def compile_rows_encoder(schema: Schema, prefix: bytes) -> EncodeRows:
+    """Return a function from columns and their length to what `compile_encoder` makes of each of their records, in order.
+
+    A column that is a list holds one value per record; anything else is the value of every record.
+    """
+    fields = schema["fields"]
+    columns = ", ".join(f"columns[{field['name']!r}]" for field in fields)
+    lines = [
+        f"        parts = [one if isinstance(one, list) else repeat(one, count) for one in ({columns},)]",
+        "        if wrong := [len(one) for one in parts if type(one) is list and len(one) != count]:",
+        f"            raise InvalidDatum('a column has %d values for %d records of {schema['name']}' % (wrong[0], count))",
+        "        made = []",
+        f"        for {''.join(f'{_local(index)}, ' for index in range(len(fields)))} in zip(*parts):",
+        *_datum(schema, "            ", "made.append({})"),
+        "        return made",
+    ]
+    return cast("EncodeRows", _compiled(schema, prefix, "columns, count", lines))
+
+
+def _datum(schema: Schema, indent: str, give: str) -> list[str]:
+    """Return lines that `give` the datum of the local values."""
     fields = schema["fields"]
     leading = 0
     while leading < len(fields) and _is_text(fields[leading]["type"]):
         leading += 1
+    names = _names()
     parts = [_expression(field["type"], _local(index), names, index) for index, field in enumerate(fields)]
+    key = f"({''.join(f'{_local(i)}, ' for i in range(leading))})"
     lines = [
-        "def encode(record):",
+        f"head = remembered.get({key})",
+        "if head is None:",
+        f"    if len(remembered) > {LONGEST_MEMORY}: remembered.clear()",
+        f"    head = prefix + b''.join(({''.join(f'{part}, ' for part in parts[:leading])}))",
+        f"    if len(head) <= {LONGEST_HEAD}: remembered[{key}] = head",
+        give.format(f"b''.join((head, {''.join(f'{part}, ' for part in parts[leading:])}))"),
+    ]
+    return [indent + line for line in lines]
+
+
+def _compiled(schema: Schema, prefix: bytes, arguments: str, lines: list[str]) -> object:
+    """Return a function of these lines, in which every error of a value's type or kind is InvalidDatum."""
+    names = _names()
+    for index, field in enumerate(schema["fields"]):
+        _expression(field["type"], _local(index), names, index)
+    text = [
+        f"def encode({arguments}):",
         "    try:",
-        *(f"        {_local(index)} = record[{field['name']!r}]" for index, field in enumerate(fields)),
-        f"        head = remembered.get(({''.join(f'{_local(i)}, ' for i in range(leading))}))",
-        "        if head is None:",
-        f"            if len(remembered) > {LONGEST_MEMORY}: remembered.clear()",
-        f"            head = prefix + b''.join(({''.join(f'{part}, ' for part in parts[:leading])}))",
-        f"            if len(head) <= {LONGEST_HEAD}: remembered[({''.join(f'{_local(i)}, ' for i in range(leading))})] = head",
-        f"        return b''.join((head, {''.join(f'{part}, ' for part in parts[leading:])}))",
-        "    except (KeyError, TypeError, AttributeError, IndexError) as error:",
+        *lines,
+        "    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:",
         f"        raise InvalidDatum('does not fit {schema['name']}: %s %s' % (type(error).__name__, error)) from error",
     ]
     scope: dict[str, Any] = {**names, "prefix": prefix, "remembered": {}}
-    exec("\n".join(lines), scope)  # noqa: S102 - the text is made here from our own schema, as dataclasses does
-    encode: Encode = scope["encode"]
-    return encode
+    exec("\n".join(text), scope)  # noqa: S102 - the text is made here from our own schema, as dataclasses does
+    return scope["encode"]
 
 
 def compile_value(kind: Any) -> Callable[[Any], bytes]:
@@ -115,6 +153,7 @@ def _names() -> dict[str, Any]:
         "array": array,
         "LOW": LOW,
         "InvalidDatum": InvalidDatum,
+        "repeat": repeat,
     }
 
 

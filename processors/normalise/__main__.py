@@ -1,10 +1,11 @@
 """`python -m processors.normalise`: raw frames of every venue → trades, book deltas, quotes, instruments."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from dialects.catalogue import all_dialects
 from dialects.contract import Frame
-from processors.engine.messages import Messages
+from processors.engine.messages import COLUMNS_FROM, Messages
 from processors.engine.output import Output
 from processors.engine.stage import NewTask, main
 from processors.engine.transport import Batch
@@ -30,12 +31,12 @@ class Normalise:
     def apply(self, batch: Batch, output: Output) -> int | None:
         """Publish the events of a batch of frames."""
         values = [record.value for record in batch]
-        columns = self._messages.columns(values, FIELDS)
-        if columns is None:
-            made: Iterator[NormalisedEvent | RefusedFrame | Block] = self._core.apply(self._frames(batch, values))
-        else:
+        made: Iterator[NormalisedEvent | RefusedFrame | Block]
+        if (columns := self._columns(values)) is not None:
             self._last = columns[RECEIVED_AT][-1]
             made = self._core.apply_block([record.offset for record in batch], columns)
+        else:
+            made = self._core.apply(self._frames(batch, values))
         for one in made:
             if isinstance(one, RefusedFrame):
                 if one.fault is not None:
@@ -50,6 +51,16 @@ class Normalise:
                 except (InvalidDatum, Reject) as error:
                     output.refuse(batch, self._core.applied, str(error))
         return self._last
+
+    def _columns(self, values: Sequence[bytes | None]) -> list[list[Any]] | None:
+        """Return the frames of a batch as columns; None where one of them is none, or it is alone: that is faster by itself."""
+        columns = self._messages.columns(values, FIELDS)
+        if columns is not None or not 1 < len(values) < COLUMNS_FROM:
+            return columns
+        rows = list(self._messages.rows(values, FIELDS))
+        if any(isinstance(row, Exception) for row in rows):
+            return None
+        return [list(column) for column in zip(*rows, strict=True)]
 
     @staticmethod
     def _publish(block: Block, batch: Batch, output: Output) -> None:

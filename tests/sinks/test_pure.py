@@ -16,8 +16,8 @@ from topology.clickhouse_reactions import FATAL, REJECT, RETRY, reaction
 from topology.errors import Fatal, Reject, Retry
 
 
-def message(offset: int, value: bytes | None, topic: str = "trades", partition: int = 0) -> Any:
-    return Message(topic=topic, partition=partition, offset=offset, key=None, value=value)
+def message(offset: int, value: bytes | None, topic: str = "trades", partition: int = 0, key: bytes | None = None) -> Any:
+    return Message(topic=topic, partition=partition, offset=offset, key=key, value=value)
 
 
 WIRE = st.sampled_from([b"\0\0\0\0\1x", b"\0\0\0\0\2y", b"\0\0\0\0\1", b"\1\0\0\0\1x", b"\0\0", b"", None])
@@ -49,8 +49,8 @@ def test_the_memory_of_messages_is_counted(length: int) -> None:
     tracemalloc.start()
     try:
         for offset in range(count):
-            topic, key, value = f"trades-{offset // count}", b"binance|BTCUSDT-%d" % (offset % 50), bytes(length)
-            batch.add_run(("trades", 0), [Message(topic=topic, partition=0, offset=offset, key=key, value=value)])
+            topic, key = f"trades-{offset // count}", b"binance|BTCUSDT-%d" % (offset % 50)
+            batch.add_run(("trades", 0), [message(offset, bytes(length), topic, key=key)])
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
