@@ -133,14 +133,13 @@ class Publisher:
                 return
 
     def publish_many(self, messages: Iterable[tuple[str, bytes, bytes]]) -> None:
-        """Queue (topic, key, value) in order, as `publish` does but without its cost per message."""
+        """Queue (topic, key, value) in order, as `publish` does but without its cost per message. What failed is told by `check`."""
         produce = self._produce
         for topic, key, value in messages:
             try:
                 produce(topic, value, key)
             except (BufferError, KafkaException):
                 self.publish(topic, key, value)
-        self._producer.poll(0)
 
     def check(self) -> None:
         """Raise Retry (or Fatal) where a delivery has failed since the last check."""

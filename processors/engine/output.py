@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from itertools import repeat
 from operator import length_hint
-from typing import Any, NamedTuple
+from time import monotonic
+from typing import Any, Final, NamedTuple
 
 from prometheus_client import Counter
 
@@ -20,6 +21,9 @@ from topology.kafka import Publisher
 from topology.losses import venue_of
 from topology.registry import Registry
 from topology.settings import Settings
+
+CHECK_SECONDS: Final = 0.05
+"""Between two looks at what could not be delivered: each lets go of the interpreter, which small batches would pay for."""
 
 
 class Route(NamedTuple):
@@ -49,6 +53,7 @@ class Output:
         self._letters = DeadLetters(self._publisher, registry, stage, now, settings.processors.reject_share)
         self._routes: dict[str, Route] = {}
         self._keys: dict[tuple[Any, ...], bytes] = {}
+        self._check_at = 0.0
 
     def _route(self, name: str) -> Route:
         event = event_of(name)
@@ -110,7 +115,9 @@ class Output:
         """Count messages read of a topic; a fault of its venue where too large a share of them was refused, which stops nothing."""
         if words := self._letters.watch(read, topic):
             self._faults.tell(Reject(words), venue=venue_of(topic))
-        self._publisher.check()
+        if (at := monotonic()) >= self._check_at:
+            self._check_at = at + CHECK_SECONDS
+            self._publisher.check()
 
     def flush(self) -> None:
         """Wait until all that was queued is delivered; Retry where it is not."""
