@@ -1,4 +1,4 @@
-"""`tidewire up` at 2,000 frames a second for ten minutes: latencies seen from outside, and memory of each stage.
+"""`tidewire up` at 2,000 frames a second for ten minutes: latencies seen from outside, cores and memory by process.
 
 Everything is real but the market: the simulator's sockets, producers, broker, stages, ClickHouse, all on this machine.
 """
@@ -11,29 +11,36 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import clickhouse_connect
 from confluent_kafka import Consumer
 
+from bench.processes import Used, used
 from bench.result import Result, result
 from schemas.catalogue import event
 from schemas.codec import Codec, schema_id
 from topology.addresses import located
 from topology.clickhouse import password_of
 from topology.clock import now
-from topology.health import running
 from topology.kafka import consumer, failure
 from topology.settings import ClickHouse, Kafka, Settings
 
-FIGURES = ("frame_to_topic_p50_ms", "frame_to_topic_p99_ms", "frame_to_row_p50_ms", "frame_to_row_p99_ms", "memory_mb", "memory_growth_mb")
+FIGURES = (
+    "frame_to_topic_p50_ms",
+    "frame_to_topic_p99_ms",
+    "frame_to_row_p50_ms",
+    "frame_to_row_p99_ms",
+    "steady_cores",
+    "up_memory_mb",
+    "memory_growth_mb",
+)
 RATE = 2000
 SECONDS = float(os.environ.pop("TIDEWIRE_BENCH_STEADY_SECONDS", "600"))  # popped: to the stages it would be a misspelt setting
 WARM_SECONDS = 30.0
 START_LIMIT = 180.0
 TOPICS = ("trade", "quote", "book_delta")
-MEGABYTE = 1 << 20
 
 
 class Up:
@@ -67,10 +74,9 @@ class Up:
         self._process.send_signal(signal.SIGINT)
         self._process.wait(180)
 
-    def memory(self) -> dict[str, float]:
-        """Return the resident memory of each stage in MB."""
-        pages = os.sysconf("SC_PAGE_SIZE") / MEGABYTE
-        return {str(one["stage"]): int(Path(f"/proc/{one['pid']}/statm").read_text().split()[1]) * pages for one in running(self.state)}
+    def used(self) -> dict[str, Used]:
+        """Return what each of its processes has used."""
+        return used(self._process.pid)
 
 
 def read_topics(reader: Consumer, until: float, delays: list[float]) -> None:
@@ -121,13 +127,13 @@ def run(progress: Callable[[str], None]) -> list[Result]:
             time.sleep(WARM_SECONDS)
             reader = consumer(kafka, "bench.onlooker", **{"auto.offset.reset": "latest", "fetch.wait.max.ms": 1})
             reader.subscribe([event(one).topic.of() for one in TOPICS])
-            before = up.memory()
+            before = up.used()
             until = time.monotonic() + SECONDS
             rows = threading.Thread(target=poll_rows, args=(clickhouse, until, to_row))
             rows.start()
             read_topics(reader, until, to_topic)
             rows.join()
-            after = up.memory()
+            after = up.used()
             reader.close()
         finally:
             up.stop()
@@ -137,15 +143,25 @@ def run(progress: Callable[[str], None]) -> list[Result]:
     )
     topic_how = f"{where} this bench's consumer; {len(to_topic):,} events, {len(to_topic) / SECONDS:,.0f}/s"
     row_how = f"{where} the first query (every 0.25 s) that sees the trade's row; {len(to_row):,} rows"
-    growth = {stage: after[stage] - before.get(stage, 0.0) for stage in after}
-    listed = ", ".join(f"{stage} {after[stage]:.0f} ({growth[stage]:+.0f})" for stage in sorted(after))
-    memory_how = f"resident memory in MB after {SECONDS:.0f} s at {RATE:,} frames/s, and its growth over that time: {listed}"
-    largest, fastest = max(after, key=after.__getitem__), max(growth, key=growth.__getitem__)
+    no = Used(0.0, 0.0)
+    cores = {name: (after[name].cpu - before.get(name, no).cpu) / SECONDS for name in after}
+    growth = {name: after[name].memory - before.get(name, no).memory for name in after}
+    cores_how = f"`tidewire up` and all it starts in that run, the onlooker not: {_listed(cores, '.2f')}"
+    memory_how = (
+        f"proportional set size after {SECONDS:.0f} s of that run: {_listed({name: one.memory for name, one in after.items()}, '.0f')}"
+    )
+    growth_how = f"proportional set size, over the {SECONDS:.0f} s of that run: {_listed(growth, '+.0f')}"
+    fastest = max(growth, key=growth.__getitem__)
     return [
         result("frame_to_topic_p50_ms", quantile(to_topic, 0.5), "milliseconds", topic_how),
         result("frame_to_topic_p99_ms", quantile(to_topic, 0.99), "milliseconds", topic_how),
         result("frame_to_row_p50_ms", quantile(to_row, 0.5), "milliseconds", row_how),
         result("frame_to_row_p99_ms", quantile(to_row, 0.99), "milliseconds", row_how),
-        result("memory_mb", after[largest], f"MB, {largest}, the largest stage", memory_how),
-        result("memory_growth_mb", growth[fastest], f"MB, {fastest}, the fastest growing stage", memory_how),
+        result("steady_cores", sum(cores.values()), "cores", cores_how),
+        result("up_memory_mb", sum(one.memory for one in after.values()), "MB, all processes", memory_how),
+        result("memory_growth_mb", growth[fastest], f"MB, {fastest}, the fastest growing process", growth_how),
     ]
+
+
+def _listed(figures: Mapping[str, float], form: str) -> str:
+    return ", ".join(f"{name} {figures[name]:{form}}" for name in sorted(figures, key=lambda name: -figures[name]))
