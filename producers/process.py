@@ -24,6 +24,7 @@ from topology.faults import Faults
 from topology.grace import stopping
 from topology.health import Health, Part
 from topology.log import configure, logger
+from topology.memory import share_arenas
 from topology.secrets.shipping import shipping
 from topology.settings import Settings
 
@@ -118,6 +119,7 @@ def main(settings: Settings, venues: Sequence[str], duration: float = 0) -> int:
     """Run producers as a process; return its exit code."""
     name = name_of(venues)
     private.keep()
+    share_arenas()
     configure(settings.log, name)
     logging.getLogger("picows").setLevel(logging.WARNING)
     try:

@@ -14,11 +14,11 @@ from mode import CrashingSupervisor
 
 from processors.engine.transport import Loss, OnBatch, OnBegin
 from processors.engine.transport.progress import watch
-from topology.collector import collect_rarely
 from topology.ending import end
 from topology.grace import stopping
 from topology.kafka import GATHER_BYTES
 from topology.login import aiokafka_connection
+from topology.memory import collect_rarely
 from topology.settings import Kafka
 
 SESSION_SECONDS: Final = 8.0

@@ -38,6 +38,7 @@ from topology.heartbeat import Heartbeat
 from topology.kafka import ensure_reachable
 from topology.log import configure, logger
 from topology.losses import venue_of
+from topology.memory import share_arenas
 from topology.registry import Registry
 from topology.retry import Attempts, persist
 from topology.secrets.audit import act_as
@@ -335,6 +336,7 @@ def main(
         act_as(name)
         settings = read()
         private.keep()
+        share_arenas()
         configure(settings.log, name)
         stage = _made(settings, name, topics_of(settings), begin_of, checkpoint_seconds_of(settings), background=background)
     except TidewireError as error:

@@ -14,7 +14,6 @@ from sinks.clickhouse.writer import Writer
 from topology import log, private
 from topology.access import ensure_allowed
 from topology.clickhouse import connect
-from topology.collector import collect_rarely
 from topology.ending import words_of
 from topology.errors import FATAL_CODE, Fatal, Retry
 from topology.faults import Faults
@@ -22,6 +21,7 @@ from topology.grace import stopping
 from topology.grants import grants
 from topology.health import Health
 from topology.kafka import ensure_reachable
+from topology.memory import collect_rarely, share_arenas
 from topology.registry import Registry
 from topology.retry import Attempts, persist
 from topology.secrets.audit import act_as
@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
         act_as("clickhouse")
         settings = load()
         private.keep()
+        share_arenas()
         collect_rarely()
         log.configure(settings.log, STAGE)
         stop = threading.Event()
