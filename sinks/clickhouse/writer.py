@@ -126,10 +126,13 @@ class Writer:
     def _apart(
         self, topic: str, messages: Sequence[Message], insert: Callable[[Sequence[Message]], None], most: int
     ) -> list[tuple[Message, str]]:
-        """Insert messages by halves; see insert_all. Raises what our code raised where it fails on all of them."""
-        failed: list[BaseException] = []
+        """Insert messages by halves; see insert_all. Raises what our code raised where it fails on all of them.
+
+        A table's rules may change meanwhile: a row is given up that was refused twice, with one that the table has taken in between.
+        """
+        failed: list[tuple[Message, BaseException]] = []
         key = (topic, (messages[0].value() or b"")[:PREFIX])
-        known, some_are_in = self._taken.get(key), False
+        some_are_in = False
 
         def some(rows: Sequence[Message]) -> None:
             nonlocal some_are_in
@@ -137,7 +140,7 @@ class Writer:
                 insert(rows)
             except Misfit as misfit:
                 if len(rows) == 1:
-                    failed.append(misfit.error)
+                    failed.append((rows[0], misfit.error))
                     if len(failed) > FEW and not some_are_in:
                         raise misfit.error from None
                 raise
@@ -145,14 +148,25 @@ class Writer:
             self._taken[key] = rows[-1]
 
         refused = insert_all(messages, some, most)
-        if known is not None and not some_are_in:
-            try:
-                insert([known])  # in already, and one row with it by its identity
-            except Reject as error:
-                raise Fatal(f"the table refuses every row, even one that it has taken before (was a rule added to it?): {error}") from error
         if failed:
-            self._faults.tell(failed[-1], venue=venue_of(topic), event=self._topics[topic].name, times=len(failed))
-        return refused
+            self._faults.tell(failed[-1][1], venue=venue_of(topic), event=self._topics[topic].name, times=len(failed))
+        by_us = {id(message) for message, _ in failed}
+        by_it = [message for message, _ in refused if id(message) not in by_us]
+        if by_it:
+            self._ensure_it_takes(key, insert)
+        return [one for one in refused if id(one[0]) in by_us] + (insert_all(by_it, some, most) if by_it else [])
+
+    def _ensure_it_takes(self, key: tuple[str, bytes], insert: Callable[[Sequence[Message]], None]) -> None:
+        """See that the table takes a row once more that it has taken; Fatal where it does not."""
+        known, table = self._taken.get(key), f"{self._settings.database}.{self._topics[key[0]].table}"
+        try:
+            if known is not None:
+                insert([known])  # in already, and one row with it by its identity
+            else:
+                again = f"INSERT INTO {table} SELECT * FROM {table} LIMIT 1"  # noqa: S608 - our own table
+                self._asked(partial(self._client().command, again))
+        except Reject as error:
+            raise Fatal(f"the table refuses every row, even one that it has taken before (was a rule added to it?): {error}") from error
 
     def received_at(self, topic: str, prefix: bytes, message: Message) -> int | None:
         """Return when the frame of a message that has been inserted reached us (microseconds), where it is known."""

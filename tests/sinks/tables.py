@@ -37,12 +37,12 @@ class Tables:
         """Return the codec of an event on its topic of this run."""
         return self.registry.codec(self.topic(event), event)
 
-    def writer(self, *events: Event, client: Callable[[], Any] | None = None) -> Writer:
-        """Return a writer into the tables of some events, which are created and emptied."""
+    def writer(self, *events: Event, client: Callable[[], Any] | None = None, emptied: bool = True) -> Writer:
+        """Return a writer into the tables of some events, which are created and, unless they shall keep what they have, emptied."""
         topics = {self.topic(event): event for event in events}
         writer = Writer(self.settings, self.registry, topics, 0.5, client or partial(connect, self.settings), Faults("tests"))
         assert writer.prepare_all()[1] == {}
-        for event in events:
+        for event in events if emptied else ():
             self.client.command(f"TRUNCATE TABLE {self.settings.database}.{event.table}")
         return writer
 

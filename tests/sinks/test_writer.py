@@ -1,6 +1,8 @@
 """Inserts: what goes in, what is refused, and what is found out on the way."""
 
+import itertools
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from schemas.catalogue import Event, event
 from schemas.codec import Codec
 from schemas.generate import history
 from sinks.clickhouse import ddl
+from sinks.clickhouse.writer import Writer
 from tests.sinks.market import START, TRADE, encoded, ids, trade
 from tests.sinks.tables import Tables
 from topology.errors import Fatal
@@ -86,6 +89,56 @@ def test_a_table_that_refuses_every_row_is_to_blame(store: Tables) -> None:
     assert [message.offset() for message, _ in store.insert(writer, TRADE, encoded(store, range(13, 14)), flush=4)] == [0]
     assert ids(store) == list(range(13))
     store.client.command(f"ALTER TABLE {table} DROP CONSTRAINT few")
+
+
+@pytest.fixture
+def ruled(store: Tables) -> Iterator[Callable[[str], None]]:
+    """Return what alters the table of trades, which has one row; its rules `nothing` and `sized` go with the test."""
+    table = f"{store.settings.database}.trades"
+
+    def alter(change: str) -> None:
+        store.client.command(f"ALTER TABLE {table} {change}")
+
+    store.insert(store.writer(TRADE), TRADE, encoded(store, range(100, 101)), flush=1)
+    yield alter
+    for rule in ("nothing", "sized"):
+        alter(f"DROP CONSTRAINT IF EXISTS {rule}")
+
+
+@pytest.mark.parametrize("change", ["ADD CONSTRAINT nothing CHECK price < 0", "DROP CONSTRAINT nothing"])
+@pytest.mark.parametrize("turn", [3, 9, 14])
+def test_a_rule_that_changes_while_rows_are_taken_apart(
+    store: Tables, ruled: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, change: str, turn: int
+) -> None:
+    """Rows that a rule refused which then went, or came in between, are not given up: in the end all are in but the one in the wrong."""
+    ruled("ADD CONSTRAINT sized CHECK sequence != 17")
+    if change.startswith("DROP"):
+        ruled("ADD CONSTRAINT nothing CHECK price < 0")
+    turns = itertools.count(1)
+    block = Writer._block
+
+    def changing(self: Writer, *arguments: Any) -> None:
+        if next(turns) == turn:
+            ruled(change)
+        block(self, *arguments)
+
+    monkeypatch.setattr(Writer, "_block", changing)
+    writer = store.writer(TRADE, emptied=False)
+    values = encoded(store, range(20))
+    try:
+        refused = store.insert(writer, TRADE, values, flush=2)
+    except Fatal:
+        ruled("DROP CONSTRAINT IF EXISTS nothing")
+        refused = store.insert(writer, TRADE, values, flush=3)
+    assert [message.offset() for message, _ in refused] == [17]
+    assert {*range(20)} - {*ids(store)} == {17}
+
+
+def test_a_table_that_takes_none_of_the_first_rows(store: Tables, ruled: Callable[[str], None]) -> None:
+    """A sink that starts under such a rule, and has seen the table take no row, asks the table to take one of its own again."""
+    ruled("ADD CONSTRAINT nothing CHECK price < 0")
+    with pytest.raises(Fatal, match="nothing"):
+        store.insert(store.writer(TRADE, emptied=False), TRADE, encoded(store, range(10, 13)), flush=2)
 
 
 def test_an_unknown_schema_id_is_refused(store: Tables) -> None:
