@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from dialects.contract import Dialect, Endpoints, Poll, Stream, parts
+from dialects.routes import apart
 from topology.errors import Fatal
 from topology.settings import Producer, Venue
 
@@ -49,13 +50,12 @@ def shards(dialect: Dialect, wanted: Sequence[Stream], most: int) -> list[tuple[
 
 
 def connections(dialect: Dialect, wanted: Iterable[Stream]) -> list[tuple[Stream, ...]]:
-    """Return which streams go together on a connection: private ones apart from the others, no more on one than the venue allows.
+    """Return which streams go together on a connection: those that may share one (dialects/routes.py), no more than the venue allows.
 
     Polled streams are on none. Raises Fatal where it is more than the venue allows from one address.
     """
     pushed = [stream for stream in wanted if not dialect.channels[stream.channel].every]
-    kinds = ([stream for stream in pushed if dialect.channels[stream.channel].private is private] for private in (False, True))
-    together = [some for kind in kinds for some in shards(dialect, kind, dialect.limits_of(kind).streams_per_connection)]
+    together = [some for kind in apart(dialect, pushed) for some in shards(dialect, kind, dialect.limits_of(kind).streams_per_connection)]
     most, streams = dialect.limits.connections_per_address, dialect.limits.streams_per_address
     if (most and len(together) > most) or (streams and len(pushed) > streams):
         raise Fatal(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from dialects.catalogue import all_dialects
-from dialects.contract import DecodedEvent, Fields, Stream
+from dialects.contract import DecodedEvent, Fields, Request, Stream
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.decimals import encode, from_bytes
@@ -18,7 +18,6 @@ from simulator.server import Simulator, SimulatorSettings
 from tests.dialects.recorded import whole
 from tests.dialects.test_full_recordings import Book
 from tests.simulator.dialect_client import Client, client_of
-from tests.waiting import until
 
 VENUES = [name for name in all_venues() if name in all_dialects()]
 BASES = ("BTC", "XRP")
@@ -173,11 +172,13 @@ async def test_what_is_polled_is_answered(simulator: Simulator, client: Client) 
     ]
     for poll in client.dialect.polls(polled):
         names = {name for stream in poll.streams for name in channels[stream.channel].events}
-        assert {one.event for one in await client.reply(poll.request)} == names
-        _, _, body = await client.ask(poll.request)
-        while (request := client.dialect.next_page(poll.request, body)) is not None:
-            assert {one.event for one in await client.reply(request)} <= names
+        request: Request | None = poll.request
+        found: set[str] = set()
+        while request is not None:
+            found |= {one.event for one in await client.reply(request)}
             _, _, body = await client.ask(request)
+            request = client.dialect.next_page(request, body)
+        assert found == names
 
 
 async def test_one_request_too_many_is_refused_in_its_words(simulator: Simulator, client: Client) -> None:
@@ -208,9 +209,7 @@ async def test_what_is_given_up_is_not_said(simulator: Simulator, client: Client
     """Once every stream has been given up, the market moves and nothing more of it is heard."""
     streams = client.streams()
     await client.open(streams)
-    for message in client.session.give_up(streams):
-        await client.say(message.message)
-    await until(lambda: not client.connection.streams)
+    await client.give_up()
     await client.settle()
     client.heard.clear()
     await simulator.step(500)
@@ -223,13 +222,9 @@ async def test_a_ping_is_answered(client: Client) -> None:
     """Where the venue wants pings of its own it answers each, and the answer is no event."""
     await client.open(client.streams(["trade"]))
     client.made()
-    ping = client.session.ping()
-    if ping is None:
+    if not await client.ping():
         assert not client.dialect.limits.ping_every
         return
-    before = len(client.said)
-    await client.say(ping)
-    await until(lambda: client.connection.frames > before)
     await client.settle()
     assert client.made() == []
     assert not client.refused

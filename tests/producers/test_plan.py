@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -78,6 +79,22 @@ def test_polled_streams_are_on_no_connection() -> None:
     assert Stream("instrument", "BTCUSDT") in wanted
     assert [stream.channel for together in plan.connections(binance, wanted) for stream in together] == ["trade", "book", "quote"]
     assert [poll.streams for poll in plan.polled(binance, wanted)] == [(Stream("instrument", "BTCUSDT"),)]
+
+
+def test_streams_of_several_addresses_share_no_connection() -> None:
+    """Where a venue pushes its channels on addresses of their own each connection carries those of one, no more than it may."""
+    binance = dialect("binance")
+
+    class Routed(type(binance)):  # type: ignore[misc] # the venue's class, with addresses of its channels
+        channels: ClassVar = {name: replace(channel, route="fast" if name == "quote" else "") for name, channel in binance.channels.items()}
+        limits = replace(binance.limits, streams_per_connection=3)
+
+    wanted = plan.streams(Routed(), Venue(symbols=("BTCUSDT", "ETHUSDT")))
+    assert [[(stream.channel, stream.symbol) for stream in together] for together in plan.connections(Routed(), wanted)] == [
+        [("trade", "BTCUSDT"), ("book", "BTCUSDT"), ("trade", "ETHUSDT")],
+        [("book", "ETHUSDT")],
+        [("quote", "BTCUSDT"), ("quote", "ETHUSDT")],
+    ]
 
 
 def test_more_than_an_address_may_carry_is_refused_at_start() -> None:

@@ -14,7 +14,7 @@ from schemas.errors import InvalidDatum
 
 AT = 1_790_000_000_000_000
 TRADE = {"symbol": "S", "trade_id": "1", "price": encode("1"), "size": encode("1"), "event_time": AT, "received_at": AT}
-NULLS = dict.fromkeys(("size_base", "size_quote", "mark_price", "index_price", "implied_volatility"))
+NULLS = dict.fromkeys(events()["trade"].bounds.keys() - TRADE.keys())
 
 
 def trades(*changes: dict[str, Any]) -> dict[str, Any]:
