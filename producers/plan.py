@@ -32,7 +32,8 @@ def streams(dialect: Dialect, venue: Venue) -> list[Stream]:
         channels = [name for name, channel in dialect.channels.items() if channel.by_default and (venue.credential or not channel.private)]
     symbols = venue.symbols or dialect.default_symbols
     whole = [Stream(channel, "") for channel in channels if dialect.channels[channel].scope != "symbol"]
-    return whole + [Stream(channel, symbol) for symbol in symbols for channel in channels if dialect.channels[channel].scope == "symbol"]
+    own = [name for name in channels if dialect.channels[name].scope == "symbol"]
+    return whole + [stream for symbol in symbols for name in own if dialect.has(stream := Stream(name, symbol))]
 
 
 def shards(dialect: Dialect, wanted: Sequence[Stream], most: int) -> list[tuple[Stream, ...]]:
@@ -51,11 +52,11 @@ def shards(dialect: Dialect, wanted: Sequence[Stream], most: int) -> list[tuple[
 def connections(dialect: Dialect, wanted: Iterable[Stream]) -> list[tuple[Stream, ...]]:
     """Return which streams go together on a connection: private ones apart from the others, no more on one than the venue allows.
 
-    Polled streams are on none. Raises Fatal where it is more than the venue allows from one address.
+    Polled streams are on none, and those of another socket (`Channel.socket`) are apart too. Raises Fatal where it is more than the
+    venue allows from one address.
     """
     pushed = [stream for stream in wanted if not dialect.channels[stream.channel].every]
-    kinds = ([stream for stream in pushed if dialect.channels[stream.channel].private is private] for private in (False, True))
-    together = [some for kind in kinds for some in shards(dialect, kind, dialect.limits_of(kind).streams_per_connection)]
+    together = [some for kind in apart(dialect, pushed) for some in shards(dialect, kind, dialect.limits_of(kind).streams_per_connection)]
     most, streams = dialect.limits.connections_per_address, dialect.limits.streams_per_address
     if (most and len(together) > most) or (streams and len(pushed) > streams):
         raise Fatal(
@@ -63,6 +64,15 @@ def connections(dialect: Dialect, wanted: Iterable[Stream]) -> list[tuple[Stream
             f"{len(together)} and {len(pushed)} are wanted: name fewer in venues.{dialect.venue}.symbols, or run some at another address"
         )
     return together
+
+
+def apart(dialect: Dialect, streams: Iterable[Stream]) -> list[tuple[Stream, ...]]:
+    """Return pushed streams by what no connection mixes: private ones last, and those of each of the venue's sockets."""
+    kinds: dict[tuple[bool, str], list[Stream]] = {}
+    for stream in streams:
+        channel = dialect.channels[stream.channel]
+        kinds.setdefault((channel.private, channel.socket), []).append(stream)
+    return [tuple(kinds[kind]) for kind in sorted(kinds, key=lambda kind: kind[0])]
 
 
 def polled(dialect: Dialect, wanted: Iterable[Stream]) -> list[Poll]:

@@ -19,7 +19,8 @@ import aiohttp
 
 from console.commands.consume import Reader
 from dialects.catalogue import all_dialects
-from dialects.contract import Dialect, Session, Stream
+from dialects.contract import Dialect, Endpoints, Session, Stream
+from producers.plan import apart
 from topology.addresses import located
 from topology.clock import now
 from topology.errors import Fatal, Retry
@@ -123,16 +124,29 @@ def from_venue(dialect: Dialect, venue: Venue, seconds: float) -> Iterator[Line]
 
 
 async def listen(dialect: Dialect, venue: Venue, seconds: float, lines: list[Line]) -> None:
-    """Append the frames of one connection of our own to the venue: all public channels of its symbols. Retry where it ends early."""
+    """Append the frames of connections of our own to the venue: all public channels of its symbols. Retry where one ends early."""
     endpoints = dialect.production
     endpoints = endpoints._replace(websocket=venue.websocket or endpoints.websocket, rest=venue.rest or endpoints.rest)
     symbols = venue.symbols or dialect.default_symbols
     streams = [
-        Stream(name, symbol)
+        stream
         for name, channel in dialect.channels.items()
         if not channel.private and not channel.every
         for symbol in (symbols if channel.scope == "symbol" else ("",))
+        if dialect.has(stream := Stream(name, symbol))
     ]
+    together = apart(dialect, streams)
+    tasks = [asyncio.ensure_future(_listen(dialect, endpoints, some, seconds, lines)) for some in together]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _listen(dialect: Dialect, endpoints: Endpoints, streams: tuple[Stream, ...], seconds: float, lines: list[Line]) -> None:
+    """Append the frames of one connection."""
     session = dialect.session()
     try:
         url = dialect.url(endpoints, streams)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dialects.catalogue import all_dialects, dialect
 from dialects.contract import Dialect, Endpoints, Fields, Frame, Session, Shape, Stream, decoded_events
 from dialects.memory import MERGED, Memory
+from producers.plan import apart
 from schemas.catalogue import event, events
 from schemas.codec import Codec
 from schemas.decimals import from_bytes, unscaled
@@ -30,11 +31,12 @@ each_recording = pytest.mark.parametrize(("spoken", "path"), RECORDINGS, ids=[pa
 
 
 def streams_of(spoken: Dialect) -> list[Stream]:
-    """Return a stream of each channel for each default symbol; one for a channel that speaks of all."""
+    """Return a stream of each channel for each default symbol that has it; one for a channel that speaks of all."""
     return [
-        Stream(name, symbol)
+        stream
         for name, channel in spoken.channels.items()
         for symbol in (spoken.default_symbols if channel.scope == "symbol" else ("",))
+        if spoken.has(stream := Stream(name, symbol))
     ]
 
 
@@ -73,7 +75,7 @@ def test_asks_for_each_stream_once(spoken: Dialect) -> None:
     private = [stream for stream in pushed if spoken.channels[stream.channel].private]
     public = [stream for stream in pushed if not spoken.channels[stream.channel].private]
     for streams, address in ((public, LOCAL.websocket), (private, LOCAL.authenticated)):
-        assert not streams or spoken.url(LOCAL, streams).startswith(address)
+        assert all(spoken.url(LOCAL, together).startswith(address) for together in apart(spoken, streams))
         session = spoken.session()
         asked, given_up = session.ask(streams, TOKEN), session.give_up(streams, TOKEN)
         for messages in (asked, given_up):
@@ -103,6 +105,7 @@ def test_requests_are_paths_with_a_weight(spoken: Dialect) -> None:
     by_rest = [spoken.channels[stream.channel].snapshot == "rest" for stream in streams_of(spoken)]
     assert [request is not None for request in requests] == by_rest
     requests += [poll.request for poll in spoken.polls([one for one in streams_of(spoken) if spoken.channels[one.channel].every])]
+    requests += spoken.references(streams_of(spoken))
     requests.append(spoken.trades_request(spoken.default_symbols[0], 17, 1_700_000_000_000_000))
     assert not spoken.resumable_trades or requests[-1] is not None
     for request in requests:
@@ -207,7 +210,9 @@ def requests_of(spoken: Dialect) -> list[str | None]:
     symbol = spoken.default_symbols[0]
     asked = [spoken.snapshot_request(Stream("book", symbol)), spoken.trades_request(symbol, 1, 1)]
     polled = spoken.polls([one for one in streams_of(spoken) if spoken.channels[one.channel].every])
-    texts = [request.text for request in asked if request] + [poll.request.text for poll in polled]
+    texts = [request.text for request in [*asked, *spoken.references(streams_of(spoken))] if request] + [
+        poll.request.text for poll in polled
+    ]
     return [None, "GET /nobody/asked", *dict.fromkeys(texts)]
 
 
