@@ -396,6 +396,47 @@ class Instrument(TypedDict):
     """True where it came in a complete list: what is not in the same frame is not listed."""
 
 
+class InsuranceFund(TypedDict):
+    """What a venue has set aside, in one asset of one pool, for losses beyond a position's margin."""
+
+    venue: str
+    """Who spoke: the dialect's id, lower case (binance, kraken)."""
+    symbol: str
+    """The instrument in the venue's own spelling (BTCUSDT, BTC/USD)."""
+    origin: Literal["live", "rest", "archive", "simulated"]
+    """How it reached us: live socket, REST reply, archive file, or the simulator (never a real market)."""
+    connection_id: str
+    """The connection the frame came on: venue, start time and a random part; unique for ever."""
+    connection_sequence: int
+    """Our own count of frames on that connection, from 1, by one; with connection_id it names the frame. A jump is our loss."""
+    received_at: int
+    """When the frame reached us, first statement on receipt; microseconds since 1970 UTC."""
+    frame_index: int
+    """Place of this event among those made from its frame, from 0."""
+    frames_lost: int
+    """Frames of this connection known to be lost between our socket and here, up to this one; count."""
+    venue_lost: int
+    """Messages of this connection known to be lost on the wire, by a counter of the venue's that spans the connection; count."""
+    event_time: int | None
+    """The venue's own time of the event; null when it gives none; microseconds since 1970 UTC."""
+    pool: str
+    """The pool, the venue's spelling; where it has no name, the first of its symbols."""
+    symbols: list[str]
+    """Instruments that the pool stands for, the venue's spelling; empty: all. symbol is empty unless the pool is of one."""
+    asset: str
+    """Currency of the balance, the venue's spelling."""
+    balance: Number
+    """What the pool holds of the asset; may be below zero."""
+    change: Number | None
+    """By how much it has changed, where the venue says; in the asset."""
+    reason: Literal["liquidation_deposit", "bankruptcy_loss", "other", "unknown"]
+    """Why it changed."""
+    value_usd: Number | None
+    """The balance in US dollars, where the venue says."""
+    shared: bool | None
+    """Whether several instruments share the pool; null where the venue does not say."""
+
+
 class Liquidation(TypedDict):
     """A position that the venue closed by force."""
 
@@ -441,6 +482,51 @@ class Liquidation(TypedDict):
     """sampled: the venue leaves some out by rule; complete: all; partial: some kinds only."""
     source: Literal["order_stream", "trade_flag", "unknown"]
     """A stream of its own, or a mark on trades."""
+
+
+class LongShortRatio(TypedDict):
+    """How many of whom are long and short at a venue, or how much takers bought and sold, in one period. Only what the venue says: null is not said."""
+
+    venue: str
+    """Who spoke: the dialect's id, lower case (binance, kraken)."""
+    symbol: str
+    """The instrument in the venue's own spelling (BTCUSDT, BTC/USD)."""
+    origin: Literal["live", "rest", "archive", "simulated"]
+    """How it reached us: live socket, REST reply, archive file, or the simulator (never a real market)."""
+    connection_id: str
+    """The connection the frame came on: venue, start time and a random part; unique for ever."""
+    connection_sequence: int
+    """Our own count of frames on that connection, from 1, by one; with connection_id it names the frame. A jump is our loss."""
+    received_at: int
+    """When the frame reached us, first statement on receipt; microseconds since 1970 UTC."""
+    frame_index: int
+    """Place of this event among those made from its frame, from 0."""
+    frames_lost: int
+    """Frames of this connection known to be lost between our socket and here, up to this one; count."""
+    venue_lost: int
+    """Messages of this connection known to be lost on the wire, by a counter of the venue's that spans the connection; count."""
+    event_time: int | None
+    """The venue's own time of the event; null when it gives none; microseconds since 1970 UTC."""
+    population: Literal["all", "top", "unknown"]
+    """Of whom: all traders, or the venue's top traders, by its own rule."""
+    basis: Literal["accounts", "positions", "taker_volume", "margin_loans", "unknown"]
+    """What is counted."""
+    long: Number | None
+    """Share of the longs; fraction of 1."""
+    short: Number | None
+    """Share of the shorts; fraction of 1."""
+    ratio: Number | None
+    """Long by short, or bought by sold, as the venue rounds it."""
+    buy_volume: Number | None
+    """What takers bought; in the unit of volume_unit."""
+    sell_volume: Number | None
+    """What takers sold; in the unit of volume_unit."""
+    volume_unit: Literal["base", "quote", "contract", "unknown"]
+    """What the volumes count: base currency, quote currency, contracts, or unknown."""
+    period_s: int | None
+    """Seconds of the period that event_time names."""
+    scope: Literal["symbol", "pair", "currency", "unknown"]
+    """What symbol names: one instrument, all of a pair, or all of a currency."""
 
 
 class MarkPrice(TypedDict):
@@ -515,6 +601,83 @@ class OpenInterest(TypedDict):
     """What the venue counts: one side of each contract, or both."""
     period_s: int | None
     """Seconds of a bucket of history; null where it is live."""
+
+
+class OptionSummary(TypedDict):
+    """What a venue says of one option: volatilities, greeks by one convention, prices. Only what the frame says: null is not said."""
+
+    venue: str
+    """Who spoke: the dialect's id, lower case (binance, kraken)."""
+    symbol: str
+    """The instrument in the venue's own spelling (BTCUSDT, BTC/USD)."""
+    origin: Literal["live", "rest", "archive", "simulated"]
+    """How it reached us: live socket, REST reply, archive file, or the simulator (never a real market)."""
+    connection_id: str
+    """The connection the frame came on: venue, start time and a random part; unique for ever."""
+    connection_sequence: int
+    """Our own count of frames on that connection, from 1, by one; with connection_id it names the frame. A jump is our loss."""
+    received_at: int
+    """When the frame reached us, first statement on receipt; microseconds since 1970 UTC."""
+    frame_index: int
+    """Place of this event among those made from its frame, from 0."""
+    frames_lost: int
+    """Frames of this connection known to be lost between our socket and here, up to this one; count."""
+    venue_lost: int
+    """Messages of this connection known to be lost on the wire, by a counter of the venue's that spans the connection; count."""
+    event_time: int | None
+    """The venue's own time of the event; null when it gives none; microseconds since 1970 UTC."""
+    underlying: str | None
+    """What it derives from, the venue's spelling."""
+    underlying_price: Number | None
+    """Price of underlying_kind by which the option is valued; quote currency."""
+    underlying_kind: Literal["index", "future", "forward", "synthetic", "unknown"]
+    """What underlying_price is a price of."""
+    strike: Number | None
+    """The strike; quote currency."""
+    expiry_time: int | None
+    """When it expires; microseconds since 1970 UTC."""
+    option_type: Literal["call", "put", "unknown"]
+    """Call or put."""
+    bid_price: Number | None
+    """Best bid; in price_unit."""
+    bid_size: Number | None
+    """Size at the best bid; the venue's unit."""
+    bid_iv: Number | None
+    """Implied volatility of the best bid; fraction of 1 a year."""
+    ask_price: Number | None
+    """Best ask; in price_unit."""
+    ask_size: Number | None
+    """Size at the best ask; the venue's unit."""
+    ask_iv: Number | None
+    """Implied volatility of the best ask; fraction of 1 a year."""
+    last_price: Number | None
+    """Last traded price; in price_unit."""
+    mark_price: Number | None
+    """Mark price; in price_unit."""
+    mark_iv: Number | None
+    """Implied volatility of the mark price; fraction of 1 a year."""
+    price_unit: Literal["base", "quote", "usd", "unknown"]
+    """Currency of the option's own prices."""
+    delta: Number | None
+    """Change of the price for one unit of the underlying's; by greeks_convention."""
+    gamma: Number | None
+    """Change of delta for one unit of the underlying's price; by greeks_convention."""
+    vega: Number | None
+    """Change of the price with the volatility, in the venue's step; by greeks_convention."""
+    theta: Number | None
+    """Change of the price with time, in theta_unit; by greeks_convention."""
+    rho: Number | None
+    """Change of the price with the interest rate, in the venue's step; by greeks_convention."""
+    greeks_convention: Literal["black_scholes", "price_adjusted", "unknown"]
+    """black_scholes: of a price in quote currency; price_adjusted: of one in the base currency. A venue that says both has a row of each."""
+    theta_unit: Literal["per_day", "per_year", "unknown"]
+    """The time that theta is for."""
+    open_interest: Number | None
+    """What is open; the venue's unit."""
+    volume_24h: Number | None
+    """Amount traded in the last 24 hours; the venue's unit."""
+    risk_free_rate: Number | None
+    """Interest rate of the model; fraction of 1 a year."""
 
 
 class OrderDelta(TypedDict):
