@@ -52,10 +52,10 @@ class Head(msgspec.Struct, rename="camel"):
 
     arg: Argument | None = None
     event: str | None = None
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw(b"")
 
 
-decode_head = msgspec.json.Decoder(Head).decode
+_decode_head = msgspec.json.Decoder(Head).decode
 _decode_instruments = msgspec.json.Decoder(InstrumentList).decode
 
 
@@ -88,14 +88,14 @@ def _plain(frame: Frame, memory: Memory) -> Iterable[DecodedEvent]:
     payload = frame.payload
     if payload == PONG:
         return ()
-    head = decode_head(payload)
+    head = _decode_head(payload)
     if head.event is not None:
         if head.event == "notice":
             return read_notice(payload)
         if head.event in _ANSWERS:
             return ()
         raise InvalidDatum(f"an answer of an unknown kind: {payload[:80]!r}")
-    if head.arg is None or head.data is None:
+    if head.arg is None or not bytes(head.data):
         raise InvalidDatum(f"neither data of a channel nor an answer: {payload[:80]!r}")
     channel = head.arg.channel
     found = _SHAPES.get(channel.encode())
