@@ -12,3 +12,8 @@ def is_json(body: bytes) -> bool:
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return False
     return True
+
+
+def said(body: bytes) -> str:
+    """Return the beginning of a reply as text, for a message to a person."""
+    return body[:200].decode(errors="replace")

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 
-from dialects.bodies import is_json
+from dialects.bodies import is_json, said
 from dialects.continuity import NONE, Rule
 from dialects.memory import Memory
 from dialects.retry_after import patience
@@ -217,10 +217,7 @@ def decoded_events(shape: Shape, rows: Sequence[Any]) -> list[DecodedEvent]:
 
 
 class Session(ABC):
-    """What is said on one connection, from the first message to the last. Lives in the feed's event loop; pure, and may remember.
-
-    Request ids are its own affair, of any type or none: it answers in streams.
-    """
+    """What is said on one connection. Pure, in the feed's event loop; it may remember, and answers in streams, whatever its request ids."""
 
     @abstractmethod
     def ask(self, streams: Sequence[Stream], token: str = "") -> list[Subscription]:
@@ -319,6 +316,14 @@ class Dialect(ABC):
     def session(self) -> Session:
         """Return what speaks on a new connection."""
 
+    def has(self, stream: Stream) -> bool:
+        """Whether a symbol, by its spelling alone, may have a channel (spot pairs have no funding); what has not is not asked for."""
+        return True
+
+    def references(self, streams: Sequence[Stream]) -> list[Request]:
+        """Return the requests whose replies must be among a connection's own frames for its streams to be read whole (contract sizes)."""
+        return []
+
     def polls(self, streams: Sequence[Stream]) -> list[Poll]:
         """Return what is to be asked again and again for streams of polled channels (`Channel.every`)."""
         return []
@@ -334,8 +339,7 @@ class Dialect(ABC):
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:
         """Return why a reply is no answer; None where it is one. `headers` by any case. Never raises on any bytes.
 
-        By the status, and by whether it is JSON at all (what stands before a venue answers with pages of its own). What a venue says
-        by words or codes is its dialect's: only it knows which of them last.
+        By the status, and by whether it is JSON at all (what stands before a venue has pages of its own). Its words are its dialect's.
         """
         if status in TOO_MANY:
             words, seconds = patience(headers)
@@ -377,16 +381,11 @@ class Dialect(ABC):
     def read(self, frame: Frame, memory: Memory) -> Iterable[DecodedEvent]:
         """Return the events in a frame (kind `message` or `reply`), in the order they hold; none for acknowledgements and heartbeats.
 
-        `memory` is this connection's, kept by the normaliser across restarts, which calls this in the order of frames. A frame that
-        was read before, or was overtaken, comes with a copy of it; its events count where nothing of that was looked at or changed.
-        Raises InvalidDatum on bytes that are malformed or of an unknown type: the whole frame becomes a dead letter, and `memory` is
-        put back as it was. So it does where PartlyInvalid is raised, but then its events are published, and what was remembered stays.
+        `memory` is this connection's, kept across restarts by the normaliser, which calls this in the order of frames. A frame that was
+        read before, or overtaken, comes with a copy of it; its events count where nothing of that was looked at or changed.
+        Raises InvalidDatum on bytes that are malformed or of an unknown type: a dead letter, and `memory` is put back as it was. Where
+        that is PartlyInvalid its events are published, and what was remembered stays.
         """
-
-
-def said(body: bytes) -> str:
-    """Return the beginning of a reply as text, for a message to a person."""
-    return body[:200].decode(errors="replace")
 
 
 def parts(streams: Sequence[Stream], size: int) -> Iterator[tuple[Stream, ...]]:

@@ -67,6 +67,9 @@ OKX_BOOK = Rule(
 """`prevSeqId` is the `seqId` before. A snapshot's is -1; an empty message with prevSeqId == seqId comes after a minute without change;
 after maintenance one message has seqId < prevSeqId, and the chain goes on from there. All of these are linked."""
 
+OKX_TRADES = Rule(Kind.COUNTED, "https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-all-trades-channel", later=EVENT_TIME)
+"""`trades-all`: `tradeId` by one for each instrument. (`trades` sums up `count` of them under the id of the last.)"""
+
 OKX_BOOK_5 = Rule(Kind.WHOLE, "https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-order-book-channel")
 """`books5` and `bbo-tbt`: each message is the whole."""
 

@@ -23,6 +23,7 @@ from producers.frames import Frames
 from producers.gaps import Place
 from producers.outbox import Outbox
 from producers.paging import Paging
+from producers.references import publish_reference
 from producers.repairs import End, Fetch, Repair, Resync, Situation, repair
 from producers.rest import Rest, Unclear
 from schemas.codec import Codec
@@ -227,6 +228,8 @@ class Backfill:
         frames = means.frames()
         await self._say(gap, "filling", f"asked of the venue's REST API on connection {frames.connection_id}", filling(gap["version"]))
         try:
+            for request in means.dialect.references((Stream(gap["channel"], gap["symbol"]),)):
+                await publish_reference(request, means.rest, frames, means.backoff())
             pages = await self._pages(gap, what.first, what.last, frames)
             logger().info("a gap's trades are fetched", gap=gap["gap_id"], replies=pages)
             self._expect(gap)

@@ -12,6 +12,7 @@ from producers.backoff import Backoff
 from producers.companions import Tell
 from producers.coverage import Coverage, Silence
 from producers.frames import Frames
+from producers.references import keep_references
 from producers.rest import Rest
 from producers.snapshots import Snapshots
 from producers.subscriptions import Subscriptions
@@ -132,6 +133,8 @@ class Connection:
             return
         self._start(self._send())
         self._start(self._watch())
+        if requests := self._dialect.references(self.streams):
+            self._start(keep_references(requests, self._around.rest, self.frames, self._around.backoff()))
 
     def _on_frame(self, payload: bytes, received_at: int) -> None:
         self.frames.message(payload, received_at)
@@ -143,6 +146,8 @@ class Connection:
 
     def _listen(self, payload: bytes, received_at: int) -> None:
         heard = self._session.hear(payload)
+        if heard.closing:
+            self.want("the venue is about to close it")
         stream = heard.stream
         if stream is not None:
             self._heard[stream] = received_at
@@ -157,8 +162,6 @@ class Connection:
             self._confirm(heard.confirmed)
         for refused, words in heard.refused:
             self._refuse(refused, words)
-        if heard.closing:
-            self.want("the venue is about to close it")
 
     def _on_end(self, reason: str) -> None:
         self.reason = self.reason or reason

@@ -33,7 +33,8 @@ def streams(dialect: Dialect, venue: Venue) -> list[Stream]:
         channels = [name for name, channel in dialect.channels.items() if channel.by_default and (venue.credential or not channel.private)]
     symbols = venue.symbols or dialect.default_symbols
     whole = [Stream(channel, "") for channel in channels if dialect.channels[channel].scope != "symbol"]
-    return whole + [Stream(channel, symbol) for symbol in symbols for channel in channels if dialect.channels[channel].scope == "symbol"]
+    own = [name for name in channels if dialect.channels[name].scope == "symbol"]
+    return whole + [stream for symbol in symbols for name in own if dialect.has(stream := Stream(name, symbol))]
 
 
 def shards(dialect: Dialect, wanted: Sequence[Stream], most: int) -> list[tuple[Stream, ...]]:

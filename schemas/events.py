@@ -603,6 +603,83 @@ class OpenInterest(TypedDict):
     """Seconds of a bucket of history; null where it is live."""
 
 
+class OptionSummary(TypedDict):
+    """What a venue says of one option: volatilities, greeks by one convention, prices. Only what the frame says: null is not said."""
+
+    venue: str
+    """Who spoke: the dialect's id, lower case (binance, kraken)."""
+    symbol: str
+    """The instrument in the venue's own spelling (BTCUSDT, BTC/USD)."""
+    origin: Literal["live", "rest", "archive", "simulated"]
+    """How it reached us: live socket, REST reply, archive file, or the simulator (never a real market)."""
+    connection_id: str
+    """The connection the frame came on: venue, start time and a random part; unique for ever."""
+    connection_sequence: int
+    """Our own count of frames on that connection, from 1, by one; with connection_id it names the frame. A jump is our loss."""
+    received_at: int
+    """When the frame reached us, first statement on receipt; microseconds since 1970 UTC."""
+    frame_index: int
+    """Place of this event among those made from its frame, from 0."""
+    frames_lost: int
+    """Frames of this connection known to be lost between our socket and here, up to this one; count."""
+    venue_lost: int
+    """Messages of this connection known to be lost on the wire, by a counter of the venue's that spans the connection; count."""
+    event_time: int | None
+    """The venue's own time of the event; null when it gives none; microseconds since 1970 UTC."""
+    underlying: str | None
+    """What it derives from, the venue's spelling."""
+    underlying_price: Number | None
+    """Price of underlying_kind by which the option is valued; quote currency."""
+    underlying_kind: Literal["index", "future", "forward", "synthetic", "unknown"]
+    """What underlying_price is a price of."""
+    strike: Number | None
+    """The strike; quote currency."""
+    expiry_time: int | None
+    """When it expires; microseconds since 1970 UTC."""
+    option_type: Literal["call", "put", "unknown"]
+    """Call or put."""
+    bid_price: Number | None
+    """Best bid; in price_unit."""
+    bid_size: Number | None
+    """Size at the best bid; the venue's unit."""
+    bid_iv: Number | None
+    """Implied volatility of the best bid; fraction of 1 a year."""
+    ask_price: Number | None
+    """Best ask; in price_unit."""
+    ask_size: Number | None
+    """Size at the best ask; the venue's unit."""
+    ask_iv: Number | None
+    """Implied volatility of the best ask; fraction of 1 a year."""
+    last_price: Number | None
+    """Last traded price; in price_unit."""
+    mark_price: Number | None
+    """Mark price; in price_unit."""
+    mark_iv: Number | None
+    """Implied volatility of the mark price; fraction of 1 a year."""
+    price_unit: Literal["base", "quote", "usd", "unknown"]
+    """Currency of the option's own prices."""
+    delta: Number | None
+    """Change of the price for one unit of the underlying's; by greeks_convention."""
+    gamma: Number | None
+    """Change of delta for one unit of the underlying's price; by greeks_convention."""
+    vega: Number | None
+    """Change of the price with the volatility, in the venue's step; by greeks_convention."""
+    theta: Number | None
+    """Change of the price with time, in theta_unit; by greeks_convention."""
+    rho: Number | None
+    """Change of the price with the interest rate, in the venue's step; by greeks_convention."""
+    greeks_convention: Literal["black_scholes", "price_adjusted", "unknown"]
+    """black_scholes: of a price in quote currency; price_adjusted: of one in the base currency. A venue that says both has a row of each."""
+    theta_unit: Literal["per_day", "per_year", "unknown"]
+    """The time that theta is for."""
+    open_interest: Number | None
+    """What is open; the venue's unit."""
+    volume_24h: Number | None
+    """Amount traded in the last 24 hours; the venue's unit."""
+    risk_free_rate: Number | None
+    """Interest rate of the model; fraction of 1 a year."""
+
+
 class OrderDelta(TypedDict):
     """A change of one order resting in a venue's book, or the order as it rested when a subscription began."""
 

@@ -127,10 +127,11 @@ async def listen(dialect: Dialect, venue: Venue, seconds: float, lines: list[Lin
     """Append the frames of connections of our own to the venue: all public channels of its symbols. Retry where one ends early."""
     symbols = venue.symbols or dialect.default_symbols
     streams = [
-        Stream(name, symbol)
+        stream
         for name, channel in dialect.channels.items()
         if not channel.private and not channel.every
         for symbol in (symbols if channel.scope == "symbol" else ("",))
+        if dialect.has(stream := Stream(name, symbol))
     ]
     listening = [asyncio.create_task(_listen(dialect, venue, some, lines)) for some in apart(dialect, streams)]
     try:

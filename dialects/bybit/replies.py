@@ -12,13 +12,14 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import msgspec
 
+from dialects.bodies import said
 from dialects.bybit.instruments import InstrumentList, instrument
 from dialects.bybit.klines import KLINES, read_klines
 from dialects.bybit.market import Market
 from dialects.bybit.statuses import StatusList, read_statuses
 from dialects.bybit.times import Millis, microseconds
 from dialects.bybit.trades import columns_of, decode_trades
-from dialects.contract import DecodedEvent, Frame, Refusal, Request, Shape, decoded_events, said
+from dialects.contract import DecodedEvent, Frame, Refusal, Request, Shape, decoded_events
 from dialects.listings import instruments_of
 from dialects.memory import Memory
 from dialects.retry_after import LIMITED_SECONDS

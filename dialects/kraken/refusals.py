@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from dialects.contract import Refusal, said
+from dialects.bodies import said
+from dialects.contract import Refusal
 from dialects.retry_after import LIMITED_SECONDS
 
 LIMITED = ("EAPI:Rate limit exceeded", "EGeneral:Too many requests", "EService:Throttled")

@@ -31,11 +31,12 @@ each_recording = pytest.mark.parametrize(("spoken", "path"), RECORDINGS, ids=[pa
 
 
 def streams_of(spoken: Dialect) -> list[Stream]:
-    """Return a stream of each channel for each default symbol; one for a channel that speaks of all."""
+    """Return a stream of each channel for each default symbol that has it; one for a channel that speaks of all."""
     return [
-        Stream(name, symbol)
+        stream
         for name, channel in spoken.channels.items()
         for symbol in (spoken.default_symbols if channel.scope == "symbol" else ("",))
+        if spoken.has(stream := Stream(name, symbol))
     ]
 
 
@@ -104,6 +105,7 @@ def test_requests_are_paths_with_a_weight(spoken: Dialect) -> None:
     by_rest = [spoken.channels[stream.channel].snapshot == "rest" for stream in streams_of(spoken)]
     assert [request is not None for request in requests] == by_rest
     requests += [poll.request for poll in spoken.polls([one for one in streams_of(spoken) if spoken.channels[one.channel].every])]
+    requests += spoken.references(streams_of(spoken))
     requests.append(spoken.trades_request(spoken.default_symbols[0], 17, 1_700_000_000_000_000))
     assert not spoken.resumable_trades or requests[-1] is not None
     for request in requests:
@@ -208,7 +210,9 @@ def requests_of(spoken: Dialect) -> list[str | None]:
     symbol = spoken.default_symbols[0]
     asked = [spoken.snapshot_request(Stream("book", symbol)), spoken.trades_request(symbol, 1, 1)]
     polled = spoken.polls([one for one in streams_of(spoken) if spoken.channels[one.channel].every])
-    texts = [request.text for request in asked if request] + [poll.request.text for poll in polled]
+    texts = [request.text for request in [*asked, *spoken.references(streams_of(spoken))] if request] + [
+        poll.request.text for poll in polled
+    ]
     return [None, "GET /nobody/asked", *dict.fromkeys(texts)]
 
 

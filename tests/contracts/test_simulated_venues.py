@@ -169,6 +169,7 @@ async def test_what_is_polled_is_answered(simulator: Simulator, client: Client) 
         for name, channel in channels.items()
         if channel.every
         for symbol in (client.listings if channel.scope == "symbol" else ("",))
+        if client.dialect.has(Stream(name, symbol))
     ]
     for poll in client.dialect.polls(polled):
         names = {name for stream in poll.streams for name in channels[stream.channel].events}

@@ -43,6 +43,17 @@ def test_what_a_channel_needs_is_carried_with_it() -> None:
     assert plan.streams(kraken, Venue(symbols=("BTC/USD",), channels=("trade",))) == [Stream("trade", "BTC/USD")]
 
 
+def test_a_symbol_is_asked_for_the_channels_that_it_has() -> None:
+    """What a symbol, by its spelling, cannot have is not among the streams, by default or by name."""
+
+    class Careful(type(dialect("binance"))):  # type: ignore[misc] # the venue's class, one of whose symbols has no book
+        def has(self, stream: Stream) -> bool:
+            return stream != Stream("book", "BTCUSDT")
+
+    wanted = plan.streams(Careful(), Venue(symbols=("BTCUSDT", "ETHUSDT"), channels=("trade", "book")))
+    assert wanted == [Stream("trade", "BTCUSDT"), Stream("trade", "ETHUSDT"), Stream("book", "ETHUSDT")]
+
+
 def test_an_unknown_channel_is_refused_at_start() -> None:
     """A misspelt channel names the setting and what there is."""
     with pytest.raises(Fatal, match=r"venues\.binance\.channels \(trade, book, quote, instrument\)"):

@@ -62,20 +62,23 @@ class Client:
     def streams(self, channels: Iterable[str] = ()) -> list[Stream]:
         """Return a stream of each public channel that is pushed (or of some) for each listing, and one where it speaks of all."""
         return [
-            Stream(name, symbol)
+            stream
             for name, channel in self.dialect.channels.items()
             if not channel.private and not channel.every and (not channels or name in channels)
             for symbol in (self.listings if channel.scope == "symbol" else ("",))
+            if self.dialect.has(stream := Stream(name, symbol))
         ]
 
     async def open(self, streams: list[Stream]) -> Self:
-        """Connect and ask for streams; each must be confirmed, or come unasked."""
+        """Connect, learn what its frames are read with, and ask for streams; each must be confirmed, or come unasked."""
         for some in apart(self.dialect, streams):
             before = len(self.venue.connections)
             socket = await self._http.ws_connect(self.dialect.url(self.endpoints, some), max_msg_size=0)
             await until(partial(_is_more, self.venue.connections.__len__, before))
             line = Line(self.dialect.session(), socket, list(self.venue.connections.values())[-1], some)
             self.lines.append(line)
+            for request in self.dialect.references(some):
+                await self.reply(request)
             asked = line.session.ask(some)
             for subscription in asked:
                 await self.say(line, subscription.message)

@@ -1,0 +1,11 @@
+-- One row each time a venue summed up an option by one convention of greeks. received_at belongs to the frame the identity names: see book_delta.sql.
+CREATE TABLE IF NOT EXISTS {table}{on_cluster}
+(
+{columns},
+    INDEX happened event_time TYPE minmax GRANULARITY 1
+)
+ENGINE = {replicated}ReplacingMergeTree
+PARTITION BY {partition}(received_at)
+ORDER BY (venue, symbol, received_at, connection_id, connection_sequence, frame_index)
+TTL received_at + INTERVAL {ttl} DAY
+SETTINGS non_replicated_deduplication_window = 1000
