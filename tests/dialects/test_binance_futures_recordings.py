@@ -200,7 +200,7 @@ def read_reply(line: dict[str, Any]) -> tuple[BinanceFutures, list[tuple[str, Fi
     spoken = COINM if of_coins else USDM
     request = f"GET {line['path']}" + (f"?{line['query']}" if line["query"] else "")
     frame = Frame(spoken.venue, "archive", "c-1", 1, 1_800_000_000_000_000, "reply", request, orjson.dumps(line["body"]))
-    return spoken, [tuple(one) for one in spoken.read(frame, Memory())]
+    return spoken, [(event, fields) for event, fields in spoken.read(frame, Memory())]
 
 
 @pytest.mark.parametrize(

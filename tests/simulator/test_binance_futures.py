@@ -32,7 +32,7 @@ class Client:
         """Send a request; return what was said before its answer, and the answer."""
         self._asked += 1
         await self.socket.send_str(json.dumps({"method": method, "params": streams, "id": self._asked}))
-        seen = []
+        seen: list[Any] = []
         while True:
             received = await self.socket.receive(timeout=20)
             assert received.type is aiohttp.WSMsgType.TEXT, received
