@@ -108,7 +108,14 @@ def test_orders_of_the_liquidity_program_are_told_apart() -> None:
 def test_a_block() -> None:
     """The page's own example: a leg of a block, outside candles, with what the venue says beside it."""
     row = {"fillVol": "5", "fwdPx": "26808.16", "groupId": "", "idxPx": "27222.5", "instId": "BTC-USD-231020-5000-P"}
-    row |= {"markPx": "0.0022406326071111", "px": "0.0048", "side": "buy", "sz": "1", "tradeId": "633971452580106242", "ts": "1697422572972"}
+    row |= {
+        "markPx": "0.0022406326071111",
+        "px": "0.0048",
+        "side": "buy",
+        "sz": "1",
+        "tradeId": "633971452580106242",
+        "ts": "1697422572972",
+    }
     ((name, fields),) = read(pushed("public-block-trades", row, instId=row["instId"]))
     assert (name, fields["trade_kind"], fields["sequence"], fields["block_id"]) == ("trade", "block", None, None)
     assert (fields["mark_price"], fields["index_price"]) == (encode("0.0022406326071111"), encode("27222.5"))
@@ -204,7 +211,12 @@ def test_open_interest_counts_contracts_once() -> None:
     """Contracts, and their value in base currency and in US dollars, as the venue reckons them: one side."""
     row = {"instId": "BTC-USD-SWAP", "instType": "SWAP", "oi": "4092973", "oiCcy": "13840.0488276626968834", "oiUsd": "409297300"}
     ((name, fields),) = read(pushed("open-interest", row | {"ts": "1654348683853"}))
-    assert (name, fields["oi_native"], fields["oi_native_unit"], fields["sides"]) == ("open_interest", encode("4092973"), "contract", "single")
+    assert (name, fields["oi_native"], fields["oi_native_unit"], fields["sides"]) == (
+        "open_interest",
+        encode("4092973"),
+        "contract",
+        "single",
+    )
     assert (fields["oi_base"], fields["oi_quote"]) == (encode("13840.0488276626968834"), encode("409297300"))
     ((_, fields),) = read(pushed("open-interest", {"instId": "A-USD-SWAP", "oi": "0", "ts": "1654348683853"}))
     assert (fields["oi_native"], fields["oi_base"], fields["oi_quote"]) == (encode("0"), None, None)

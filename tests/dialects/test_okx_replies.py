@@ -20,7 +20,15 @@ INVERSE = SWAP | {"instId": "BTC-USD-SWAP", "uly": "BTC-USD", "settleCcy": "BTC"
 FUTURE = INVERSE | {"instType": "FUTURES", "instId": "BTC-USD-241227", "expTime": "1735286400000"}
 OPTION = FUTURE | {"instType": "OPTION", "instId": "BTC-USD-241227-92000-C", "optType": "C", "stk": "92000", "ctMult": "0.01", "ctVal": "1"}
 OPTION |= {"ctValCcy": "BTC", "ctType": ""}
-SPOT = {"instType": "SPOT", "instId": "BTC-USDT", "baseCcy": "BTC", "quoteCcy": "USDT", "state": "live", "tickSz": "0.1", "lotSz": "0.00000001"}
+SPOT = {
+    "instType": "SPOT",
+    "instId": "BTC-USDT",
+    "baseCcy": "BTC",
+    "quoteCcy": "USDT",
+    "state": "live",
+    "tickSz": "0.1",
+    "lotSz": "0.00000001",
+}
 LIST = "GET /api/v5/public/instruments?instType="
 
 
@@ -89,7 +97,9 @@ def test_what_a_contract_holds_is_noted_where_it_was_asked_for() -> None:
 
 def test_trades_of_contracts_need_what_a_contract_holds() -> None:
     """One request for each contract whose trades are carried; none for spot, and none for other channels."""
-    streams = [Stream(channel, symbol) for channel in ("trade", "book") for symbol in ("BTC-USDT", "BTC-USDT-SWAP", "BTC-USD-241227-92000-C")]
+    streams = [
+        Stream(channel, symbol) for channel in ("trade", "book") for symbol in ("BTC-USDT", "BTC-USDT-SWAP", "BTC-USD-241227-92000-C")
+    ]
     assert [one.path for one in SPOKEN.references([*streams, Stream("block_trade", "BTC-USDT-SWAP")])] == [
         "/api/v5/public/instruments?instType=SWAP&instId=BTC-USDT-SWAP",
         "/api/v5/public/instruments?instType=OPTION&instFamily=BTC-USD&instId=BTC-USD-241227-92000-C",
