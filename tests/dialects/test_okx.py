@@ -1,5 +1,6 @@
 """What OKX pushes becomes events: numbers, units, sides and times as its pages say them; frames of the pages' own examples."""
 
+from contextlib import suppress
 from decimal import Context, Decimal
 from typing import Any
 
@@ -245,7 +246,7 @@ def test_a_liquidation_says_whose_position_it_was(side: str, position: str, liqu
 
 
 def test_a_liquidation_of_margin_counts_base_currency() -> None:
-    """ "For MARGIN, the unit is base currency" """
+    """The page: "For MARGIN, the unit is base currency"."""
     detail = {"bkLoss": "", "bkPx": "1", "posSide": "net", "side": "sell", "sz": "13", "ts": "1692266434010"}
     ((_, fields),) = read(pushed("liquidation-orders", {"details": [detail], "instId": "A-USDT", "instType": "MARGIN"}))
     assert (fields["size_native"], fields["size_base"], fields["bankruptcy_loss"]) == (encode("13"), encode("13"), None)
@@ -360,19 +361,15 @@ def test_what_is_reckoned_is_rounded_to_the_nearest(number: Decimal) -> None:
 @given(st.text(max_size=60))
 def test_any_text_is_a_number_or_refused(text: str) -> None:
     """Nothing but InvalidDatum."""
-    try:
+    with suppress(InvalidDatum):
         assert isinstance(nearest(text), bytes)
-    except InvalidDatum:
-        pass
 
 
 @pytest.mark.parametrize("text", ["1e400000000", "1e-400000000", "-0", "0." + "0" * 150 + "1", "1" * 39, "Infinity", "1_0", " 1"])
 def test_absurd_numbers_cost_nothing(text: str) -> None:
     """Exponents that no memory holds are refused or nothing, at once."""
-    try:
+    with suppress(InvalidDatum):
         assert from_bytes(nearest(text)) == 0
-    except InvalidDatum as error:
-        assert "digits" in str(error) or "no" in str(error)
 
 
 @examples(200)

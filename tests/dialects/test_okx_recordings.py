@@ -131,7 +131,7 @@ CAPTURED = {
 
 @pytest.mark.parametrize("name", CAPTURED)
 def test_replies_of_2025_are_read(name: str) -> None:
-    """Each captured reply becomes an event for each of its rows; instruments have a canonical name and, where they are contracts, a size."""
+    """Each captured reply becomes an event for each of its rows; instruments have a canonical name and, if contracts, a size."""
     request, event = CAPTURED[name]
     text = (FULL / "nautilus" / "captured" / "okx" / f"{name}.json").read_text()
     made = read(text, Memory(), request)

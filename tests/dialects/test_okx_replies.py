@@ -225,7 +225,7 @@ def test_ratios_are_asked_for_one_after_the_other() -> None:
         (400, "59999", 0.0, False, True),
     ],
 )
-def test_refusals(status: int, code: str, again: float | None, limited: bool, unclear: bool) -> None:  # noqa: FBT001 - a row of a table
+def test_refusals(status: int, code: str, again: float | None, limited: bool, unclear: bool) -> None:
     """What lasts, what passes and what is too often, by the venue's code; an unknown code may pass."""
     refusal = SPOKEN.refusal(status, {}, orjson.dumps({"code": code, "msg": "words", "data": []}))
     assert refusal is not None
