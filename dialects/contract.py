@@ -61,8 +61,8 @@ class Channel:
     """Channels without which its events prove nothing: they are carried with it where the settings do not name them."""
     by_default: bool = True
     """Whether it is carried where the settings name no channels of the venue; if not, it is where they name it."""
-    socket: str = ""
-    """Which of the venue's websocket addresses has it, where they have not all: those of one are on connections of their own."""
+    route: str = ""
+    """Which address it is pushed on, where a venue has several: streams of one connection share it (dialects/routes.py, `Dialect.url`)."""
 
 
 class Request(NamedTuple):
@@ -310,7 +310,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def url(self, endpoints: Endpoints, streams: Sequence[Stream]) -> str:
-        """Return the websocket address for a connection that will carry these streams, all private or none."""
+        """Return the websocket address for a connection that will carry these streams, all private or none, of one route; for none, any."""
 
     @abstractmethod
     def session(self) -> Session:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from dialects.contract import Dialect, Endpoints, Poll, Stream, parts
+from dialects.routes import apart
 from topology.errors import Fatal
 from topology.settings import Producer, Venue
 
@@ -50,10 +51,9 @@ def shards(dialect: Dialect, wanted: Sequence[Stream], most: int) -> list[tuple[
 
 
 def connections(dialect: Dialect, wanted: Iterable[Stream]) -> list[tuple[Stream, ...]]:
-    """Return which streams go together on a connection: private ones apart from the others, no more on one than the venue allows.
+    """Return which streams go together on a connection: those that may share one (dialects/routes.py), no more than the venue allows.
 
-    Polled streams are on none, and those of another socket (`Channel.socket`) are apart too. Raises Fatal where it is more than the
-    venue allows from one address.
+    Polled streams are on none. Raises Fatal where it is more than the venue allows from one address.
     """
     pushed = [stream for stream in wanted if not dialect.channels[stream.channel].every]
     together = [some for kind in apart(dialect, pushed) for some in shards(dialect, kind, dialect.limits_of(kind).streams_per_connection)]
@@ -64,15 +64,6 @@ def connections(dialect: Dialect, wanted: Iterable[Stream]) -> list[tuple[Stream
             f"{len(together)} and {len(pushed)} are wanted: name fewer in venues.{dialect.venue}.symbols, or run some at another address"
         )
     return together
-
-
-def apart(dialect: Dialect, streams: Iterable[Stream]) -> list[tuple[Stream, ...]]:
-    """Return pushed streams by what no connection mixes: private ones last, and those of each of the venue's sockets."""
-    kinds: dict[tuple[bool, str], list[Stream]] = {}
-    for stream in streams:
-        channel = dialect.channels[stream.channel]
-        kinds.setdefault((channel.private, channel.socket), []).append(stream)
-    return [tuple(kinds[kind]) for kind in sorted(kinds, key=lambda kind: kind[0])]
 
 
 def polled(dialect: Dialect, wanted: Iterable[Stream]) -> list[Poll]:

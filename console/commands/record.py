@@ -9,7 +9,7 @@ import base64
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +19,8 @@ import aiohttp
 
 from console.commands.consume import Reader
 from dialects.catalogue import all_dialects
-from dialects.contract import Dialect, Endpoints, Session, Stream
-from producers.plan import apart
+from dialects.contract import Dialect, Session, Stream
+from dialects.routes import apart
 from topology.addresses import located
 from topology.clock import now
 from topology.errors import Fatal, Retry
@@ -115,7 +115,7 @@ def from_kafka(settings: Settings, venue: str, seconds: float) -> Iterator[Line]
 
 
 def from_venue(dialect: Dialect, venue: Venue, seconds: float) -> Iterator[Line]:
-    """Yield the frames of a connection of our own. Retry where it ends early, after what it brought."""
+    """Yield the frames of connections of our own. Retry where one ends early, after what they brought."""
     lines: list[Line] = []
     try:
         asyncio.run(listen(dialect, venue, seconds, lines))
@@ -125,8 +125,6 @@ def from_venue(dialect: Dialect, venue: Venue, seconds: float) -> Iterator[Line]
 
 async def listen(dialect: Dialect, venue: Venue, seconds: float, lines: list[Line]) -> None:
     """Append the frames of connections of our own to the venue: all public channels of its symbols. Retry where one ends early."""
-    endpoints = dialect.production
-    endpoints = endpoints._replace(websocket=venue.websocket or endpoints.websocket, rest=venue.rest or endpoints.rest)
     symbols = venue.symbols or dialect.default_symbols
     streams = [
         stream
@@ -135,22 +133,26 @@ async def listen(dialect: Dialect, venue: Venue, seconds: float, lines: list[Lin
         for symbol in (symbols if channel.scope == "symbol" else ("",))
         if dialect.has(stream := Stream(name, symbol))
     ]
-    together = apart(dialect, streams)
-    tasks = [asyncio.ensure_future(_listen(dialect, endpoints, some, seconds, lines)) for some in together]
+    listening = [asyncio.create_task(_listen(dialect, venue, some, lines)) for some in apart(dialect, streams)]
     try:
-        await asyncio.gather(*tasks)
+        ended, _ = await asyncio.wait(listening, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
+        for task in listening:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*listening, return_exceptions=True)
+    for task in ended:
+        task.result()
+    if ended:
+        raise Retry(f"{dialect.venue} ended the connection after {len(lines)} frames")
 
 
-async def _listen(dialect: Dialect, endpoints: Endpoints, streams: tuple[Stream, ...], seconds: float, lines: list[Line]) -> None:
-    """Append the frames of one connection."""
-    session = dialect.session()
+async def _listen(dialect: Dialect, venue: Venue, streams: Sequence[Stream], lines: list[Line]) -> None:
+    """Append the frames of one connection until it ends. Retry where the venue can't be reached."""
+    endpoints = dialect.production
+    endpoints = endpoints._replace(websocket=venue.websocket or endpoints.websocket, rest=venue.rest or endpoints.rest)
+    session, url = dialect.session(), dialect.url(endpoints, streams)
     try:
-        url = dialect.url(endpoints, streams)
-        async with asyncio.timeout(seconds), aiohttp.ClientSession() as http, http.ws_connect(url, max_msg_size=0) as socket:
+        async with aiohttp.ClientSession() as http, http.ws_connect(url, max_msg_size=0) as socket:
             for subscription in session.ask(streams):
                 await socket.send_str(subscription.message.decode())
             pinging = asyncio.create_task(_ping(session, dialect.limits_of(streams).ping_every, socket))
@@ -164,11 +166,8 @@ async def _listen(dialect: Dialect, endpoints: Endpoints, streams: tuple[Stream,
                         await socket.send_str(heard.answer.decode())
             finally:
                 pinging.cancel()
-    except TimeoutError:
-        return
     except aiohttp.ClientError as error:
         raise Retry(f"{dialect.venue} can't be reached: {error}") from error
-    raise Retry(f"{dialect.venue} ended the connection after {len(lines)} frames")
 
 
 async def _ping(session: Session, every: float, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -188,7 +187,7 @@ def record(settings: Settings, venue: str, out: Path, seconds: float, *, direct:
     own = settings.venues.get(venue, Venue())
     if direct:
         address = own.websocket or dialect.production.websocket
-        first = head(venue, f"{venue}, {address}: all channels of its symbols on one connection", own.origin)
+        first = head(venue, f"{venue}, {address}: all channels of its symbols", own.origin)
         return write(out, first, from_venue(dialect, own, seconds), overwrite=overwrite)
     located_settings = located(settings, "kafka", "registry")
     source = f"{venue}, topic raw.{venue} of {located_settings.kafka.brokers}"

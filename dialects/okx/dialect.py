@@ -47,19 +47,19 @@ class Okx(Dialect):
 
     venue: ClassVar[str] = "okx"
     channels: ClassVar[Mapping[str, Channel]] = {
-        "trade": Channel(("trade",), continuity=OKX_TRADES, silence=600, socket=BUSINESS),
-        "book": Channel(("book_delta",), continuity=OKX_BOOK, silence=90, snapshot="pushed", socket=PUBLIC),
-        "quote": Channel(("quote",), continuity=OKX_BOOK_5, silence=90, socket=PUBLIC),
-        "block_trade": Channel(("trade",), socket=BUSINESS),
-        "index_price": Channel(("mark_price",), silence=90, socket=PUBLIC),
-        "mark_price": Channel(("mark_price",), silence=30, socket=PUBLIC),
-        "settlement_price": Channel(("mark_price",), socket=PUBLIC),
-        "funding_rate": Channel(("funding_rate",), silence=180, socket=PUBLIC),
-        "open_interest": Channel(("open_interest",), silence=60, socket=PUBLIC),
-        "liquidation": Channel(("liquidation",), scope="venue", socket=PUBLIC),
-        "venue_status": Channel(("venue_status",), scope="venue", socket=PUBLIC),
-        "option_summary": Channel(("option_summary",), scope="venue", by_default=False, socket=PUBLIC),
-        "insurance_fund": Channel(("insurance_fund",), scope="venue", by_default=False, socket=PUBLIC),
+        "trade": Channel(("trade",), continuity=OKX_TRADES, silence=600, route=BUSINESS),
+        "book": Channel(("book_delta",), continuity=OKX_BOOK, silence=90, snapshot="pushed", route=PUBLIC),
+        "quote": Channel(("quote",), continuity=OKX_BOOK_5, silence=90, route=PUBLIC),
+        "block_trade": Channel(("trade",), route=BUSINESS),
+        "index_price": Channel(("mark_price",), silence=90, route=PUBLIC),
+        "mark_price": Channel(("mark_price",), silence=30, route=PUBLIC),
+        "settlement_price": Channel(("mark_price",), route=PUBLIC),
+        "funding_rate": Channel(("funding_rate",), silence=180, route=PUBLIC),
+        "open_interest": Channel(("open_interest",), silence=60, route=PUBLIC),
+        "liquidation": Channel(("liquidation",), scope="venue", route=PUBLIC),
+        "venue_status": Channel(("venue_status",), scope="venue", route=PUBLIC),
+        "option_summary": Channel(("option_summary",), scope="venue", by_default=False, route=PUBLIC),
+        "insurance_fund": Channel(("insurance_fund",), scope="venue", by_default=False, route=PUBLIC),
         "instrument": Channel(("instrument",), scope="venue", every=3600),
         "kline": Channel(("venue_candle",), every=klines.EVERY_SECONDS, by_default=False),
         "long_short_ratio": Channel(("long_short_ratio",), every=ratios.EVERY_SECONDS, by_default=False),
@@ -70,11 +70,11 @@ class Okx(Dialect):
     resumable_trades: ClassVar[bool] = True
 
     def url(self, endpoints: Endpoints, streams: Sequence[Stream]) -> str:
-        """Return the address of the socket that has these streams; ValueError where they are of two."""
-        sockets = {self.channels[stream.channel].socket for stream in streams} or {PUBLIC}
-        if len(sockets) > 1:
-            raise ValueError(f"okx has no address with {' and '.join(sorted(sockets))} channels")
-        return f"{endpoints.websocket}/{sockets.pop()}"
+        """Return the address that has these streams; ValueError where they are of two."""
+        routes = {self.channels[stream.channel].route for stream in streams} or {PUBLIC}
+        if len(routes) > 1:
+            raise ValueError(f"okx has no address with {' and '.join(sorted(routes))} channels")
+        return f"{endpoints.websocket}/{routes.pop()}"
 
     def session(self) -> Session:
         """Return what speaks on a new connection."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dialects.catalogue import all_dialects, dialect
 from dialects.contract import Dialect, Endpoints, Fields, Frame, Session, Shape, Stream, decoded_events
 from dialects.memory import MERGED, Memory
-from producers.plan import apart
+from dialects.routes import apart
 from schemas.catalogue import event, events
 from schemas.codec import Codec
 from schemas.decimals import from_bytes, unscaled
@@ -75,7 +75,7 @@ def test_asks_for_each_stream_once(spoken: Dialect) -> None:
     private = [stream for stream in pushed if spoken.channels[stream.channel].private]
     public = [stream for stream in pushed if not spoken.channels[stream.channel].private]
     for streams, address in ((public, LOCAL.websocket), (private, LOCAL.authenticated)):
-        assert all(spoken.url(LOCAL, together).startswith(address) for together in apart(spoken, streams))
+        assert all(spoken.url(LOCAL, some).startswith(address) for some in apart(spoken, streams))
         session = spoken.session()
         asked, given_up = session.ask(streams, TOKEN), session.give_up(streams, TOKEN)
         for messages in (asked, given_up):

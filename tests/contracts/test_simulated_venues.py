@@ -7,7 +7,6 @@ import pytest
 
 from dialects.catalogue import all_dialects
 from dialects.contract import DecodedEvent, Fields, Request, Stream
-from producers.plan import apart
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.decimals import encode, from_bytes
@@ -19,7 +18,6 @@ from simulator.server import Simulator, SimulatorSettings
 from tests.dialects.recorded import whole
 from tests.dialects.test_full_recordings import Book
 from tests.simulator.dialect_client import Client, client_of
-from tests.waiting import until
 
 VENUES = [name for name in all_venues() if name in all_dialects()]
 BASES = ("BTC", "XRP")
@@ -212,10 +210,7 @@ async def test_what_is_given_up_is_not_said(simulator: Simulator, client: Client
     """Once every stream has been given up, the market moves and nothing more of it is heard."""
     streams = client.streams()
     await client.open(streams)
-    for together in apart(client.dialect, streams):
-        for message in client.session.give_up(together):
-            await client.say(message.message, together)
-    await until(lambda: not any(connection.streams for connection in client.connections))
+    await client.give_up()
     await client.settle()
     client.heard.clear()
     await simulator.step(500)
@@ -228,13 +223,9 @@ async def test_a_ping_is_answered(client: Client) -> None:
     """Where the venue wants pings of its own it answers each, and the answer is no event."""
     await client.open(client.streams(["trade"]))
     client.made()
-    ping = client.session.ping()
-    if ping is None:
+    if not await client.ping():
         assert not client.dialect.limits.ping_every
         return
-    before = sum(connection.frames for connection in client.connections)
-    await client.say(ping)
-    await until(lambda: sum(connection.frames for connection in client.connections) > before)
     await client.settle()
     assert client.made() == []
     assert not client.refused

@@ -64,7 +64,7 @@ def test_a_connection_has_less_than_thirty_channels() -> None:
     """As the page of books advises; those of `business` are on others."""
     together = plan.connections(SPOKEN, plan.streams(SPOKEN, Venue(symbols=tuple(f"C{number}-USDT" for number in range(40)))))
     assert all(len(streams) < 30 for streams in together)
-    assert all(len({SPOKEN.channels[stream.channel].socket for stream in streams}) == 1 for streams in together)
+    assert all(len({SPOKEN.channels[stream.channel].route for stream in streams}) == 1 for streams in together)
 
 
 def test_each_argument_is_confirmed_by_itself() -> None:

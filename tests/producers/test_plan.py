@@ -53,12 +53,12 @@ def test_a_symbol_is_asked_for_the_channels_that_it_has() -> None:
     assert wanted == [Stream("trade", "BTCUSDT"), Stream("trade", "ETHUSDT"), Stream("book", "ETHUSDT")]
 
 
-def test_each_socket_of_a_venue_has_connections_of_its_own() -> None:
-    """No connection carries streams of two sockets, nor public and private ones; none is lost, and private ones come last."""
-    sockets = {"instrument": ("public", False), "trade": ("business", False), "book": ("public", False), "orders": ("", True)}
-    own = {name: replace(one, socket=sockets.get(name, ("", False))[0], scope="symbol") for name, one in dialect("kraken").channels.items()}
+def test_each_route_of_a_venue_has_connections_of_its_own() -> None:
+    """No connection carries streams of two routes, nor public and private ones; none is lost, and private ones come last."""
+    routes = {"instrument": ("public", False), "trade": ("business", False), "book": ("public", False), "orders": ("", True)}
+    own = {name: replace(one, route=routes.get(name, ("", False))[0], scope="symbol") for name, one in dialect("kraken").channels.items()}
 
-    class Divided(type(dialect("kraken"))):  # type: ignore[misc] # the venue's class, on several sockets
+    class Divided(type(dialect("kraken"))):  # type: ignore[misc] # the venue's class, with several routes
         channels = own
 
     wanted = [Stream(name, symbol) for symbol in ("A", "B") for name in ("orders", "instrument", "trade", "book")]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import NamedTuple, Self
 
 import aiohttp
 
 from dialects.catalogue import dialect
-from dialects.contract import DecodedEvent, Endpoints, Frame, Request, Stream
+from dialects.contract import DecodedEvent, Endpoints, Frame, Request, Session, Stream
 from dialects.memory import Memory
-from producers.plan import apart
+from dialects.routes import apart
 from simulator.market import Listing
 from simulator.server import Simulator
 from simulator.venue import Venue
@@ -21,17 +23,20 @@ from tests.waiting import until
 SETTLE_SECONDS = 30.0
 
 
-class End(NamedTuple):
-    """One websocket of the client, its other end, and how many frames it has received, in a list of one."""
+class Line(NamedTuple):
+    """One connection: what speaks on it, both of its ends, and the streams it carries."""
 
-    streams: tuple[Stream, ...]
+    session: Session
     socket: aiohttp.ClientWebSocketResponse
-    connection: Connection
-    received: list[int]
+    other_end: Connection
+    streams: tuple[Stream, ...]
 
 
 class Client:
-    """One client of a simulated venue, on a connection for each of its sockets. `said` holds every frame that came, as bytes, in order."""
+    """A client of a simulated venue, on as many connections as its streams need.
+
+    `said` holds every frame that came, as bytes, in the order of each connection.
+    """
 
     def __init__(self, simulator: Simulator, venue: str, http: aiohttp.ClientSession) -> None:
         self.venue: Venue = simulator.venues[venue]
@@ -39,13 +44,14 @@ class Client:
         addresses = simulator.addresses
         self.endpoints = Endpoints(addresses[f"{venue}_ws"], addresses[f"{venue}_rest"], addresses.get(f"{venue}_authenticated_ws", ""))
         self.memory = Memory()
-        self.session = self.dialect.session()
+        self.lines: list[Line] = []
         self.said: list[bytes] = []
         self.confirmed: set[Stream] = set()
         self.refused: list[tuple[Stream | None, str]] = []
         self.heard: set[Stream] = set()
+        self._received: Counter[int] = Counter()
+        """Frames that came, by the number of their connection."""
         self._http = http
-        self._ends: list[End] = []
         self._read = 0
 
     @property
@@ -65,52 +71,64 @@ class Client:
 
     async def open(self, streams: list[Stream]) -> Self:
         """Connect, learn what its frames are read with, and ask for streams; each must be confirmed, or come unasked."""
-        for together in apart(self.dialect, streams):
-            socket = await self._http.ws_connect(self.dialect.url(self.endpoints, together), max_msg_size=0)
-            await until(lambda: len(self.venue.connections) > len(self._ends))
-            end = End(together, socket, list(self.venue.connections.values())[-1], [0])
-            self._ends.append(end)
-            for request in self.dialect.references(together):
+        for some in apart(self.dialect, streams):
+            before = len(self.venue.connections)
+            socket = await self._http.ws_connect(self.dialect.url(self.endpoints, some), max_msg_size=0)
+            await until(partial(_is_more, self.venue.connections.__len__, before))
+            line = Line(self.dialect.session(), socket, list(self.venue.connections.values())[-1], some)
+            self.lines.append(line)
+            for request in self.dialect.references(some):
                 await self.reply(request)
-            asked = self.session.ask(together)
+            asked = line.session.ask(some)
             for subscription in asked:
-                await self.say(subscription.message, together)
+                await self.say(line, subscription.message)
             wanted = {stream for subscription in asked for stream in subscription.streams}
             while not wanted <= self.confirmed:
-                await self._receive(end)
+                await self._receive(line)
                 assert not self.refused
         await self.settle()
         return self
 
-    @property
-    def connections(self) -> list[Connection]:
-        """The other ends."""
-        return [end.connection for end in self._ends]
+    async def give_up(self) -> None:
+        """Give up every stream, until the venue has none of them any more."""
+        for line in self.lines:
+            for subscription in line.session.give_up(line.streams):
+                await self.say(line, subscription.message)
+        await until(lambda: not any(line.other_end.streams for line in self.lines))
 
-    async def say(self, message: bytes, streams: Sequence[Stream] = ()) -> None:
-        """Send a message of the session where some streams are carried; to the first connection where none are named."""
-        (end, *_) = [end for end in self._ends if not streams or streams[0] in end.streams]
-        await end.socket.send_str(message.decode())
+    async def ping(self) -> bool:
+        """Send the venue's own ping on each connection and receive what comes of it; False where it wants none."""
+        for line in self.lines:
+            ping, before = line.session.ping(), line.other_end.frames
+            if ping is None:
+                return False
+            await self.say(line, ping)
+            await until(partial(_is_more, partial(getattr, line.other_end, "frames"), before))
+        return True
+
+    async def say(self, line: Line, message: bytes) -> None:
+        """Send a message of a session."""
+        await line.socket.send_str(message.decode())
 
     async def settle(self) -> None:
         """Receive every frame that has been sent."""
-        for end in self._ends:
-            while end.received[0] < end.connection.frames:
-                await self._receive(end)
+        for line in self.lines:
+            while self._received[line.other_end.number] < line.other_end.frames:
+                await self._receive(line)
 
-    async def _receive(self, end: End) -> None:
-        received = await end.socket.receive(timeout=SETTLE_SECONDS)
+    async def _receive(self, line: Line) -> None:
+        received = await line.socket.receive(timeout=SETTLE_SECONDS)
         assert received.type is aiohttp.WSMsgType.TEXT, received
         payload = str(received.data).encode()
-        end.received[0] += 1
+        self._received[line.other_end.number] += 1
         self.said.append(payload)
-        signal = self.session.hear(payload)
+        signal = line.session.hear(payload)
         self.confirmed |= set(signal.confirmed)
         self.refused += signal.refused
         if signal.stream is not None:
             self.heard.add(signal.stream)
         if signal.answer is not None:
-            await self.say(signal.answer, end.streams)
+            await self.say(line, signal.answer)
 
     def made(self) -> list[DecodedEvent]:
         """Return the events of the frames that came since this was last asked. Raises InvalidDatum as the dialect."""
@@ -133,6 +151,10 @@ class Client:
         assert self.dialect.refusal(status, headers, body) is None
         frame = Frame(self.dialect.venue, "simulated", "two", 1, self.venue.market.time_us, "reply", request.text, body)
         return list(self.dialect.read(frame, self.memory))
+
+
+def _is_more(count: Callable[[], int], before: int) -> bool:
+    return count() > before
 
 
 @asynccontextmanager

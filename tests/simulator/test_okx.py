@@ -128,7 +128,7 @@ async def test_an_end_is_announced(simulator: Simulator, client: Client) -> None
     await client.settle()
     (notice,) = client.made()
     assert (notice.event, notice.fields["scope"]) == ("venue_status", "connection")
-    assert client.session.hear(client.said[-1]).closing
+    assert client.dialect.session().hear(client.said[-1]).closing
 
 
 @pytest.mark.parametrize(
@@ -149,10 +149,10 @@ async def test_what_a_socket_has_not_is_refused_and_the_rest_is_confirmed(
     stream = Stream("venue_status", "") if path == "public" else Stream("trade", "BTC-USDT")
     await client.open([stream])
     before = len(client.said)
-    await client.say(orjson.dumps({"id": "9", "op": "subscribe", "args": [argument, good]}), [stream])
+    await client.say(client.lines[0], orjson.dumps({"id": "9", "op": "subscribe", "args": [argument, good]}))
     await client.settle()
     while len(client.said) < before + 2:
-        await client._receive(client._ends[0])
+        await client._receive(client.lines[0])
     answers = [orjson.loads(said) for said in client.said[before:]]
     assert answers[0]["code"] == "60018"
     assert (answers[0]["id"], answers[1]["event"], answers[1]["arg"]) == ("9", "subscribe", good)
@@ -163,9 +163,9 @@ async def test_nonsense_is_an_invalid_request(simulator: Simulator, client: Clie
     """Any text has an answer."""
     await client.open([Stream("venue_status", "")])
     before = len(client.said)
-    await client.say(text.encode())
+    await client.say(client.lines[0], text.encode())
     while len(client.said) < before + 1:
-        await client._receive(client._ends[0])
+        await client._receive(client.lines[0])
     assert orjson.loads(client.said[-1])["code"] == "60012"
 
 

@@ -1,4 +1,4 @@
-"""A venue of several sockets, and of contracts whose size is said over REST alone, through a running producer."""
+"""A venue of several routes, and of contracts whose size is said over REST alone, through a running producer."""
 
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from topology import topics
 from topology.settings import Kafka, Registry
 
 
-async def test_each_socket_is_carried_and_contracts_are_known_where_they_trade(kafka: Kafka, registry: Registry, tmp_path: Path) -> None:
-    """Every stream is confirmed, on a connection of its socket; trades of contracts say what they moved once the reply is there."""
+async def test_each_route_is_carried_and_contracts_are_known_where_they_trade(kafka: Kafka, registry: Registry, tmp_path: Path) -> None:
+    """Every stream is confirmed, on a connection of its route; trades of contracts say what they moved once the reply is there."""
     spoken = Okx()
     wanted = topics.all_topics(("okx",))
     topics.create(kafka, wanted)
@@ -21,8 +21,8 @@ async def test_each_socket_is_carried_and_contracts_are_known_where_they_trade(k
     async with Simulator(SimulatorSettings(seed=5, venues=("okx",), levels=200, bases=("BTC",))) as simulator:
         symbols = ("BTC-USDT", "BTC-USDT-SWAP")
         async with Running(simulator, "okx", kafka, registry, tmp_path, symbols=symbols) as running:
-            sockets = [{spoken.channels[stream.channel].socket for stream in one.streams} for one in running.connections]
-            assert sorted(map(sorted, sockets)) == [["business"], ["public"]]
+            routes = [{spoken.channels[stream.channel].route for stream in one.streams} for one in running.connections]
+            assert sorted(map(sorted, routes)) == [["business"], ["public"]]
             (business,) = [one for one in running.connections if one.streams[0].channel in {"trade", "block_trade"}]
             await running.until(lambda: any(one["kind"] == "reply" for one in running.published.frames[business.id]))
             await simulator.step(400)
