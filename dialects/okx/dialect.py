@@ -70,11 +70,11 @@ class Okx(Dialect):
     resumable_trades: ClassVar[bool] = True
 
     def url(self, endpoints: Endpoints, streams: Sequence[Stream]) -> str:
-        """Return the address of the socket that has these streams; ValueError where they are of two."""
-        sockets = {self.channels[stream.channel].route for stream in streams} or {PUBLIC}
-        if len(sockets) > 1:
-            raise ValueError(f"okx has no address with {' and '.join(sorted(sockets))} channels")
-        return f"{endpoints.websocket}/{sockets.pop()}"
+        """Return the address that has these streams; ValueError where they are of two."""
+        routes = {self.channels[stream.channel].route for stream in streams} or {PUBLIC}
+        if len(routes) > 1:
+            raise ValueError(f"okx has no address with {' and '.join(sorted(routes))} channels")
+        return f"{endpoints.websocket}/{routes.pop()}"
 
     def session(self) -> Session:
         """Return what speaks on a new connection."""

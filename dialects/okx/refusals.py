@@ -6,7 +6,7 @@ Source: https://www.okx.com/docs-v5/en/#error-code-rest-api-public. Limits count
 
 import msgspec
 
-from dialects.bodies import said
+from dialects.bodies import is_json, said
 from dialects.contract import Refusal
 
 LIMITED_SECONDS = 2.0
@@ -33,12 +33,12 @@ _decode = msgspec.json.Decoder(_Outcome).decode
 
 
 def refusal(status: int, body: bytes) -> Refusal | None:
-    """Return why a reply is no answer as far as the venue's code says so; None where it is one, or where there is no code."""
+    """Return why a reply is no answer as far as the venue's code says so; None where it is one, or where nothing is said of it."""
     answers = 200 <= status < 300
     try:
         outcome = _decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return Refusal(f"a reply of another form: {said(body)}", 0, unclear=True) if answers else None
+        return Refusal(f"a reply of another form: {said(body)}", 0, unclear=True) if answers and is_json(body) else None
     code, words = outcome.code, f"{outcome.msg[:200]} (code {outcome.code[:20]})"
     if code in LIMITED:
         return Refusal(words, LIMITED_SECONDS, limited=True)
