@@ -124,7 +124,9 @@ def test_after_a_frame_that_did_not_come_all_is_told_anew() -> None:
 def test_numbers_are_read_as_text_or_as_numbers_exactly() -> None:
     """The page types the fields as numbers, the wire has text: the same digits are the same value, never by way of a float."""
     digits = "0.123456789012345678"
-    payload = f'{{"channel":"activeAssetCtx","data":{{"coin":"A","ctx":{{"funding":{digits},"openInterest":12,"oraclePx":"1","markPx":2.50}}}}}}'
+    payload = (
+        f'{{"channel":"activeAssetCtx","data":{{"coin":"A","ctx":{{"funding":{digits},"openInterest":12,"oraclePx":"1","markPx":2.50}}}}}}'
+    )
     mark, funding, interest = SPOKEN.read(frame("hyperliquid", payload), Memory())
     assert funding.fields["rate"] == encode(digits)
     assert funding.fields["premium"] is None
@@ -186,7 +188,9 @@ def test_contexts_of_coins_that_nobody_has_named_are_refused_and_cost_no_other()
     """A DEX that is not known, or one that has grown: the frame is kept as refused, and what has a name is told."""
     memory = Memory()
     universes(memory, ["BTC"])
-    with pytest.raises(PartlyInvalid, match=r"DEX '' has 2 contexts, and 1 coins are known of it; DEX 'new' has 1 contexts, and 0") as refused:
+    with pytest.raises(
+        PartlyInvalid, match=r"DEX '' has 2 contexts, and 1 coins are known of it; DEX 'new' has 1 contexts, and 0"
+    ) as refused:
         read("allDexsAssetCtxs", {"ctxs": [["", [context(), context()]], ["new", [context()]]]}, memory)
     assert [one.fields["symbol"] for one in refused.value.events] == ["BTC"] * 3
     universes(memory, ["BTC", "ETH"], ["new:A"])

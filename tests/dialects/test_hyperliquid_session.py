@@ -149,7 +149,10 @@ def test_a_question_that_is_not_understood_is_gone_on_from() -> None:
     """Where the venue does not take our question, its stream is subscribed without."""
     session = SPOKEN.session()
     question = session.ask([BOOK])[0].message.decode()
-    assert subscribed(hear(session, "error", f"Error parsing JSON into valid websocket request: {question}")) == {"type": "l2Book", "coin": "BTC"}
+    assert subscribed(hear(session, "error", f"Error parsing JSON into valid websocket request: {question}")) == {
+        "type": "l2Book",
+        "coin": "BTC",
+    }
 
 
 @pytest.mark.parametrize("number", [0, 17, -1, 2**62])
