@@ -54,7 +54,8 @@ def test_a_coin_is_asked_about_before_it_is_subscribed(channel: str, wanted: dic
     assert asked(session, stream) == [question]
     signal = answer(session, 1, {"coin": "xyz:A", "time": 1, "levels": [[], []]})
     assert subscribed(signal) == wanted
-    assert signal.confirmed == signal.refused == ()
+    assert not signal.confirmed
+    assert not signal.refused
     echo = wanted | ({"nSigFigs": None, "mantissa": None, "fast": False} if channel == "book" else {})
     assert hear(session, "subscriptionResponse", {"method": "subscribe", "subscription": echo}).confirmed == (stream,)
 

@@ -216,7 +216,8 @@ async def test_contexts(simulator: Simulator, client: Client) -> None:
 async def test_requests_that_are_not_answered(simulator: Simulator) -> None:
     """A body that is not understood has status 422 and plain text, a coin that is not listed 500 and null, one too many 429."""
     words = "Failed to deserialize the JSON body into the target type"
-    for body in ({"type": "horoscope"}, {}, [], {"type": "fundingHistory", "coin": "BTC"}, {"type": "candleSnapshot", "req": 1}):
+    bodies: list[Any] = [{"type": "horoscope"}, {}, [], {"type": "fundingHistory", "coin": "BTC"}, {"type": "candleSnapshot", "req": 1}]
+    for body in bodies:
         assert await info(simulator, body) == (422, words)
     assert await info(simulator, {"type": "fundingHistory", "coin": "NOPE", "startTime": 1}) == (500, "null")
     assert await info(simulator, {"type": "l2Book", "coin": "NOPE"}) == (200, "null")
