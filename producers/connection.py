@@ -143,6 +143,8 @@ class Connection:
 
     def _listen(self, payload: bytes, received_at: int) -> None:
         heard = self._session.hear(payload)
+        if heard.answer is not None and self._socket is not None:
+            self._socket.send(heard.answer)
         stream = heard.stream
         if stream is not None:
             self._heard[stream] = received_at
@@ -151,8 +153,6 @@ class Connection:
                 self._start(self._snapshots.fetch(stream))
             return
         control_frames.labels(self._dialect.venue).inc()
-        if heard.answer is not None and self._socket is not None:
-            self._socket.send(heard.answer)
         if heard.confirmed:
             self._confirm(heard.confirmed)
         for refused, words in heard.refused:
