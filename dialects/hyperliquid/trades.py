@@ -40,7 +40,7 @@ class Level(msgspec.Struct, gc=False):
     sz: str
 
 
-class Book(msgspec.Struct):
+class Book(msgspec.Struct, gc=False):
     """`{"coin":"BTC","time":1790000000020,"levels":[[{…}],[{…}]],"fast":true}`: bids and asks, the best first."""
 
     coin: str
@@ -49,7 +49,7 @@ class Book(msgspec.Struct):
     fast: bool = False
 
 
-class Quote(msgspec.Struct):
+class Quote(msgspec.Struct, gc=False):
     """`{"coin":"BTC","time":1790000000015,"bbo":[{"px":"64255.0","sz":"1.2","n":3},null]}`; null: nothing to trade with."""
 
     coin: str
