@@ -5,8 +5,9 @@ https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/rate-limits-a
 requests here weigh 20, but for `exchangeStatus` (2); fundings and candles one more for every 20 and 60 of them.
 
 No page says how a request is refused. Seen are: 422 with "Failed to deserialize the JSON body into the target type", which is the request's
-own fault; and `null`, with 200 or with 500, where there is no such coin or it has no funding (github.com/hyperliquid-dex/
-hyperliquid-python-sdk/issues/32). As 500 may mean anything else too, that is asked again until it has lasted.
+own fault; and `null`, with 200 or with 500, where there is no such coin or it has no funding
+(https://github.com/hyperliquid-dex/hyperliquid-python-sdk/issues/32, https://github.com/JKorf/HyperLiquid.Net/issues/16). Both last: only
+what is polled is asked here, and that is asked again by and by whatever was answered.
 """
 
 from collections.abc import Mapping
@@ -116,7 +117,7 @@ def refusal(status: int, _headers: Mapping[str, str], body: bytes) -> Refusal | 
         return Refusal(f"status {status}: {said(body) or 'an empty body'}")
     text = body.strip()
     if text == b"null" and (status == 500 or 200 <= status < 300):
-        return Refusal(f"nothing: it knows no such coin, or has no such thing of it (status {status}: null)", 0, unclear=True)
+        return Refusal(f"it knows no such coin, or has no such thing of it (status {status}: null)")
     if 200 <= status < 300 and text[:1] not in {b"[", b"{"} and is_json(body):
         return Refusal(f"a reply of another form: {said(body)}", 0, unclear=True)
     return None

@@ -228,15 +228,20 @@ def test_a_reply_that_nobody_asked_for_is_refused(request_text: str) -> None:
 
 
 def test_what_lasts_and_what_passes() -> None:
-    """A body that is not understood is wrong for good; null may pass, so it is asked again until it has lasted; a limit says so."""
+    """A body that is not understood, and null where there is no such coin, last; another form may pass; a limit says how long."""
     words = b"Failed to deserialize the JSON body into the target type"
     lasting = SPOKEN.refusal(422, {}, words)
     assert lasting is not None
     assert (lasting.words, lasting.again) == (f"status 422: {words.decode()}", None)
-    for status, body in ((500, b"null"), (200, b"null"), (200, b" null\n"), (200, b'"no"'), (200, b"17")):
-        passing = SPOKEN.refusal(status, {}, body)
-        assert passing is not None
-        assert (passing.again, passing.limited, passing.unclear) == (0, False, True)
+    for status, body in ((500, b"null"), (200, b"null"), (200, b" null\n")):
+        nothing = SPOKEN.refusal(status, {}, body)
+        assert nothing is not None
+        assert (nothing.again, nothing.limited) == (None, False)
+        assert "no such coin" in nothing.words
+    for body in (b'"no"', b"17"):
+        odd = SPOKEN.refusal(200, {}, body)
+        assert odd is not None
+        assert (odd.again, odd.limited, odd.unclear) == (0, False, True)
     limited = SPOKEN.refusal(429, {"Retry-After": "7"}, b"null")
     assert limited is not None
     assert (limited.again, limited.limited) == (7.0, True)

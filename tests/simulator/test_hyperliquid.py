@@ -8,6 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from dialects.contract import Stream
+from dialects.hyperliquid.dialect import Hyperliquid
 from simulator.faults import Fault
 from simulator.server import Simulator, SimulatorSettings
 from simulator.venues.hyperliquid import venue as module
@@ -147,6 +149,24 @@ async def test_a_coin_that_is_not_listed_ends_the_connection_without_a_word(simu
     assert received.type in {aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.ERROR}
     assert client.socket.close_code == 1006
     assert not simulator.venues[VENUE].connections
+
+
+async def test_a_wrong_coin_costs_no_other_stream_of_its_connection(simulator: Simulator, client: Client) -> None:
+    """The dialect's session asks about each coin first: the wrong one is refused, and the others are confirmed and go on."""
+    session = Hyperliquid().session()
+    streams = [Stream(channel, coin) for coin in ("BTC", "NOPE", "btc", PAIR) for channel in ("trade", "book", "ticker")]
+    for one in session.ask(streams):
+        await client.socket.send_str(one.message.decode())
+    confirmed, refused = set[Stream](), set[Stream | None]()
+    while len(confirmed) + len(refused) < len(streams):
+        signal = session.hear(json.dumps(await client.next()).encode())
+        confirmed |= set(signal.confirmed)
+        refused |= {stream for stream, _ in signal.refused}
+        if signal.answer is not None:
+            await client.socket.send_str(signal.answer.decode())
+    assert {stream.symbol for stream in confirmed} == {"BTC", PAIR}
+    assert {stream.symbol for stream in refused if stream} == {"NOPE", "btc"}
+    assert simulator.venues[VENUE].connections
 
 
 async def test_whether_a_coin_is_listed_can_be_asked(simulator: Simulator, client: Client) -> None:
