@@ -328,6 +328,10 @@ class Dialect(ABC):
         """Return what is to be asked again and again for streams of polled channels (`Channel.every`)."""
         return []
 
+    def as_of(self, request: Request, now: int) -> Request:
+        """Return a polled request as it is to be made at a time (microseconds), for venues that want to be told which times are meant."""
+        return request
+
     def listing_request(self) -> Request | None:
         """Return the REST request for all that the venue lists, read as instruments; None where it gives no such list."""
         return None

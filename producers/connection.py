@@ -148,6 +148,8 @@ class Connection:
         heard = self._session.hear(payload)
         if heard.closing:
             self.want("the venue is about to close it")
+        if heard.answer is not None and self._socket is not None:
+            self._socket.send(heard.answer)
         stream = heard.stream
         if stream is not None:
             self._heard[stream] = received_at
@@ -156,8 +158,6 @@ class Connection:
                 self._start(self._snapshots.fetch(stream))
             return
         control_frames.labels(self._dialect.venue).inc()
-        if heard.answer is not None and self._socket is not None:
-            self._socket.send(heard.answer)
         if heard.confirmed:
             self._confirm(heard.confirmed)
         for refused, words in heard.refused:

@@ -172,7 +172,8 @@ class Poller:
 
     async def _ask_part(self, poll: Poll) -> int:
         """Publish the reply to one request, and the pages that follow it; return when the last was whole. Raises as Rest.get."""
-        around, request, received_at = self._around, poll.request, 0
+        around, received_at = self._around, 0
+        request = around.dialect.as_of(poll.request, around.now())
         for _ in range(MOST_PAGES):
             body, received_at = await around.rest.get(request, line=f"poll {self._poll.request.text}")
             self._opened().reply(body, request.text, received_at)

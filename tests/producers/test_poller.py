@@ -301,3 +301,22 @@ async def test_one_stream_that_is_refused_costs_no_other_of_its_request(polled: 
         wrong.clear()
         await until(lambda: sum(len(one["streams"]) for one in polled.notices("confirmed")) == len(streams))
     assert {symbol for one in polled.notices("confirmed") for _, symbol in one["streams"]} == set("ABCDEFG")
+
+
+class Timed(Patient):
+    """A venue that wants to be told the time."""
+
+    def as_of(self, request: Request, now: int) -> Request:
+        """Return the request with the seconds of now."""
+        return request._replace(path=f"{request.path}/{now // 1_000_000}")
+
+
+async def test_a_request_is_made_as_of_the_time_of_its_round(polled: Polled) -> None:
+    """A venue that wants times asked for is asked for those of now, and the reply is kept beside the request as it was made."""
+    earliest = now() // 1_000_000
+    poller = Poller(polled.around(Timed()), Poll((FUNDING,), Request("GET", "/funding"), 0.05))
+    async with running(poller):
+        await until(lambda: len(polled.asked) > 1)
+    for path in polled.asked:
+        assert earliest <= int(path.removeprefix("/funding/")) <= now() // 1_000_000
+    assert polled.replies(polled.asked[0])
