@@ -41,11 +41,11 @@ _decode_events = msgspec.json.Decoder(list[_Event]).decode
 
 
 class CoinbaseSession(Session):
-    """The first request of a connection asks for heartbeats besides; no event comes of them, but the venue counts them too."""
+    """Heartbeats are asked for with the first streams and given up with the last; no event comes of them, but the venue counts them too."""
 
     def __init__(self) -> None:
         self._conversation = Conversation()
-        self._beats = False
+        self._wanted: set[Stream] = set()
 
     def ask(self, streams: Sequence[Stream], token: str = "") -> list[Subscription]:
         """Return subscribe messages; KeyError where the venue has no such channel on its socket."""
@@ -54,17 +54,21 @@ class CoinbaseSession(Session):
             return []
         for message in messages:
             self._conversation.ask(message.streams)
-        if self._beats:
-            return messages
-        self._beats = True
-        self._conversation.ask(())
-        return [*messages, Subscription(orjson.dumps({"type": "subscribe", "channel": "heartbeats"}), ())]
+        if not self._wanted:
+            messages.append(_heartbeats("subscribe"))
+            self._conversation.ask(())
+        self._wanted.update(streams)
+        return messages
 
     def give_up(self, streams: Sequence[Stream], token: str = "") -> list[Subscription]:
         """Return unsubscribe messages; KeyError as in `ask`."""
         messages = self._messages("unsubscribe", streams)
         for message in messages:
             self._conversation.give_up(message.streams)
+        if self._wanted and self._wanted <= set(streams):
+            messages.append(_heartbeats("unsubscribe"))
+            self._conversation.give_up(())
+        self._wanted.difference_update(streams)
         return messages
 
     def hear(self, payload: bytes) -> FrameSignal:
@@ -108,6 +112,10 @@ class CoinbaseSession(Session):
             for channel, name in NAMES.items()
             for some in parts([stream for stream in streams if stream.channel == channel], PRODUCTS_PER_MESSAGE)
         ]
+
+
+def _heartbeats(kind: str) -> Subscription:
+    return Subscription(orjson.dumps({"type": kind, "channel": "heartbeats"}), ())
 
 
 def _first_stream(channel: bytes, payload: bytes) -> Stream | None:
