@@ -88,8 +88,10 @@ class Coinbase(Dialect):
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:
         """Return why a reply is no answer: by the venue's word for the error where it gives one, else by the status."""
-        own = None if status in TOO_MANY or status >= 500 else refusal(status, headers, body)
-        return own or super().refusal(status, headers, body)
+        by_status = super().refusal(status, headers, body)
+        if status in TOO_MANY or status >= 500:
+            return by_status
+        return by_status or refusal(status, body) if status < 300 else refusal(status, body) or by_status
 
     def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request | None:
         """Return the request for the trades of a minute from a time on; the venue takes no number."""

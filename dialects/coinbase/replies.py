@@ -4,12 +4,12 @@ Sources: https://docs.cdp.coinbase.com/api-reference/advanced-trade-api/rest-api
 an error), https://docs.cdp.coinbase.com/api-reference/advanced-trade-api/rest-api/public/get-public-market-trades (by time alone).
 """
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import msgspec
 
+from dialects.coinbase.candles import CandleList, read_listed
 from dialects.coinbase.contracts import read_contracts
 from dialects.coinbase.products import instrument
 from dialects.coinbase.sides import taker
@@ -65,6 +65,7 @@ class _Outcome(msgspec.Struct):
 
 _decode_products = msgspec.json.Decoder(_Products).decode
 _decode_trades = msgspec.json.Decoder(_Trades).decode
+_decode_candles = msgspec.json.Decoder(CandleList).decode
 _decode_outcome = msgspec.json.Decoder(_Outcome).decode
 
 
@@ -104,10 +105,16 @@ def read_reply(frame: Frame, memory: Memory) -> list[DecodedEvent]:
         if "expiring_contract_status" in parse_qs(asked.query):
             return read_contracts(listed, memory)
         return instruments_of(frame.venue, listed, instrument)
-    product = asked.path.removeprefix(f"{PRODUCTS}/").removesuffix("/ticker")
-    if not product or "/" in product or asked.path != f"{PRODUCTS}/{product}/ticker":
+    product, _, what = asked.path.removeprefix(f"{PRODUCTS}/").partition("/")
+    symbol = unquote(product)
+    if not symbol or not asked.path.startswith(f"{PRODUCTS}/") or what not in {"", "ticker", "candles"}:
         raise InvalidDatum(f"a reply to {frame.request!r}, which nobody knows how to read")
-    return _trades(_decode_trades(frame.payload).trades, unquote(product))
+    if what == "ticker":
+        return _trades(_decode_trades(frame.payload).trades, symbol)
+    if what == "candles":
+        granularity = parse_qs(asked.query).get("granularity", [""])[0]
+        return read_listed(_decode_candles(frame.payload), symbol, granularity, frame.received_at)
+    return [DecodedEvent("instrument", instrument(msgspec.Raw(frame.payload)))]
 
 
 def _trades(found: list[_Trade], symbol: str) -> list[DecodedEvent]:
@@ -131,7 +138,7 @@ def _trades(found: list[_Trade], symbol: str) -> list[DecodedEvent]:
     return made
 
 
-def refusal(status: int, _headers: Mapping[str, str], body: bytes) -> Refusal | None:
+def refusal(status: int, body: bytes) -> Refusal | None:
     """Return why JSON below status 500 is no answer, in the venue's words; None where it is one, or is no JSON object."""
     try:
         outcome = _decode_outcome(body)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from schemas.errors import InvalidDatum
 from schemas.remembered import remembered
 
-LATEST_SECOND = (2**63 - 1) // 1_000_000
+LATEST_SECOND = (2**63 - 1) // 1_000_000 - 86_400
+"""A day of microseconds after it is a time too."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -92,7 +92,7 @@ class CoinbaseExchange(Dialect):
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:
         """Return why a reply is no answer: by the status, in the venue's words where it gives some."""
-        own = None if status in TOO_MANY or not 300 <= status < 500 else refusal(status, headers, body)
+        own = None if status in TOO_MANY or not 300 <= status < 500 else refusal(status, body)
         return own or super().refusal(status, headers, body)
 
     def snapshot_request(self, stream: Stream) -> Request | None:

@@ -5,7 +5,6 @@ Sources: https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/produ
 https://docs.cdp.coinbase.com/exchange/rest-api/requests ("Errors": a message beside the status, `{"message":"NotFound"}`).
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -29,7 +28,7 @@ LASTING = {400, 404}
 """Statuses of a request that is wrong itself: its form, or what it names."""
 _INTERVALS = {"60": "1m", "300": "5m", "900": "15m", "3600": "1h", "21600": "6h", "86400": "1d"}
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-_Second = Annotated[int, msgspec.Meta(ge=0, le=LATEST_SECOND - 86_400)]
+_Second = Annotated[int, msgspec.Meta(ge=0, le=LATEST_SECOND)]
 
 
 class _Trade(msgspec.Struct, gc=False):
@@ -148,7 +147,7 @@ def _candles(found: list[_Candle], symbol: str, granularity: str, received_at: i
     return made
 
 
-def refusal(status: int, _headers: Mapping[str, str], body: bytes) -> Refusal | None:
+def refusal(status: int, body: bytes) -> Refusal | None:
     """Return why JSON with an error's status is no answer, in the venue's words; None where it is one, or the words are not the venue's."""
     try:
         words = _decode_outcome(body).message
