@@ -91,7 +91,8 @@ def next_page(request: Request, body: bytes) -> Request | None:
         return None
     if pages is None or not pages.has_next or not pages.next_cursor:
         return None
-    before, _, last = request.path.partition("&cursor=")
+    before, _, last = request.path.partition("cursor=")
+    before = before.rstrip("?&")
     cursor = quote(pages.next_cursor.encode(errors="replace"), safe="")
     joined = "&" if "?" in before else "?"
     return None if cursor == last else request._replace(path=f"{before}{joined}cursor={cursor}")
