@@ -39,13 +39,13 @@ class _Update(msgspec.Struct, gc=False):
     new_quantity: str
 
 
-class _Book(msgspec.Struct):
+class _Book(msgspec.Struct, gc=False):
     type: _Kind
     product_id: str
     updates: list[_Update]
 
 
-class _Books(msgspec.Struct):
+class _Books(msgspec.Struct, gc=False):
     """`{"channel":"l2_data","timestamp":"2026-10-02T09:00:00.6Z","sequence_num":3,"events":[{"type":"update",…}]}`."""
 
     timestamp: str
@@ -63,12 +63,12 @@ class _Trade(msgspec.Struct, gc=False):
     time: str
 
 
-class _Traded(msgspec.Struct):
+class _Traded(msgspec.Struct, gc=False):
     type: _Kind
     trades: list[_Trade]
 
 
-class _Trades(msgspec.Struct):
+class _Trades(msgspec.Struct, gc=False):
     events: list[_Traded]
 
 
@@ -82,11 +82,11 @@ class _Ticker(msgspec.Struct, gc=False):
     best_ask_quantity: str
 
 
-class _Ticked(msgspec.Struct):
+class _Ticked(msgspec.Struct, gc=False):
     tickers: list[_Ticker]
 
 
-class _Tickers(msgspec.Struct):
+class _Tickers(msgspec.Struct, gc=False):
     timestamp: str
     events: list[_Ticked]
 

@@ -6,6 +6,10 @@ trade ids are those of Advanced Trade (dialects/coinbase), which has the same pa
 `full`, `level2` and `level3` want a signature since 2023 (https://docs.cdp.coinbase.com/exchange/websocket-feed/authentication), so books
 are taken from `level2_batch`, which sends the same every 50 ms. The heartbeat channel, a message a second for each product, is not asked
 for; it is read, and nothing comes of it.
+
+Of `full` each message counts by one (dialects/rules.py, COINBASE_FULL), but many make no event, and an event of an order has no number: so
+single orders are held to prove nothing, and the time without a connection is told of them. The book of level 3 that is asked for when they
+begin has the number from which they go on, in its frame.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +35,7 @@ from dialects.contract import (
     Stream,
 )
 from dialects.memory import Memory
-from dialects.rules import COINBASE_FULL, COINBASE_LEVEL2, TRADES_COUNTED
+from dialects.rules import COINBASE_LEVEL2, TRADES_COUNTED
 
 
 class CoinbaseExchange(Dialect):
@@ -50,7 +54,7 @@ class CoinbaseExchange(Dialect):
         "book": Channel(("book_delta",), continuity=COINBASE_LEVEL2, silence=60, snapshot="pushed"),
         "quote": Channel(("quote",), silence=600),
         "status": Channel(("instrument", "venue_status"), scope="venue", silence=300, by_default=False),
-        "orders": Channel(("order_delta",), continuity=COINBASE_FULL, silence=60, private=True, snapshot="rest"),
+        "orders": Channel(("order_delta",), silence=60, private=True, snapshot="rest"),
         "instrument": Channel(("instrument",), scope="venue", every=3600),
         "kline": Channel(("venue_candle",), every=300, by_default=False),
     }

@@ -44,7 +44,7 @@ class _Match(msgspec.Struct, gc=False):
     time: str
 
 
-class _Snapshot(msgspec.Struct):
+class _Snapshot(msgspec.Struct, gc=False):
     """The whole of a book: levels as `["price","size"]`; frames of 2021 have no time."""
 
     type: Literal["snapshot"]
@@ -54,7 +54,7 @@ class _Snapshot(msgspec.Struct):
     time: str | None = None
 
 
-class _Update(msgspec.Struct):
+class _Update(msgspec.Struct, gc=False):
     """`{"type":"l2update","product_id":"BTC-USD","changes":[["buy","64250.1","0.25"]],"time":"…"}`: a level's size, 0 removes it."""
 
     type: Literal["l2update"]

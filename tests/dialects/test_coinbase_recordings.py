@@ -11,10 +11,11 @@ import pytest
 
 from dialects.coinbase.dialect import Coinbase
 from dialects.coinbase_exchange.dialect import CoinbaseExchange
-from dialects.continuity import Finding, Kind, Place, Rule, Step
+from dialects.continuity import Finding, Place, Step
 from dialects.contract import DecodedEvent, Fields, Frame, decoded_events
 from dialects.judge import judge
 from dialects.memory import Memory
+from dialects.rules import COINBASE_FULL
 from schemas.decimals import encode, from_bytes
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import FULL, full_cryptofeed, needs_full
@@ -171,16 +172,14 @@ def test_single_orders_of_2018_lead_from_one_book_to_the_next() -> None:
 
 def test_single_orders_of_2018_count_by_one() -> None:
     """`sequence` goes on from the book's, over all messages of the product; of three that are left out, each is a hole, by the judge."""
-    rule: Rule = EXCHANGE.channels["orders"].continuity
-    assert rule.kind is Kind.RANGES
     first = orjson.loads(packed("beginning_level_3.json.zst"))["sequence"]
     for left_out in (set[int](), {5, 900, 30_000}):
-        place = judge(rule, None, Step(first, first, "c-1", 1, is_snapshot=True)).place
+        place = judge(COINBASE_FULL, None, Step(first, first, "c-1", 1, is_snapshot=True)).place
         found = Counter[Finding]()
         for number, text in enumerate(full_channel()):
             if number not in left_out:
                 sequence = orjson.loads(text)["sequence"]
-                verdict = judge(rule, place, Step(sequence, sequence, "c-1", number + 2))
+                verdict = judge(COINBASE_FULL, place, Step(sequence, sequence, "c-1", number + 2))
                 place = verdict.place
                 found[verdict.finding] += 1
         assert found[Finding.HOLE] == len(left_out)
