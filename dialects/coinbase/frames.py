@@ -242,7 +242,9 @@ def _plain(frame: Frame, memory: Memory) -> Iterable[DecodedEvent]:
         return decoded_events(found, found.decode(payload, memory))
     if head.channel == "status":
         message = _decode_statuses(payload)
-        return read_products((one for event in message.events for one in event.products), microseconds(message.timestamp), memory)
+        return read_products(
+            (one for event in message.events for one in event.products), microseconds(message.timestamp), memory, whole=False
+        )
     if head.channel == "candles":
         return read_candles(_decode_candles(payload), frame.received_at)
     if head.channel in _SILENT or (head.channel is None and head.type == "error"):

@@ -6,6 +6,7 @@ currencies on a preset interval".
 """
 
 from collections.abc import Iterable
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -84,18 +85,22 @@ def _state(one: Product) -> Fields:
     return {"symbol": one.id, "scope": "symbol", "state": state, "title": one.status_message or None}
 
 
-def read_products(listed: Iterable[msgspec.Raw], time: int | None, memory: Memory) -> list[DecodedEvent]:
+def read_products(listed: Iterable[msgspec.Raw], time: int | None, memory: Memory, *, whole: bool) -> list[DecodedEvent]:
     """Return an instrument of each product that is new or has changed, and its state where that has; PartlyInvalid where some cannot be.
 
-    `memory["product|<id>"]` holds what was told of each: the state, and the product as the venue wrote it.
+    `memory["product|<id>"]` holds what was told of each, of a `whole` list for as long as it is listed: the state, and a digest of the
+    product as the venue wrote it.
     """
     made: list[DecodedEvent] = []
     refused: list[str] = []
+    names: set[str] = set()
     for raw in listed:
-        text = bytes(raw).decode(errors="replace")
+        text = blake2b(bytes(raw), digest_size=16).hexdigest()
         try:
             one = decode_product(raw)
-            name, state, told = f"product|{one.id}", _state(one), memory.get(f"product|{one.id}")
+            name, state = f"product|{one.id}", _state(one)
+            told = memory.get(name)
+            names.add(name)
             if told is not None and told[1] == text:
                 continue
             made.append(DecodedEvent("instrument", {"event_time": time} | pair(one)))
@@ -105,6 +110,8 @@ def read_products(listed: Iterable[msgspec.Raw], time: int | None, memory: Memor
         if told is None or told[0] != state:
             made.append(DecodedEvent("venue_status", {"event_time": time} | state))
         memory[name] = [state, text]
+    for name in [name for name in memory if whole and not refused and name.startswith("product|") and name not in names]:
+        del memory[name]
     if refused:
         raise PartlyInvalid(f"{len(refused)} products cannot be: {'; '.join(refused[:MOST_NAMED])}", made)
     return made

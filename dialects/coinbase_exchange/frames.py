@@ -192,7 +192,7 @@ def _plain(frame: Frame, memory: Memory) -> Iterable[DecodedEvent]:
     if found is not None:
         return decoded_events(found, found.decode(payload, memory))
     if name == "status":
-        return read_products(_decode_status(payload).products, None, memory)
+        return read_products(_decode_status(payload).products, None, memory, whole=True)
     if name in _SILENT:
         return ()
     raise InvalidDatum(f"unknown type {name!r}: {payload[:80]!r}")

@@ -197,3 +197,24 @@ def test_a_book_is_broken_by_what_its_connection_lost() -> None:
     assert judge(rule, place, Step(None, None, "a", 2, frames_lost=1)).finding is Finding.HOLE
     assert judge(rule, place, Step(None, None, "b", 2)).finding is Finding.REPEAT
     assert judge(rule, place, Step(None, None, "b", 2, is_snapshot=True)).finding is Finding.NEXT
+
+
+def test_a_status_is_told_once_and_anew_where_it_changes() -> None:
+    """All products come every few seconds: what is new or has changed is told, and what is listed no more is forgotten."""
+    memory = Memory()
+    row = {"id": "BTC-USD", "base_currency": "BTC", "quote_currency": "USD", "status": "online", "quote_increment": "0.01"}
+    other = row | {"id": "ETH-USD", "base_currency": "ETH"}
+    first = events({"type": "status", "products": [row, other], "currencies": []}, memory)
+    assert [(one.event, one.fields["symbol"]) for one in first] == [
+        ("instrument", "BTC-USD"),
+        ("venue_status", "BTC-USD"),
+        ("instrument", "ETH-USD"),
+        ("venue_status", "ETH-USD"),
+    ]
+    assert events({"type": "status", "products": [row, other]}, memory) == []
+    changed = events({"type": "status", "products": [row | {"cancel_only": True}]}, memory)
+    assert [(one.event, one.fields.get("trading_status"), one.fields.get("state")) for one in changed] == [
+        ("instrument", "suspended", None),
+        ("venue_status", None, "degraded"),
+    ]
+    assert list(memory) == ["product|BTC-USD"]
