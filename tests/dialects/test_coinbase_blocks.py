@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dialects import notices
 from dialects.catalogue import all_dialects
 from dialects.coinbase.dialect import Coinbase
 from dialects.continuity import Finding, Place, Step
 from dialects.contract import Frame
 from dialects.judge import judge
+from processors.detect_gaps.connections import Counters
+from processors.detect_gaps.readers import tells_absence
 from processors.normalise.core import Normaliser
 from tests.dialects.recorded import excerpts, read_excerpt
 from tests.examples import examples
@@ -91,7 +94,19 @@ def test_each_connection_has_a_count_of_its_own() -> None:
     assert [one["venue_lost"] for one in records(frames, by_block=False)] == [0, 0, 0]
 
 
-def test_a_hole_of_the_counter_is_found_in_any_frame() -> None:
-    """What detects gaps of a connection asks the dialect for the number of every frame: heartbeats and answers among them."""
-    count = Coinbase().connection_sequence
-    assert [count(message(1, number, channel).payload) for number, channel in enumerate(SENT)] == list(range(len(SENT)))
+def test_a_hole_of_the_counter_is_told_of_each_stream_that_shows_nothing_itself() -> None:
+    """Heartbeats have a number like all else: what is missing between two opens a gap of quotes and of candles, on that connection.
+
+    Trades show by their ids what they missed, and of a book it is told by what rebuilds it.
+    """
+    counters = Counters(tells_absence, {})
+    streams = [(channel, "A-USD") for channel in ("trade", "book", "quote", "kline")]
+    counters.notice("c-1", notices.decode(notices.encode("confirmed", streams=streams)))
+    gaps = []
+    for place, number in enumerate((0, 1, 2, 4, 5, 9)):
+        found = Coinbase().connection_sequence(message(place, number, "heartbeats").payload)
+        assert found == number
+        gaps += counters.see("coinbase", "live", "c-1", number, AT + place, ours=False)
+    assert {gap["channel"] for gap in gaps} == {"quote", "kline"}
+    assert {gap["cause"] for gap in gaps} == {"wire"}
+    assert len({gap["gap_id"] for gap in gaps}) == 4
