@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dialects import notices
 from dialects.catalogue import all_dialects
-from dialects.coinbase.dialect import Coinbase
+from dialects.coinbase.dialect import Coinbase, CoinbaseDerivatives
 from dialects.continuity import Finding, Place, Step
 from dialects.contract import Frame
 from dialects.judge import judge
@@ -20,7 +20,7 @@ from tests.dialects.recorded import excerpts, read_excerpt
 from tests.examples import examples
 from tests.processors.normalise.test_block import by_name, columns_of, told
 
-VENUES = ("coinbase", "coinbase_exchange")
+VENUES = ("coinbase", "coinbase_derivatives", "coinbase_exchange")
 SAMPLES = {venue: [frame for path in excerpts(venue) for frame, _ in read_excerpt(path)] for venue in VENUES}
 AT = 1_790_931_600_000_000
 
@@ -110,3 +110,4 @@ def test_a_hole_of_the_counter_is_told_of_each_stream_that_shows_nothing_itself(
     assert {gap["channel"] for gap in gaps} == {"quote", "kline"}
     assert {gap["cause"] for gap in gaps} == {"wire"}
     assert len({gap["gap_id"] for gap in gaps}) == 4
+    assert tells_absence(CoinbaseDerivatives.venue, "trade"), "the ids of contracts' trades show nothing"

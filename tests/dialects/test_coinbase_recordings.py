@@ -9,7 +9,7 @@ import cramjam
 import orjson
 import pytest
 
-from dialects.coinbase.dialect import Coinbase
+from dialects.coinbase.dialect import AdvancedTrade, Coinbase, CoinbaseDerivatives
 from dialects.coinbase_exchange.dialect import CoinbaseExchange
 from dialects.continuity import Finding, Place, Step
 from dialects.contract import DecodedEvent, Fields, Frame, decoded_events
@@ -22,7 +22,7 @@ from tests.dialects.recorded import FULL, full_cryptofeed, needs_full
 from tests.dialects.test_full_recordings import Book
 
 pytestmark = needs_full
-EXCHANGE, COINBASE = CoinbaseExchange(), Coinbase()
+EXCHANGE, COINBASE, DERIVATIVES = CoinbaseExchange(), Coinbase(), CoinbaseDerivatives()
 UNLIMITED = 10**9
 PRODUCTS = "GET /api/v3/brokerage/market/products"
 
@@ -48,10 +48,10 @@ def read(lines: list[tuple[int, str]]) -> list[DecodedEvent]:
     return [one for place, (at, text) in enumerate(lines, 1) for one in EXCHANGE.read(frame_of(place, at, text), Memory())]
 
 
-def captured(name: str, request: str) -> list[DecodedEvent]:
+def captured(name: str, request: str, spoken: AdvancedTrade = COINBASE) -> list[DecodedEvent]:
     """Return the events in a reply of Advanced Trade of 2026."""
     text = (FULL / "nautilus" / "captured" / "coinbase" / f"{name}.json").read_text()
-    return list(COINBASE.read(frame_of(1, 1_775_521_739_700_000, text, request, "coinbase"), Memory()))
+    return list(spoken.read(frame_of(1, 1_775_521_739_700_000, text, request, spoken.venue), Memory()))
 
 
 def test_every_frame_of_2021_is_read() -> None:
@@ -215,12 +215,13 @@ def test_pairs_of_2026() -> None:
 
 def test_contracts_of_2026() -> None:
     """The nano bitcoin perpetual of 2030, and the future of April: what they are, and what they stood at, at 00:28:59."""
-    perpetual, future = (one.fields for one in captured("http_products_future", f"{PRODUCTS}?product_type=FUTURE"))
+    perpetual, future = (one.fields for one in captured("http_products_future", f"{PRODUCTS}?product_type=FUTURE", DERIVATIVES))
     assert (perpetual["symbol"], perpetual["kind"], perpetual["canonical_name"]) == ("BIP-20DEC30-CDE", "perpetual", "BTC-USD-PERP")
     assert (future["symbol"], future["kind"], future["canonical_name"]) == ("BIT-24APR26-CDE", "future", "BTC-USD-20260424")
     assert {one["contract_size"] for one in (perpetual, future)} == {encode("0.01")}
     made: dict[str, list[Fields]] = defaultdict(list)
-    for name, fields in captured("http_products_future", f"{PRODUCTS}?product_type=FUTURE&expiring_contract_status=STATUS_UNEXPIRED"):
+    standing = f"{PRODUCTS}?product_type=FUTURE&expiring_contract_status=STATUS_UNEXPIRED"
+    for name, fields in captured("http_products_future", standing, DERIVATIVES):
         made[name].append(fields)
     (funding,) = made["funding_rate"]
     midnight = 1_775_520_000_000_000

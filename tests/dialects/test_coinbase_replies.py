@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from dialects.catalogue import all_dialects
-from dialects.coinbase.dialect import Coinbase
+from dialects.coinbase.dialect import Coinbase, CoinbaseDerivatives
 from dialects.coinbase_exchange.dialect import CoinbaseExchange
 from dialects.contract import DecodedEvent, PartlyInvalid, Request, Stream
 from dialects.memory import Memory
@@ -14,7 +14,7 @@ from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import frame
 
-COINBASE, EXCHANGE = Coinbase(), CoinbaseExchange()
+COINBASE, DERIVATIVES, EXCHANGE = Coinbase(), CoinbaseDerivatives(), CoinbaseExchange()
 PRODUCTS = "/api/v3/brokerage/market/products"
 STANDING = f"GET {PRODUCTS}?product_type=FUTURE&expiring_contract_status=STATUS_UNEXPIRED"
 CONTRACT: dict[str, Any] = {
@@ -94,7 +94,7 @@ def test_a_perpetual_and_a_future() -> None:
     """A funding rate tells the perpetual, whose type is EXPIRING too; a contract is a hundredth of a bitcoin, settled in dollars."""
     dated = {"contract_expiry": "2026-10-30T15:00:00Z", "funding_rate": "", "funding_interval": None, "funding_time": None}
     listed = products(future(), future(dated, product_id="BIT-30OCT26-CDE"))
-    perpetual, made = (fields for _, fields in read(COINBASE, f"GET {PRODUCTS}?product_type=FUTURE", listed))
+    perpetual, made = (fields for _, fields in read(DERIVATIVES, f"GET {PRODUCTS}?product_type=FUTURE", listed))
     assert (perpetual["kind"], perpetual["canonical_name"], perpetual["funding_interval_s"]) == ("perpetual", "BTC-USD-PERP", 3600)
     assert (perpetual["contract_size"], perpetual["contract_size_unit"], perpetual["margin_type"]) == (encode("0.01"), "base", "linear")
     assert (perpetual["base"], perpetual["quote"], perpetual["tick_size"], perpetual["lot_size"]) == (
@@ -110,7 +110,7 @@ def test_a_perpetual_and_a_future() -> None:
 
 def test_what_a_contract_stands_at() -> None:
     """Index, the funding that was charged, open interest in contracts, its session, and the maintenance ahead: each told by itself."""
-    made = read(COINBASE, STANDING, products(future()))
+    made = read(DERIVATIVES, STANDING, products(future()))
     index, funding, interest, session, maintenance = (fields for _, fields in made)
     assert [name for name, _ in made] == ["mark_price", "funding_rate", "open_interest", "venue_status", "venue_status"]
     assert (index["index_price"], index.get("mark_price")) == (encode("64250.882564"), None)
@@ -134,19 +134,19 @@ def test_what_a_contract_stands_at() -> None:
 def test_what_has_not_changed_is_not_told_again() -> None:
     """The list is asked for each minute: of it what is new alone is told, and a session that closes says why."""
     memory = Memory()
-    read(COINBASE, STANDING, products(future()), memory)
-    assert read(COINBASE, STANDING, products(future()), memory) == []
-    ((name, made),) = read(COINBASE, STANDING, products(future({"open_interest": "0"})), memory)
+    read(DERIVATIVES, STANDING, products(future()), memory)
+    assert read(DERIVATIVES, STANDING, products(future()), memory) == []
+    ((name, made),) = read(DERIVATIVES, STANDING, products(future({"open_interest": "0"})), memory)
     assert (name, made["oi_native"]) == ("open_interest", encode("0"))
     closed = future({"open_interest": "0"}, {"session_state": "FCM_TRADING_SESSION_STATE_CLOSE"})
-    ((name, made),) = read(COINBASE, STANDING, products(closed), memory)
+    ((name, made),) = read(DERIVATIVES, STANDING, products(closed), memory)
     assert (name, made["state"], made["kind"]) == ("venue_status", "halted", "planned")
 
 
 def test_what_a_contract_does_not_say_is_not_told() -> None:
     """Empty text is nothing: no index, no funding, no interest, and no session of a pair."""
     empty = dict.fromkeys(("index_price", "funding_rate", "open_interest"), "")
-    made = read(COINBASE, STANDING, products(future(empty, fcm_trading_session_details=None), spot()))
+    made = read(DERIVATIVES, STANDING, products(future(empty, fcm_trading_session_details=None), spot()))
     assert made == []
 
 
@@ -154,20 +154,22 @@ def test_what_a_contract_does_not_say_is_not_told() -> None:
 def test_one_product_that_cannot_be_costs_no_other(request_text: str) -> None:
     """The others are told all the same."""
     with pytest.raises(PartlyInvalid) as refused:
-        read(COINBASE, request_text, products(future({"funding_interval": "often"}), future(product_id="OTHER-1-CDE")))
+        read(DERIVATIVES, request_text, products(future({"funding_interval": "often"}), future(product_id="OTHER-1-CDE")))
     assert {one.fields["symbol"] for one in refused.value.events} == {"OTHER-1-CDE"}
 
 
 def test_pages() -> None:
     """A cursor is escaped and replaces the one before; the last page has none, and one that leads to itself ends."""
     first = COINBASE.listing_request()
-    assert first.path == PRODUCTS
+    assert first.path == f"{PRODUCTS}?product_type=SPOT"
     body = orjson.dumps(products(spot(), next_cursor="bm/V4dA==", has_next=True))
     second = COINBASE.next_page(first, body)
-    assert second == Request("GET", f"{PRODUCTS}?cursor=bm%2FV4dA%3D%3D")
+    assert second == Request("GET", f"{first.path}&cursor=bm%2FV4dA%3D%3D")
+    assert second is not None
     assert COINBASE.next_page(second, body) is None
-    third = COINBASE.next_page(Request("GET", f"{PRODUCTS}?product_type=SPOT"), body)
-    assert third == Request("GET", f"{PRODUCTS}?product_type=SPOT&cursor=bm%2FV4dA%3D%3D")
+    third = COINBASE.next_page(second, orjson.dumps(products(spot(), next_cursor="x", has_next=True)))
+    assert third == Request("GET", f"{first.path}&cursor=x")
+    assert COINBASE.next_page(Request("GET", PRODUCTS), body) == Request("GET", f"{PRODUCTS}?cursor=bm%2FV4dA%3D%3D")
     for last in (products(spot()), products(spot(), next_cursor="x", has_next=False), products(spot(), has_next=True)):
         assert COINBASE.next_page(first, orjson.dumps(last)) is None
     assert COINBASE.next_page(Request("GET", "/else"), body) is None
@@ -179,6 +181,7 @@ def test_trades_of_advanced_trade_are_asked_for_by_time() -> None:
     assert request == Request("GET", f"{PRODUCTS}/BTC-USD/ticker?limit=1000&start=1790931600&end=1790931660")
     assert COINBASE.trades_request("BTC-USD", 9, None) is None
     assert COINBASE.trades_request("BIT-30OCT26-CDE", 9, NINE) is None
+    assert DERIVATIVES.trades_request("BIT-30OCT26-CDE", 9, NINE) is None
 
 
 def test_trades_of_a_reply() -> None:
@@ -261,9 +264,10 @@ def test_every_order_that_rests() -> None:
 
 
 def test_what_is_polled() -> None:
-    """Advanced Trade lists pairs and contracts apart, and contracts again for what they stand at; the Exchange candles by symbol."""
-    paths = [one.request.path for one in COINBASE.polls([Stream("instrument", ""), Stream("contract", "")])]
-    assert paths == [f"{PRODUCTS}?product_type=SPOT", f"{PRODUCTS}?product_type=FUTURE", STANDING.removeprefix("GET ")]
+    """Each venue lists its own; contracts are asked for once more for what they stand at, and the Exchange for candles by symbol."""
+    assert [one.request.path for one in COINBASE.polls([Stream("instrument", "")])] == [f"{PRODUCTS}?product_type=SPOT"]
+    paths = [one.request.path for one in DERIVATIVES.polls([Stream("instrument", ""), Stream("contract", "")])]
+    assert paths == [f"{PRODUCTS}?product_type=FUTURE", STANDING.removeprefix("GET ")]
     polls = EXCHANGE.polls([Stream("instrument", ""), Stream("kline", "BTC-USD")])
     assert [(one.request.path, one.every) for one in polls] == [("/products", 3600), ("/products/BTC-USD/candles?granularity=60", 300)]
 

@@ -2,7 +2,7 @@
 
 Sources: https://docs.cdp.coinbase.com/api-reference/advanced-trade-api/rest-api/public/list-public-products and its neighbours
 `get-public-market-trades`, `get-public-product-book`, `get-server-time`. An error is `{"error":…,"message":…}` beside its status.
-Contracts of Coinbase Derivatives are listed, one for each pair, and stand at what the pair's market says; they are not traded here.
+The list of pairs is the spot venue's, that of contracts the other's; each is empty where it is not the venue's own.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class CoinbaseRest:
         limit = request.query.get("limit", str(SMALLEST_PAGE))
         if kind not in {"SPOT", "FUTURE"} or not cursor.isdigit() or not limit.isdigit() or not int(limit):
             return failure(400, "INVALID_ARGUMENT", "a parameter is invalid")
-        listings, first = list(self._by_wire.values()), int(cursor)
+        own = [one for one in self._by_wire.values() if (one.instrument.kind == "spot") == (kind == "SPOT")]
+        listings, first = own, int(cursor)
         page = listings[first : first + int(limit)]
         more = first + len(page) < len(listings)
         rows = [product(listing.instrument) if kind == "SPOT" else self._contract(listing) for listing in page]
@@ -61,7 +62,7 @@ class CoinbaseRest:
         return web.json_response({"products": rows, "num_products": len(rows), "pagination": pages})
 
     def _contract(self, listing: Listing) -> dict[str, Any]:
-        """Return a perpetual-style contract of a hundredth of the base: its rate is that of the hour that has begun."""
+        """Return a perpetual-style contract, and what it stands at: its rate is that of the hour that has begun."""
         instrument, time_us = listing.instrument, self._market.time_us
         bid, _, ask, _ = listing.book.quote()
         price = instrument.price_writer()((bid + ask) // 2)
@@ -71,7 +72,7 @@ class CoinbaseRest:
             "venue": "cde",
             "contract_code": instrument.base,
             "contract_expiry": "2030-12-20T16:00:00Z",
-            "contract_size": "0.01",
+            "contract_size": str(instrument.contract_size),
             "contract_root_unit": instrument.base,
             "contract_expiry_type": "EXPIRING",
             "perpetual_details": {"open_interest": str(100_000 + trades), "funding_rate": "", "funding_time": None},
@@ -92,11 +93,8 @@ class CoinbaseRest:
             "maintenance": None,
         }
         changes: dict[str, Any] = {
-            "product_id": f"{instrument.base}P-20DEC30-CDE",
             "product_type": "FUTURE",
             "base_currency_id": "",
-            "base_increment": "1",
-            "base_min_size": "1",
             "status": "",
             "product_venue": "FCM",
             "fcm_trading_session_details": session,

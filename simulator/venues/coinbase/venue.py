@@ -21,7 +21,7 @@ from simulator.market import Listing, Step, Trade
 from simulator.surroundings import Surroundings
 from simulator.venue import Venue
 from simulator.venues.coinbase.frames import Writer, envelope
-from simulator.venues.coinbase.instruments import pair
+from simulator.venues.coinbase.instruments import contract, pair
 from simulator.venues.coinbase.numbering import Numbering
 from simulator.venues.coinbase.rest import CoinbaseRest
 from simulator.wire import Connection, Message
@@ -32,16 +32,17 @@ CANDLES_US, STATUS_US = 1_000_000, 5_000_000
 FIVE_MINUTES_NS = 300 * 10**9
 
 
-class Coinbase(Venue):
-    """The simulated Advanced Trade."""
+class AdvancedTrade(Venue):
+    """What both have in common."""
 
-    name: ClassVar[str] = "coinbase"
+    instrument_of: ClassVar[Callable[[str, str], Instrument]]
     websocket_path: ClassVar[str] = "/advanced"
+    keys_of: ClassVar[str] = "coinbase"
 
     @classmethod
     def instruments(cls, base: str) -> Sequence[Instrument]:
-        """Return the pair."""
-        return (pair(cls.name, base),)
+        """Return the pair of a base, or its contract."""
+        return (cls.instrument_of(cls.name, base),)
 
     @classmethod
     def frames_at_once(cls, step: Step) -> int:
@@ -221,3 +222,17 @@ class Coinbase(Venue):
             message = self._candles(listing, time_us, snapshot=True)
         if message is not None:
             self.deliver(message, [connection])
+
+
+class Coinbase(AdvancedTrade):
+    """The simulated spot market."""
+
+    name: ClassVar[str] = "coinbase"
+    instrument_of: ClassVar[Callable[[str, str], Instrument]] = staticmethod(pair)
+
+
+class CoinbaseDerivatives(AdvancedTrade):
+    """The simulated market of contracts."""
+
+    name: ClassVar[str] = "coinbase_derivatives"
+    instrument_of: ClassVar[Callable[[str, str], Instrument]] = staticmethod(contract)
