@@ -44,11 +44,12 @@ class Conversation:
     def refused(self, words: str) -> tuple[tuple[Stream, ...], tuple[Stream, ...]]:
         """Return the streams that an error refuses, and those of the same request that are to be asked for again.
 
-        It answers the oldest request. Where its words name products of that, they are refused; where they name none, all of it is.
+        It answers the oldest request. Where its words name products of that, they are refused; where they name none, all of it is. Where
+        that request asks for no stream, what the words name of all that is not confirmed is refused.
         """
         request = self._requests.popleft() if self._requests else ()
         parts = set(_BETWEEN.split(words))
-        named = tuple(stream for stream in request if stream.symbol in parts)
+        named = tuple(stream for stream in request or self._unconfirmed if stream.symbol and stream.symbol in parts)
         refused = named or request
         for stream in refused:
             self._unconfirmed.pop(stream, None)

@@ -101,6 +101,18 @@ def test_an_error_that_names_no_product_refuses_the_oldest_request(spoken: Any) 
     assert session.hear(error("You are too slow")).refused == ((None, "Failed to subscribe: You are too slow"),)
 
 
+def test_an_error_that_comes_out_of_order_refuses_what_it_names() -> None:
+    """Where the oldest request asks for no stream, a product that is named is looked for among all that wait."""
+    session = Coinbase().session()
+    session.ask(TRADES)
+    for _ in range(2):
+        session.hear(advanced(heartbeats=["heartbeats"]))
+    heard = session.hear(error("XYZ-USD is not a valid product"))
+    assert [stream for stream, _ in heard.refused] == [TRADES[2]]
+    assert heard.answer is None
+    assert session.hear(advanced(market_trades=["BTC-USD", "ETH-USD"])).confirmed == tuple(TRADES[:2])
+
+
 def test_what_is_given_up_is_not_confirmed() -> None:
     """A stream that was given up before its answer came is nobody's; one that is asked for again is confirmed again."""
     session = Coinbase().session()
