@@ -101,6 +101,15 @@ def test_an_error_that_names_no_product_refuses_the_oldest_request(spoken: Any) 
     assert session.hear(error("You are too slow")).refused == ((None, "Failed to subscribe: You are too slow"),)
 
 
+def test_an_error_of_advanced_trade_may_have_no_reason() -> None:
+    """Its message is the words, and the oldest request is refused whole; the next goes on."""
+    session = Coinbase().session()
+    session.ask([*TRADES, BOOK])
+    heard = session.hear(b'{"type":"error","message":"failure to subscribe"}')
+    assert heard.refused == tuple((stream, "failure to subscribe") for stream in TRADES)
+    assert session.hear(advanced(level2=["BTC-USD"])).confirmed == (BOOK,)
+
+
 def test_an_error_that_comes_out_of_order_refuses_what_it_names() -> None:
     """Where the oldest request asks for no stream, a product that is named is looked for among all that wait."""
     session = Coinbase().session()
