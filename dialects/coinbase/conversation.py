@@ -2,8 +2,9 @@
 
 Sources: https://docs.cdp.coinbase.com/exchange/websocket-feed/overview ("Subscriptions message", "Error messages") and
 https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket/websocket-overview. Each request has one answer, in order.
-No page shows an error of Advanced Trade: the live ones are `{"type":"error","message":"failure to subscribe"}`, which name nothing, those of
-the Exchange `{"type":"error","message":"Failed to subscribe","reason":"ETH-XYZ is not a valid product"}`.
+
+No page shows an error of Advanced Trade. The live ones name nothing: `{"type":"error","message":"failure to subscribe"}`; those of the
+Exchange do: `{"type":"error","message":"Failed to subscribe","reason":"ETH-XYZ is not a valid product"}`.
 """
 
 import re

@@ -18,8 +18,8 @@ NAMES: Mapping[str, str] = {"trade": "market_trades", "book": "level2", "quote":
 """Our channel → the venue's, as it is asked for."""
 CHANNELS: Mapping[str, str] = {theirs: ours for ours, theirs in NAMES.items()} | {"l2_data": "book"}
 """The venue's channel, as it is confirmed and as it speaks (`level2` speaks as `l2_data`) → ours."""
-PRODUCTS_PER_MESSAGE = 50
-"""Our own choice: the venue documents no limit."""
+PRODUCTS_PER_MESSAGE = 10
+"""Our own choice: the venue documents no limit, but an error that names no product refuses all of its request."""
 _OPENING = b'{"channel":"'
 _PRODUCT, _STATUS = b'"product_id":"', b'"id":"'
 

@@ -49,20 +49,17 @@ def test_one_channel_in_a_message_and_heartbeats_besides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("session", "answer"),
-    [(Coinbase().session(), advanced), (CoinbaseExchange().session(), exchange)],
+    ("spoken", "answer", "name", "most"),
+    [(Coinbase(), advanced, "market_trades", 10), (CoinbaseExchange(), exchange, "matches", 50)],
     ids=["coinbase", "coinbase_exchange"],
 )
-def test_many_products_are_asked_for_in_parts(session: Session, answer: Any) -> None:
-    """No message names more than fifty; an answer lists all that is subscribed, and confirms each stream once."""
-    streams = [Stream("trade", f"A{number}-USD") for number in range(120)]
-    messages = session.ask(streams)
-    assert [len(one.streams) for one in messages if one.streams] == [50, 50, 20]
-    names = {"market_trades": [one.symbol for one in streams[:50]], "matches": [one.symbol for one in streams[:50]]}
-    assert set(session.hear(answer(**names)).confirmed) == set(streams[:50])
-    names = {name: [one.symbol for one in streams[:100]] for name in names}
-    assert set(session.hear(answer(**names)).confirmed) == set(streams[50:100])
-    assert session.hear(answer(**names)).confirmed == ()
+def test_many_products_are_asked_for_in_parts(spoken: Any, answer: Any, name: str, most: int) -> None:
+    """No message names more than its venue gets; an answer lists all that is subscribed, and confirms each stream once."""
+    session, streams = spoken.session(), [Stream("trade", f"A{number}-USD") for number in range(2 * most + 3)]
+    assert [len(one.streams) for one in session.ask(streams) if one.streams] == [most, most, 3]
+    for known, new in ((most, streams[:most]), (2 * most, streams[most : 2 * most]), (2 * most, [])):
+        heard = session.hear(answer(**{name: [one.symbol for one in streams[:known]]}))
+        assert heard.confirmed == tuple(new)
 
 
 def test_an_answer_of_the_exchange_has_the_channels_other_name() -> None:
