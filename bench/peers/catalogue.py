@@ -47,9 +47,16 @@ class Peer:
 
 KAFKA_JOBS = ("normalise", "candles", "sink")
 PEERS = (
-    Peer("faust", "stock Faust", "faust-streaming", KAFKA_JOBS, command=("{job}.py", "worker", "--loglevel=WARNING")),
+    Peer("faust", "stock Faust", "faust-streaming", KAFKA_JOBS, command=("{job}.py", "worker", "--loglevel=warn")),
     Peer("quix", "Quix Streams", "quixstreams", KAFKA_JOBS),
-    Peer("bytewax", "Bytewax", "bytewax", KAFKA_JOBS, command=("-m", "bytewax.run", "{job}:flow", "-r", "{state}"), prepare=("-m", "bytewax.recovery", "{state}", "1")),
+    Peer(
+        "bytewax",
+        "Bytewax",
+        "bytewax",
+        KAFKA_JOBS,
+        command=("-m", "bytewax.run", "{job}:flow", "-r", "{state}", "-s", "5", "-b", "0"),
+        prepare=("-m", "bytewax.recovery", "{state}", "1"),
+    ),
     Peer("cryptofeed", "cryptofeed", "cryptofeed", ("parse",), python="3.13"),
 )
 FIGURES = tuple(f"peer_{name}_{job}" for job in JOBS for name in (OURS, *(one.name for one in PEERS if job in one.jobs)))

@@ -10,8 +10,9 @@ from bench.peers.catalogue import HERE, OURS, Peer, lines_of
 from bench.peers.environment import NotToBeHad, installed
 from bench.peers.job import STAGES, Job
 from bench.peers.measured import Measured, nothing
+from bench.peers.outlets import Failed
 from bench.peers.process_tree import ProcessTree
-from bench.peers.trial import Failed, Sizes, backlog, killed, latency
+from bench.peers.trial import Sizes, backlog, killed, latency
 from bench.result import Result, result
 from bench.stage_rate import Bench, fresh
 

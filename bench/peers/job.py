@@ -7,9 +7,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.normalise import frames
-from bench.peers.outlets import Candles, Outlet, Table, Trades, Truth, create
+from bench.peers.outlets import Candles, Outlet, Record, Table, Trades, Truth, create
 from bench.sink_clickhouse import trades
 from bench.stage_rate import Bench
+from dialects.catalogue import all_dialects
+from dialects.contract import Frame
+from processors.normalise.core import NormalisedEvent, Normaliser
 from schemas.catalogue import event
 from sinks.clickhouse.ddl import prepare
 from topology.clickhouse import connect, password_of
@@ -19,6 +22,8 @@ FIRST_ID = 4_567_000_000
 STEP = 20_000
 """Microseconds between two trades: 3,000 a minute."""
 MOST = 10**9
+NULLS = "SETTINGS allow_nullable_key = 1"
+"""The partitions are by event_time, which may be null."""
 STAGES = {"normalise": "processors.normalise", "candles": "processors.build_candles", "sink": "sinks.clickhouse"}
 
 
@@ -46,11 +51,19 @@ class Job:
 
     def _outlet(self, *, ours: bool) -> Outlet:
         if self.name == "normalise":
-            return Trades(self.bench, self.output, FIRST_ID)
+            return Trades(self.bench, self.output, FIRST_ID, self._expected)
         if self._truth is not None:
             return Candles(self.bench, self.output, self._truth, self.bench.codec("candle") if ours else None)
         self._prepare(ours=ours)
         return Table(self.bench, self.table)
+
+    def _expected(self, number: int) -> Record:
+        """Return the trade of a frame as we make it: a peer's must be the same."""
+        frames_codec, codec = self.bench.codec("frame", "raw.binance"), self.bench.codec("trade")
+        frame = Frame(**frames_codec.decode(next(islice(frames(self.bench, MOST), number, None))[1]))
+        (made,) = Normaliser(all_dialects()).apply([(0, frame)])
+        assert isinstance(made, NormalisedEvent)
+        return codec.decode(codec.encode(made.record))
 
     def _prepare(self, *, ours: bool) -> None:
         """Make the table; a peer's has the same columns and keeps every row, and ours is not merged meanwhile, so that doubles are seen."""
@@ -61,7 +74,7 @@ class Job:
             client.command(f"ALTER TABLE {self.table} MODIFY SETTING {', '.join(f'{limit} = 1' for limit in limits)}")
         else:
             original = f"{self.bench.settings.clickhouse.database}.trades"
-            client.command(f"CREATE TABLE {self.table} AS {original} ENGINE = MergeTree ORDER BY (venue, symbol, event_time)")
+            client.command(f"CREATE TABLE {self.table} AS {original} ENGINE = MergeTree ORDER BY (venue, symbol) {NULLS}")
 
     def take(self, count: int) -> Iterator[tuple[bytes, bytes]]:
         """Yield the next messages of the input, which count as loaded."""

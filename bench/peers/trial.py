@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bench.peers.job import Job
-from bench.peers.outlets import Tally
+from bench.peers.outlets import Failed, Tally
 from bench.peers.process_tree import ProcessTree
 from topology.kafka import Publisher
 
@@ -14,6 +14,8 @@ LOOK = 0.1
 STEADY = 2_000
 """Messages a second while latency is measured."""
 STEADY_SECONDS = 6.0
+SETTLED = 2.0
+"""Seconds in which ClickHouse merges what the backlog left, before latency is measured."""
 LIMIT = 240.0
 """Seconds for a backlog."""
 MENDED = 90.0
@@ -36,10 +38,6 @@ class Speed(NamedTuple):
     megabytes: float
 
 
-class Failed(Exception):
-    """A program did not do its job; the text says how it ended."""
-
-
 def backlog(job: Job, count: int, start: Callable[[], ProcessTree]) -> tuple[ProcessTree, Speed]:
     """Start a program on a backlog; measure from the first sight of output to the last, so that its start is not counted."""
     job.bench.load(job.input, job.take(count))
@@ -60,7 +58,7 @@ def backlog(job: Job, count: int, start: Callable[[], ProcessTree]) -> tuple[Pro
     except BaseException:
         program.kill()
         raise
-    if done == first[0]:
+    if first is None or done == first[0]:
         raise Failed("all of its output was there at once: the backlog is too short to measure it")
     return program, Speed((done - first[0]) / (cpu - first[1]), (done - first[0]) / (now - first[2]), most / 1e6)
 
@@ -80,6 +78,7 @@ def latency(job: Job) -> tuple[float, float] | None:
     count = int(STEADY * STEADY_SECONDS)
     messages = list(job.take(count))
     published: list[float] = []
+    time.sleep(SETTLED)
     job.outlet.mark()
 
     def publish() -> None:

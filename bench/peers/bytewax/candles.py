@@ -67,7 +67,7 @@ brokers = [os.environ["BROKERS"]]
 flow = Dataflow("candles")
 messages = op.input("trades", flow, KafkaSource(brokers, [os.environ["INPUT_TOPIC"]], batch_size=5_000))
 trades = op.flat_map_batch("read", messages, batch)
-clock = win.EventClock(lambda trade: trade["event_time"], wait_for_system_duration=timedelta(0))
+clock = win.EventClock(lambda trade: trade["event_time"], wait_for_system_duration=timedelta(seconds=10))
 windower = win.TumblingWindower(length=MINUTE, align_to=EPOCH)
 candles = win.fold_window("minute", trades, clock, windower, Candle, add, never, ordered=False)
 op.output("candles", op.map("message", candles.down, message), KafkaSink(brokers, os.environ["OUTPUT_TOPIC"]))

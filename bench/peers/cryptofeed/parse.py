@@ -14,9 +14,8 @@ from cryptofeed.symbols import Symbols
 PASSES = 5
 
 
-async def main() -> None:
+async def main(frames: list[str]) -> None:
     """Hand every frame over several times; the best pass is told, for other work on the machine only adds."""
-    frames = Path(os.environ["FRAMES"]).read_text().splitlines()
     Symbols.set(BINANCE, {"BTC-USDT": "BTCUSDT"}, {"instrument_type": {"BTC-USDT": "spot"}})
     handed: list[Any] = []
 
@@ -36,4 +35,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(Path(os.environ["FRAMES"]).read_text().splitlines()))

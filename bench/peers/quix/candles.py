@@ -19,6 +19,7 @@ class Read(Deserializer):
     """Of a trade what a candle needs."""
 
     def __call__(self, value: bytes, ctx: SerializationContext) -> Any:
+        """Return the record."""
         record: Any = fastavro.schemaless_reader(io.BytesIO(value[5:]), TRADE, None)
         at = int(record["event_time"].timestamp() * 1_000)
         return {"symbol": record["symbol"], "price": float(record["price"]), "size": float(record["size"]), "at": at}

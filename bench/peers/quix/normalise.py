@@ -21,6 +21,7 @@ class Read(Deserializer):
     """Frames in the Confluent wire format."""
 
     def __call__(self, value: bytes, ctx: SerializationContext) -> Any:
+        """Return the record."""
         return fastavro.schemaless_reader(io.BytesIO(value[5:]), FRAME, None)
 
 
@@ -28,6 +29,7 @@ class Write(Serializer):
     """Trades in the Confluent wire format."""
 
     def __call__(self, value: Any, ctx: SerializationContext) -> bytes:
+        """Return the message."""
         out = io.BytesIO()
         out.write(HEAD)
         fastavro.schemaless_writer(out, TRADE, value)

@@ -20,6 +20,7 @@ class Read(Deserializer):
     """Trades in the Confluent wire format."""
 
     def __call__(self, value: bytes, ctx: SerializationContext) -> Any:
+        """Return the record."""
         return fastavro.schemaless_reader(io.BytesIO(value[5:]), TRADE, None)
 
 
