@@ -1,7 +1,8 @@
 """Which peers there are, what each does, and what it is installed from."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -21,6 +22,9 @@ class Peer:
     python: str = "3.11"
     command: tuple[str, ...] = ("{job}.py",)
     prepare: tuple[str, ...] = ()
+    """Run once before its first start."""
+    cannot: Mapping[str, str] = field(default_factory=dict)
+    """Why there is no way for it to do a job, by job."""
 
     @property
     def folder(self) -> Path:
@@ -40,6 +44,12 @@ class Peer:
             raise LookupError(f"{self.requirements} does not pin {self.package}")
         return found[1]
 
+    @property
+    def jars(self) -> Path | None:
+        """The file that pins what it needs of Maven Central, where it needs any."""
+        path = self.folder / "jars.lock.json"
+        return path if path.exists() else None
+
     def program(self, job: str) -> Path:
         """Return the file that does a job."""
         return self.folder / f"{job}.py"
@@ -57,14 +67,30 @@ PEERS = (
         command=("-m", "bytewax.run", "{job}:flow", "-r", "{state}", "-s", "5", "-b", "0"),
         prepare=("-m", "bytewax.recovery", "{state}", "1"),
     ),
-    Peer("cryptofeed", "cryptofeed", "cryptofeed", ("parse",), python="3.13"),
+    Peer(
+        "flink",
+        "PyFlink",
+        "apache-flink",
+        ("normalise", "candles"),
+        cannot={"sink": "it has no ClickHouse sink for Python (its JDBC connector knows no such dialect)"},
+    ),
+    Peer(
+        "cryptofeed",
+        "cryptofeed",
+        "cryptofeed",
+        ("parse",),
+        python="3.13",
+        cannot=dict.fromkeys(KAFKA_JOBS, "it reads exchanges, not Kafka: see `parse`"),
+    ),
 )
-FIGURES = tuple(f"peer_{name}_{job}" for job in JOBS for name in (OURS, *(one.name for one in PEERS if job in one.jobs)))
+FIGURES = tuple(f"peer_{name}_{job}" for job in JOBS for name in (OURS, *(one.name for one in PEERS if job in {*one.jobs, *one.cannot})))
 
 
 def cells(figure: str = "") -> dict[str, tuple[Peer, ...]]:
     """Return the peers to measure at each job: all, or those of one figure (none for a figure of ours: we stand beside each)."""
-    found = {job: tuple(one for one in PEERS if job in one.jobs and figure in {"", f"peer_{one.name}_{job}"}) for job in JOBS}
+    found = {
+        job: tuple(one for one in PEERS if f"peer_{one.name}_{job}" in FIGURES and figure in {"", f"peer_{one.name}_{job}"}) for job in JOBS
+    }
     return {job: peers for job, peers in found.items() if peers or figure in {"", f"peer_{OURS}_{job}"}}
 
 

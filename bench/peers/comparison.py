@@ -15,6 +15,9 @@ from bench.peers.process_tree import ProcessTree
 from bench.peers.trial import Sizes, backlog, killed, latency
 from bench.result import Result, result
 from bench.stage_rate import Bench, fresh
+from local.artifacts import read_lock
+from local.downloads import default_cache_dir, ensure
+from topology.errors import Fatal
 
 ROOT = HERE.parent.parent
 UNITS = {"normalise": "frames", "candles": "trades", "sink": "rows", "parse": "frames"}
@@ -40,13 +43,17 @@ def _on_kafka(job: str, peers: Iterable[Peer], progress: Progress) -> list[Measu
 
 
 def _peer(bench: Bench, job: str, peer: Peer, progress: Progress) -> Measured:
+    title = f"{peer.title} {peer.version}"
+    if job in peer.cannot:
+        return nothing(job, title, peer.cannot[job])
     try:
         python = installed(peer, progress)
-        progress(f"{job}: {peer.title} {peer.version}")
+        progress(f"{job}: {title}")
         return _measured(bench, job, peer, python)
     except (NotToBeHad, Failed) as error:
-        progress(f"{peer.title}: not to be had here: {error}")
-        return nothing(job, f"{peer.title} {peer.version}", str(error))
+        why = f"not to be had here: {error}" if isinstance(error, NotToBeHad) else f"it did not do it here: {error}"
+        progress(f"{title}: {why}")
+        return nothing(job, title, why)
 
 
 def _measured(bench: Bench, job: str, peer: Peer | None, python: Path) -> Measured:
@@ -77,10 +84,21 @@ def _starter(work: Job, peer: Peer | None, python: Path, state: Path) -> Callabl
         return lambda: ProcessTree(command, ROOT, environment, state / "log")
     command = [str(python), *(part.format(job=work.name, state=state) for part in peer.command)]
     told = {name: value for name, value in os.environ.items() if not name.startswith(("TIDEWIRE_", "VIRTUAL_ENV", "PYTHONPATH"))}
-    environment = told | work.environment(state)
+    environment = told | work.environment(state) | jars(peer)
     if peer.prepare:
         ProcessTree([str(python), *(part.format(state=state) for part in peer.prepare)], state, environment, state / "log").wait()
     return lambda: ProcessTree(command, peer.folder, environment, state / "log")
+
+
+def jars(peer: Peer) -> dict[str, str]:
+    """Return how a peer is told of what it needs of Maven Central; NotToBeHad where it can't be fetched."""
+    if peer.jars is None:
+        return {}
+    try:
+        folder = ensure(read_lock(peer.jars), default_cache_dir(), lambda _: None)
+    except Fatal as error:
+        raise NotToBeHad(f"its connectors can't be fetched: {error}") from error
+    return {"JARS": ";".join(path.as_uri() for path in sorted(folder.glob("*.jar")))}
 
 
 def _results(job: str, peers: Sequence[Peer], measured: Sequence[Measured]) -> list[Result]:
@@ -91,6 +109,6 @@ def _results(job: str, peers: Sequence[Peer], measured: Sequence[Measured]) -> l
     how = "see the table of peers"
     found = [Result(**result(f"peer_{OURS}_{job}", core, unit, how), measured=ours)]
     for peer, one in zip(peers, measured[1:], strict=True):
-        said = how if not one["missing"] else f"not to be had here: {one['missing']}"
+        said = one["missing"] or how
         found.append(Result(**result(f"peer_{peer.name}_{job}", core, unit, said, one["program"], one["core"]), measured=one))
     return found

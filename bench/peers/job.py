@@ -101,6 +101,7 @@ class Job:
             "GROUP": f"peer-{self.output}",
             "INPUT_TOPIC": self.input,
             "INPUT_SCHEMA": str(schemas["frame" if self.name == "normalise" else "trade"]),
+            "REGISTRY_URL": self.bench.settings.registry.url,
             "OUTPUT_TOPIC": self.output,
             "OUTPUT_SCHEMA": str(schemas["trade"]),
             "OUTPUT_SCHEMA_ID": str(codec.schema_id),

@@ -40,7 +40,7 @@ def table(results: list[Result]) -> str:
     rows = []
     for one in sorted((one["measured"] for one in results if "measured" in one), key=_order):
         if one["missing"]:
-            rows.append(f"| {one['job']} | {one['program']} | not to be had here: {_one_line(one['missing'])} | | | | | | | |")
+            rows.append(f"| {one['job']} | {one['program']} | {_one_line(one['missing'])} | | | | | | | |")
             continue
         figures = (one[name] for name in ("core", "wall", "p50_ms", "p99_ms", "megabytes", "lines", "lost", "doubled"))
         rows.append(f"| {one['job']} | {one['program']} | {' | '.join('' if value is None else f'{value:,.0f}' for value in figures)} |")

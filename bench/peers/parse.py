@@ -31,8 +31,9 @@ def measure(peers: Iterable[Peer], progress: Callable[[str], None]) -> list[Meas
         try:
             found.append(theirs(peer, installed(peer, progress)))
         except NotToBeHad as error:
-            progress(f"{peer.title}: not to be had here: {error}")
-            found.append(nothing("parse", f"{peer.title} {peer.version}", str(error)))
+            why = f"not to be had here: {error}"
+            progress(f"{peer.title}: {why}")
+            found.append(nothing("parse", f"{peer.title} {peer.version}", why))
     return found
 
 

@@ -41,6 +41,8 @@ async def build(stream: Any) -> None:
         price, symbol = trade["price"], trade["symbol"]
         said = str(price)
         candle = table.get(symbol)
+        if candle is not None and begin < candle["open_time"]:
+            continue  # too late, or read again after a restart
         if candle is None or candle["open_time"] != begin:
             if candle is not None:
                 await candles.send(key=symbol, value=candle)
