@@ -29,10 +29,10 @@ def payload(number: int) -> bytes:
     )
 
 
-def frames(bench: Bench, count: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield Binance trade frames of four connections as the producers publish them."""
+def frames(bench: Bench, count: int, first: int = 0) -> Iterator[tuple[bytes, bytes]]:
+    """Yield Binance trade frames of four connections as the producers publish them, from number `first` on."""
     codec = bench.codec("frame", "raw.binance")
-    for number in range(count):
+    for number in range(first, first + count):
         time = START + number * 37
         connection = f"binance-20261121T114200-{number % CONNECTIONS:08x}"
         record = {

@@ -11,7 +11,7 @@ KAFKA = f"'connector' = 'kafka', 'properties.bootstrap.servers' = '{os.environ['
 TRADES = f"""
 CREATE TABLE trades (
     symbol STRING NOT NULL, price DECIMAL(38, 18) NOT NULL, size DECIMAL(38, 18) NOT NULL, event_time BIGINT,
-    at AS TO_TIMESTAMP_LTZ(event_time / 1000, 3), WATERMARK FOR at AS at - INTERVAL '2' SECOND
+    traded AS TO_TIMESTAMP_LTZ(event_time / 1000, 3), WATERMARK FOR traded AS traded - INTERVAL '2' SECOND
 ) WITH (
     {KAFKA}, 'topic' = '{os.environ["INPUT_TOPIC"]}', 'scan.startup.mode' = 'earliest-offset',
     'format' = 'avro-confluent', 'avro-confluent.url' = '{os.environ["REGISTRY_URL"]}'
@@ -28,7 +28,7 @@ BUILD = """
 INSERT INTO candles SELECT
     symbol, UNIX_TIMESTAMP(CAST(window_start AS STRING)) * 1000000, FIRST_VALUE(price), MAX(price), MIN(price), LAST_VALUE(price),
     SUM(size), COUNT(*)
-FROM TABLE(TUMBLE(TABLE trades, DESCRIPTOR(at), INTERVAL '1' MINUTE)) GROUP BY symbol, window_start, window_end"""
+FROM TABLE(TUMBLE(TABLE trades, DESCRIPTOR(traded), INTERVAL '1' MINUTE)) GROUP BY symbol, window_start, window_end"""
 
 
 def main() -> None:

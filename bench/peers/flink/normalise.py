@@ -4,6 +4,7 @@ import io
 import json
 import os
 import sys
+import sysconfig
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -55,6 +56,7 @@ class Normalise:
 
 def main() -> None:
     """Run until killed, from the newest checkpoint where there is one."""
+    os.environ["PYTHONPATH"] = sysconfig.get_path("purelib")  # the JVM embeds an interpreter that does not know this environment
     table = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
     settings = {
         "pipeline.jars": os.environ["JARS"],
