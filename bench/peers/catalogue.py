@@ -23,6 +23,8 @@ class Peer:
     command: tuple[str, ...] = ("{job}.py",)
     prepare: tuple[str, ...] = ()
     """Run once before its first start."""
+    fast: tuple[str, ...] = ()
+    """Jobs for which it needs a backlog as long as ours, to be measured at all."""
     cannot: Mapping[str, str] = field(default_factory=dict)
     """Why there is no way for it to do a job, by job."""
 
@@ -72,6 +74,7 @@ PEERS = (
         "PyFlink",
         "apache-flink",
         ("normalise", "candles"),
+        fast=("candles",),
         cannot={"sink": "it has no ClickHouse sink for Python (its JDBC connector knows no such dialect)"},
     ),
     Peer(

@@ -21,8 +21,8 @@ from topology.errors import Fatal
 
 ROOT = HERE.parent.parent
 UNITS = {"normalise": "frames", "candles": "trades", "sink": "rows", "parse": "frames"}
-SIZES = {"normalise": Sizes(60_000, 40_000), "candles": Sizes(60_000, 40_000), "sink": Sizes(150_000, 60_000)}
-OUR_SIZES = {"normalise": Sizes(400_000, 400_000), "candles": Sizes(400_000, 400_000), "sink": Sizes(600_000, 400_000)}
+SIZES = {"normalise": Sizes(40_000, 30_000), "candles": Sizes(40_000, 30_000), "sink": Sizes(120_000, 60_000)}
+LONG = {"normalise": Sizes(400_000, 400_000), "candles": Sizes(400_000, 200_000), "sink": Sizes(600_000, 400_000)}
 Progress = Callable[[str], None]
 
 
@@ -58,7 +58,7 @@ def _peer(bench: Bench, job: str, peer: Peer, progress: Progress) -> Measured:
 
 def _measured(bench: Bench, job: str, peer: Peer | None, python: Path) -> Measured:
     name = peer.name if peer else OURS
-    sizes = (SIZES if peer else OUR_SIZES)[job]
+    sizes = (SIZES if peer and job not in peer.fast else LONG)[job]
     work = Job(bench, job, name, ours=peer is None)
     state = bench.directory / f"{name}-{job}"
     state.mkdir()

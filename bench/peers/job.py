@@ -21,6 +21,8 @@ FIRST_ID = 4_567_000_000
 """The id of the first trade in bench.normalise's frames."""
 STEP = 20_000
 """Microseconds between two trades: 3,000 a minute."""
+KEYS = {b"binance|0": b"binance|5", b"binance|1": b"binance|2", b"binance|2": b"binance|0", b"binance|3": b"binance|4"}
+"""Keys under which each of the four symbols has a partition of its own: else two lie empty, and hold back Flink's watermark."""
 MOST = 10**9
 NULLS = "SETTINGS allow_nullable_key = 1"
 """The partitions are by event_time, which may be null."""
@@ -82,7 +84,7 @@ class Job:
             if self._truth is not None:
                 self._truth.add(value)
             self.loaded += 1
-            yield key, value
+            yield KEYS.get(key, key), value
 
     def due(self) -> int:
         """Return how many inputs must be answered by now: of candles the trades of minutes that are over."""

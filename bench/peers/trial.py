@@ -18,8 +18,8 @@ SETTLED = 2.0
 """Seconds in which ClickHouse merges what the backlog left, before latency is measured."""
 LIMIT = 240.0
 """Seconds for a backlog."""
-MENDED = 90.0
-"""Seconds after a restart until what has not come counts as lost."""
+MENDED = 120.0
+"""So many seconds after the last output that a restarted program gave, what has not come counts as lost."""
 QUIET = 3.0
 
 
@@ -113,9 +113,9 @@ def killed(job: Job, count: int, program: ProcessTree, start: Callable[[], Proce
         time.sleep(0.02)
     program.kill()
     program = start()
-    began = changed = time.monotonic()
+    changed = time.monotonic()
     tally = job.outlet.tally(first, job.loaded)
-    while (tally.lost or time.monotonic() - changed < QUIET) and time.monotonic() - began < MENDED:
+    while time.monotonic() - changed < (MENDED if tally.lost else QUIET):
         time.sleep(LOOK)
         now = job.outlet.tally(first, job.loaded)
         if now != tally:

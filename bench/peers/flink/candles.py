@@ -38,7 +38,7 @@ def main() -> None:
         "pipeline.jars": os.environ["JARS"],
         "parallelism.default": "1",
         "table.local-time-zone": "UTC",
-        "table.exec.source.idle-timeout": "2 s",
+        "table.exec.source.idle-timeout": "30 s",
         "execution.checkpointing.interval": "5 s",
         "execution.checkpointing.dir": STATE.as_uri(),
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
