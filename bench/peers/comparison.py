@@ -21,8 +21,8 @@ from topology.errors import Fatal
 
 ROOT = HERE.parent.parent
 UNITS = {"normalise": "frames", "candles": "trades", "sink": "rows", "parse": "frames"}
-SIZES = {"normalise": Sizes(40_000, 30_000), "candles": Sizes(40_000, 30_000), "sink": Sizes(120_000, 60_000)}
-LONG = {"normalise": Sizes(400_000, 400_000), "candles": Sizes(400_000, 200_000), "sink": Sizes(600_000, 400_000)}
+SIZES = {"normalise": Sizes(40_000, 30_000), "candles": Sizes(30_000, 20_000), "sink": Sizes(100_000, 50_000)}
+LONG = {"normalise": Sizes(400_000, 400_000), "candles": Sizes(300_000, 150_000), "sink": Sizes(400_000, 200_000)}
 Progress = Callable[[str], None]
 
 
@@ -107,6 +107,8 @@ def _results(job: str, peers: Sequence[Peer], measured: Sequence[Measured]) -> l
     core = ours["core"] or 0.0
     unit = f"{UNITS[job]} per core-second"
     how = "see the table of peers"
+    if job in LONG:
+        how += f"; a backlog of {LONG[job].backlog:,}, of {SIZES[job].backlog:,} for peers that are slow"
     found = [Result(**result(f"peer_{OURS}_{job}", core, unit, how), measured=ours)]
     for peer, one in zip(peers, measured[1:], strict=True):
         said = one["missing"] or how
