@@ -59,7 +59,7 @@ class Peer:
 
 KAFKA_JOBS = ("normalise", "candles", "sink")
 PEERS = (
-    Peer("faust", "stock Faust", "faust-streaming", KAFKA_JOBS, command=("{job}.py", "worker", "--loglevel=warn")),
+    Peer("faust", "stock Faust", "faust-streaming", KAFKA_JOBS, command=("{job}.py", "worker", "--loglevel=warn", "--without-web")),
     Peer("quix", "Quix Streams", "quixstreams", KAFKA_JOBS),
     Peer(
         "bytewax",

@@ -21,8 +21,9 @@ from topology.errors import Fatal
 
 ROOT = HERE.parent.parent
 UNITS = {"normalise": "frames", "candles": "trades", "sink": "rows", "parse": "frames"}
-SIZES = {"normalise": Sizes(40_000, 30_000), "candles": Sizes(30_000, 20_000), "sink": Sizes(100_000, 50_000)}
-LONG = {"normalise": Sizes(400_000, 400_000), "candles": Sizes(300_000, 150_000), "sink": Sizes(400_000, 200_000)}
+SIZES = {"normalise": Sizes(60_000, 40_000), "candles": Sizes(60_000, 40_000), "sink": Sizes(200_000, 60_000)}
+LONG = {"normalise": Sizes(600_000, 400_000), "candles": Sizes(1_000_000, 400_000), "sink": Sizes(1_500_000, 400_000)}
+"""Of programs that are fast: what is under way when their first output is seen has been paid for, and must be little beside the rest."""
 Progress = Callable[[str], None]
 
 
