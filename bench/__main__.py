@@ -13,11 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 import bench
+from bench.peers.measured import table as peers_table
 from bench.result import Result
 
 RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path(__file__).parent.parent / "BENCHMARKS.md"
 OPENING, CLOSING = "<!-- results: made by `make bench` -->", "<!-- /results -->"
+PEERS_OPENING, PEERS_CLOSING = "<!-- peers: made by `make bench ONLY=peers` -->", "<!-- /peers -->"
 
 
 def chosen(only: str) -> list[str]:
@@ -44,7 +46,9 @@ def main() -> int:
     fresh: list[Result] = []
     for name in names:
         console.print(f"[bold]{name}[/] …")
-        fresh += importlib.import_module(f"bench.{name}").run(console.print)
+        module = importlib.import_module(f"bench.{name}")
+        one = getattr(module, "run_one", None)
+        fresh += one(console.print, only) if one and only in module.FIGURES else module.run(console.print)
         _write(fresh)
     shown = Table("figure", "value", "unit", "peer", "peer's", "ratio")
     for one in fresh:
@@ -59,15 +63,21 @@ def _write(fresh: list[Result]) -> None:
     names = {one["name"] for one in fresh}
     lines = sorted([one for one in kept if one["name"] not in names] + fresh, key=lambda one: one["name"])
     RESULTS.write_text(json.dumps(lines, indent=1) + "\n")
-    before, _, rest = PAGE.read_text().partition(OPENING)
-    after = rest.partition(CLOSING)[2]
-    PAGE.write_text(f"{before}{OPENING}\n{table(lines)}{CLOSING}{after}")
+    page = _placed(PAGE.read_text(), OPENING, table(lines), CLOSING)
+    PAGE.write_text(_placed(page, PEERS_OPENING, peers_table(lines), PEERS_CLOSING))
+
+
+def _placed(page: str, opening: str, shown: str, closing: str) -> str:
+    before, _, rest = page.partition(opening)
+    return f"{before}{opening}\n{shown}{closing}{rest.partition(closing)[2]}"
 
 
 def table(results: list[Result]) -> str:
-    """Return results as the table of BENCHMARKS.md."""
+    """Return results as the table of BENCHMARKS.md; those of bench/peers have a table of their own."""
     rows = ["| figure | value | unit | peer | peer's | ratio |", "|---|---:|---|---|---:|---:|"]
     for one in results:
+        if "measured" in one:
+            continue
         peers = "" if one["peer_value"] is None else f"{one['peer_value']:,}"
         rows.append(f"| {one['name']} | {one['value']:,} | {one['unit']} | {one['peer']} | {peers} | {one['ratio'] or ''} |")
     return "\n".join(rows) + "\n"

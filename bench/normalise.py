@@ -9,26 +9,32 @@ FIGURES = ("normalise",)
 FRAMES = 1_000_000
 PEER_FRAMES = 40_000
 CONNECTIONS = 4
+START = 1_763_725_000_000_000
 
 
-def frames(bench: Bench, count: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield Binance trade frames of four connections as the producers publish them."""
-    codec = bench.codec("frame", "raw.binance")
-    for number in range(count):
-        time = 1_763_725_000_000_000 + number * 37
-        connection = f"binance-20261121T114200-{number % CONNECTIONS:08x}"
-        payload = (
-            b'{"stream":"btcusdt@trade","data":{"e":"trade","E":%d,"s":"BTCUSDT","t":%d,"p":"%d.%02d000000","q":"0.%05d000","T":%d,"m":%s,"M":true}}'
-            % (
-                time,
-                4_567_000_000 + number,
-                65_000 + number // 997 % 100,
-                number % 100,
-                1 + number % 5000,
-                time,
-                (b"true", b"false")[number % 2],
-            )
+def payload(number: int) -> bytes:
+    """Return what Binance says of a trade."""
+    time = START + number * 37
+    return (
+        b'{"stream":"btcusdt@trade","data":{"e":"trade","E":%d,"s":"BTCUSDT","t":%d,"p":"%d.%02d000000","q":"0.%05d000","T":%d,"m":%s,"M":true}}'
+        % (
+            time,
+            4_567_000_000 + number,
+            65_000 + number // 997 % 100,
+            number % 100,
+            1 + number % 5000,
+            time,
+            (b"true", b"false")[number % 2],
         )
+    )
+
+
+def frames(bench: Bench, count: int, first: int = 0) -> Iterator[tuple[bytes, bytes]]:
+    """Yield Binance trade frames of four connections as the producers publish them, from number `first` on."""
+    codec = bench.codec("frame", "raw.binance")
+    for number in range(first, first + count):
+        time = START + number * 37
+        connection = f"binance-20261121T114200-{number % CONNECTIONS:08x}"
         record = {
             "venue": "binance",
             "origin": "simulated",
@@ -37,7 +43,7 @@ def frames(bench: Bench, count: int) -> Iterator[tuple[bytes, bytes]]:
             "received_at": time + 15_000,
             "kind": "message",
             "request": None,
-            "payload": payload,
+            "payload": payload(number),
         }
         yield f"binance|{connection}".encode(), codec.encode(record)
 

@@ -1,10 +1,13 @@
 """What a benchmark says: a figure beside a peer's, taken in the same run."""
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+if TYPE_CHECKING:
+    from bench.peers.measured import Measured
 
 
 class Result(TypedDict):
-    """One line of bench/results.json; `ratio` is value over peer_value, None where there is no peer."""
+    """One line of bench/results.json; `ratio` is value over peer_value, None where there is no peer; `measured` is of bench/peers."""
 
     name: str
     value: float
@@ -13,6 +16,7 @@ class Result(TypedDict):
     peer_value: float | None
     ratio: float | None
     how: str
+    measured: NotRequired["Measured"]
 
 
 def result(name: str, value: float, unit: str, how: str, peer: str = "", peer_value: float | None = None) -> Result:

@@ -24,13 +24,13 @@ BLOCK = 100_000
 BLOCKS = 6
 
 
-def trades(codec: Codec, count: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield Binance trades of four symbols, milliseconds apart, prices walking by cents."""
+def trades(codec: Codec, count: int, step: int = 1_713) -> Iterator[tuple[bytes, bytes]]:
+    """Yield Binance trades of four symbols, `step` microseconds apart, prices walking by cents."""
     price = [8_723_200, 205_910, 14_433, 61_250]
     for number in range(count):
         symbol = number % 4
         price[symbol] += (number * 7_919 >> 3) % 11 - 5
-        at = 1_763_725_000_000_000 + number * 1_713
+        at = 1_763_725_000_000_000 + number * step
         record = TRADE.defaults | {
             "venue": "binance",
             "symbol": ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT")[symbol],
