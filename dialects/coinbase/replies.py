@@ -9,13 +9,14 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import msgspec
 
+from dialects.bodies import said
 from dialects.coinbase.candles import CandleList, read_listed
 from dialects.coinbase.contracts import read_contracts
 from dialects.coinbase.products import instrument
 from dialects.coinbase.sides import taker
 from dialects.coinbase.symbols import counted, is_pair
 from dialects.coinbase.times import microseconds
-from dialects.contract import DecodedEvent, Frame, Refusal, Request, said
+from dialects.contract import DecodedEvent, Frame, Refusal, Request
 from dialects.listings import instruments_of
 from dialects.memory import Memory
 from schemas.decimals import encode

@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 import orjson
 
-from dialects.bodies import is_json
-from dialects.contract import DecodedEvent, Frame, Refusal, Request, Shape, Stream, decoded_events, said
+from dialects.bodies import is_json, said
+from dialects.contract import DecodedEvent, Frame, Refusal, Request, Shape, Stream, decoded_events
 from dialects.hyperliquid.candles import ASKED, CANDLES, MINUTE, read_candles
 from dialects.hyperliquid.fundings import BACK_MILLISECONDS, FUNDINGS, read_fundings
 from dialects.hyperliquid.instruments import read_pairs, read_perpetuals

@@ -72,11 +72,7 @@ class Client:
     async def open(self, streams: list[Stream]) -> Self:
         """Connect, learn what its frames are read with, and ask for streams; each must be confirmed, or come unasked."""
         for some in apart(self.dialect, streams):
-            before = len(self.venue.connections)
-            socket = await self._http.ws_connect(self.dialect.url(self.endpoints, some), max_msg_size=0)
-            await until(partial(_is_more, self.venue.connections.__len__, before))
-            line = Line(self.dialect.session(), socket, list(self.venue.connections.values())[-1], some)
-            self.lines.append(line)
+            line = await self.connect(some)
             for request in self.dialect.references(some):
                 await self.reply(request)
             asked = line.session.ask(some)
@@ -84,10 +80,18 @@ class Client:
                 await self.say(line, subscription.message)
             wanted = {stream for subscription in asked for stream in subscription.streams}
             while not wanted <= self.confirmed:
-                await self._receive(line)
+                await self.receive(line)
                 assert not self.refused
         await self.settle()
         return self
+
+    async def connect(self, streams: tuple[Stream, ...]) -> Line:
+        """Open a connection that may carry these streams, and ask for none."""
+        before = len(self.venue.connections)
+        socket = await self._http.ws_connect(self.dialect.url(self.endpoints, streams), max_msg_size=0)
+        await until(partial(_is_more, self.venue.connections.__len__, before))
+        self.lines.append(Line(self.dialect.session(), socket, list(self.venue.connections.values())[-1], streams))
+        return self.lines[-1]
 
     async def give_up(self) -> None:
         """Give up every stream, until the venue has none of them any more."""
@@ -114,9 +118,10 @@ class Client:
         """Receive every frame that has been sent."""
         for line in self.lines:
             while self._received[line.other_end.number] < line.other_end.frames:
-                await self._receive(line)
+                await self.receive(line)
 
-    async def _receive(self, line: Line) -> None:
+    async def receive(self, line: Line) -> None:
+        """Receive one frame, and answer it where the venue wants that."""
         received = await line.socket.receive(timeout=SETTLE_SECONDS)
         assert received.type is aiohttp.WSMsgType.TEXT, received
         payload = str(received.data).encode()

@@ -81,10 +81,11 @@ async def test_a_dropped_message_breaks_the_book_and_a_new_subscription_mends_it
         assert holes
         book = Stream("book", "BTC-USD")
         client.confirmed.clear()
-        for message in (*client.session.give_up([book]), *client.session.ask([book])):
-            await client.say(message.message)
+        (line,) = client.lines
+        for message in (*line.session.give_up([book]), *line.session.ask([book])):
+            await client.say(line, message.message)
         while book not in client.confirmed:
-            await client._receive()
+            await client.receive(line)
         await simulator.step(300)
         await client.settle()
         rebuilt = Book(UNLIMITED)
@@ -100,12 +101,11 @@ async def test_a_product_that_is_not_listed_costs_no_other(simulator: Simulator,
     """The request is refused by the product's name; by the dialect the others are asked for again and confirmed."""
     async with client_of(simulator, venue) as client:
         good, wrong = client.streams(["trade"]), Stream("trade", "ABC-XYZ")
-        client._socket = await client._http.ws_connect(client.dialect.url(client.endpoints, good), max_msg_size=0)
-        await until(lambda: client.venue.connections)
-        for message in client.session.ask([good[0], wrong, good[1]]):
-            await client.say(message.message)
+        line = await client.connect(tuple(good))
+        for message in line.session.ask([good[0], wrong, good[1]]):
+            await client.say(line, message.message)
         while not set(good) <= client.confirmed:
-            await client._receive()
+            await client.receive(line)
         assert [stream for stream, _ in client.refused] == [wrong]
 
 
@@ -130,7 +130,7 @@ async def test_heartbeats_come_unasked_by_the_market(simulator: Simulator) -> No
         trades: list[Stream] = client.streams(["trade"])
         await client.open(trades)
         before = len(client.said)
-        await until(lambda: client.connection.frames > before)
+        await until(lambda: client.lines[0].other_end.frames > before)
         await client.settle()
         assert b'"channel":"heartbeats"' in client.said[-1]
         assert client.dialect.connection_sequence(client.said[-1]) == len(client.said) - 1

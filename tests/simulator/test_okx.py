@@ -152,7 +152,7 @@ async def test_what_a_socket_has_not_is_refused_and_the_rest_is_confirmed(
     await client.say(client.lines[0], orjson.dumps({"id": "9", "op": "subscribe", "args": [argument, good]}))
     await client.settle()
     while len(client.said) < before + 2:
-        await client._receive(client.lines[0])
+        await client.receive(client.lines[0])
     answers = [orjson.loads(said) for said in client.said[before:]]
     assert answers[0]["code"] == "60018"
     assert (answers[0]["id"], answers[1]["event"], answers[1]["arg"]) == ("9", "subscribe", good)
@@ -165,7 +165,7 @@ async def test_nonsense_is_an_invalid_request(simulator: Simulator, client: Clie
     before = len(client.said)
     await client.say(client.lines[0], text.encode())
     while len(client.said) < before + 1:
-        await client._receive(client.lines[0])
+        await client.receive(client.lines[0])
     assert orjson.loads(client.said[-1])["code"] == "60012"
 
 
