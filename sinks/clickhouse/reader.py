@@ -103,7 +103,7 @@ class Reader:
         self._look: Future[Mapping[str, Described]] | None = None
         self._asked: dict[Place, int | None] = {}
         """How far each partition was read when the look under way began."""
-        self._sure: dict[Place, int | None] = {}
+        self._sure: dict[Place, int] = {}
         """How far it was read when a look last found the topic to be the same: what is read after may be of another."""
         self._look_at = NOW
         self._holes: dict[Place, int] = {}
@@ -245,7 +245,8 @@ class Reader:
         unsure = {
             place for place in places if place in self._astray or place in self._given or self._topic_ids[place] != topic_ids[place[0]]
         }
-        self._sure |= {place: offset for place, offset in self._asked.items() if place in places and place not in unsure}
+        sure = {place for place in places if place not in unsure}
+        self._sure |= {place: offset for place, offset in self._asked.items() if place in sure and offset is not None}
         if not unsure:
             return
         answer = self._consumer.committed([TopicPartition(*place) for place in unsure & self._given], timeout=ASK_SECONDS)
@@ -255,13 +256,16 @@ class Reader:
             owed, known = committed.get(place, (self._positions.owed(place), self._topic_ids.get(place, "")))
             anew = "" not in (known, now) and known != now
             if anew and place not in committed:
-                owed = self._sure.get(place, owed)
+                owed = None if owed is None else self._sure.get(place, 0)
             if anew or place in self._astray:
                 low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=ASK_SECONDS)
                 verdict = judge(owed, low, high, anew=anew)
                 self._go_on(place, verdict.begin, verdict.loss)
-            elif owed is not None:
-                self._positions.expect(place, owed)
+            else:
+                if owed is not None:
+                    self._positions.expect(place, owed)
+                asked = self._asked.get(place)
+                self._sure[place] = asked if asked is not None else committed.get(place, (0, ""))[0]
             self._given.discard(place)
             self._topic_ids[place] = now
 

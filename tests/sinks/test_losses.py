@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 from local import Addresses
 from schemas.catalogue import event
 from sinks.clickhouse import lane, reader
+from sinks.clickhouse.batch import Place
 from sinks.clickhouse.block import Blocks
 from sinks.clickhouse.positions import Loss
 from sinks.clickhouse.writer import Writer
@@ -204,6 +205,36 @@ def test_a_topic_made_anew_under_a_running_sink(store: Tables, run: Run, topic: 
         assert loss.cause == "topic_reset"
         assert loss.first == loss.end <= owed[number]
     assert ids(store) == [*range(200), *range(1_000, 1_000 + more)]
+
+
+@pytest.mark.parametrize(("asked", "committed", "surely"), [(None, None, 0), (None, 12, 12), (40, 12, 40)])
+def test_what_is_claimed_of_a_topic_that_was_looked_at_once(asked: int | None, committed: int | None, surely: int) -> None:
+    """Of what was read since somebody last saw that the topic is the same nothing is claimed: it may be the new one's."""
+    place, told = ("trades", 0), list[tuple[Place, Loss]]()
+
+    class Known:
+        """A consumer, as far as a look asks it."""
+
+        def committed(self, places: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+            assert timeout
+            return [TopicPartition(one.topic, one.partition, -1001 if committed is None else committed) for one in places]
+
+        def get_watermark_offsets(self, *_: Any, **__: Any) -> tuple[int, int]:
+            return 0, 200
+
+        def incremental_assign(self, _: list[TopicPartition]) -> None:
+            pass
+
+        incremental_unassign = resume = incremental_assign
+
+    lost, restarted = (lambda *loss: told.append(loss)), (lambda *_, **__: True)
+    reading = reader.Reader(Known(), ["trades"], lambda _: {}, lost, restarted, lambda: None, lambda _: None, lambda *_: 0)
+    reading._assigned(reading._consumer, [TopicPartition("trades", 0)])
+    reading._asked = {place: asked}
+    reading._judge({"trades": "the old one"})
+    reading._positions.expect(place, 163)
+    reading._judge({"trades": "the new one"})
+    assert told == [(place, Loss(surely, surely, "topic_reset"))]
 
 
 def test_commits_of_a_topic_that_is_gone(store: Tables, run: Run, topic: Topic) -> None:
