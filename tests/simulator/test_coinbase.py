@@ -142,5 +142,5 @@ async def test_contracts_stand_at_what_their_market_says(simulator: Simulator) -
     async with client_of(simulator, "coinbase_derivatives") as client:
         (poll,) = client.dialect.polls([Stream("contract", "")])
         made = await client.reply(poll.request)
-        assert {fields["symbol"] for _, fields in made} == {"BTCP-20DEC30-CDE", "XRPP-20DEC30-CDE"}
+        assert {fields["symbol"] for _, fields in made} == {"BIP-20DEC30-CDE", "XRPP-20DEC30-CDE"}
         assert await client.reply(poll.request) == []
