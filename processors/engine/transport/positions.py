@@ -68,7 +68,8 @@ class Positions(driver.Consumer):
                 offsets |= await on_begin({tp: (one, epochs[tp]) for tp, one in bounds.items()})
             for tp in await self._thread.place(offsets):
                 self._open_ledger(tp, offsets[tp], epochs[tp])
-                self._committed_offset[tp] = offsets[tp]
+                # Killed between its state and its commit, an app begins ahead of that: it is committed though nothing more may come.
+                self._committed_offset[tp] = bounds[tp].committed if offsets[tp] > bounds[tp].usual else offsets[tp]
 
         await self._alone(call)
 

@@ -1,12 +1,15 @@
 """What an agent gets, what is committed for it, and what happens to what it does not acknowledge."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import pytest
+from faust.types import TP
 
 from processors.engine.transport import Cause, Consumer, Loss
 from processors.engine.transport.ledger import Ledger
+from processors.engine.transport.thread import Bounds
 from tests.processors.engine.transport.broker import Broker
 from tests.processors.engine.transport.running import Seen, app_at, running
 from tests.waiting import until
@@ -218,3 +221,20 @@ async def test_topics_not_named_come_one_by_one(broker: Broker, tmp_path: Path) 
     async with running(app):
         await until(lambda: broker.committed(app.conf.id, topic, 1) == {0: 50})
     assert seen.of(0) == list(range(50))
+
+
+async def test_what_a_state_holds_beyond_the_commit_is_committed(broker: Broker, tmp_path: Path) -> None:
+    """An app killed between its state and its commit begins behind what it holds, and commits that, though nothing more comes."""
+    topic = broker.topic(2)
+    for partition in range(2):
+        broker.fill_numbers(topic, partition, range(5))
+    app = app_at(broker.address, tmp_path, table_partitions=2)
+    seen = Seen(app, topic)
+
+    async def begin(asked: Mapping[TP, tuple[Bounds, int]]) -> dict[TP, int]:
+        return {tp: 5 if tp.partition == 0 else bounds.usual for tp, (bounds, _) in asked.items()}
+
+    app.on_begin = begin
+    async with running(app):
+        await until(lambda: broker.committed(app.conf.id, topic, 2) == {0: 5, 1: 5})
+    assert (seen.of(0), seen.of(1)) == ([], list(range(5)))
