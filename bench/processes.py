@@ -16,17 +16,26 @@ class Used(NamedTuple):
     memory: float
 
 
+def stat(number: int) -> list[str]:
+    """Return /proc/<number>/stat from the state on (0: state, 1: parent, 11 to 14: CPU of itself and of children it has waited for).
+
+    Nothing where there is no such process any more.
+    """
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
 def tree(root: int) -> list[int]:
-    """Return the numbers of a process and of all that descend from it now."""
+    """Return the numbers of a process and of all that descend from it now, itself first."""
     children: dict[int, list[int]] = defaultdict(list)
     for found in Path("/proc").iterdir():
-        if found.name.isdigit():
-            with suppress(OSError):
-                children[int((found / "stat").read_text().rpartition(")")[2].split()[1])].append(int(found.name))
-    numbers, waiting = [], [root]
-    while waiting:
-        numbers.append(waiting.pop())
-        waiting += children[numbers[-1]]
+        if found.name.isdecimal() and (fields := stat(int(found.name))):
+            children[int(fields[1])].append(int(found.name))
+    numbers = [root]
+    for number in numbers:
+        numbers += children[number]
     return numbers
 
 
@@ -37,12 +46,11 @@ def used(root: int) -> dict[str, Used]:
     for number in tree(root):
         folder = Path(f"/proc/{number}")
         with suppress(OSError):
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
             pages = (folder / "smaps_rollup").read_text()
             memory = next(int(line.split()[1]) for line in pages.splitlines() if line.startswith("Pss:")) / KILOBYTES_IN_MEGABYTE
             name = _name((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
             before = found.get(name, Used(0.0, 0.0))
-            found[name] = Used(before.cpu + (int(fields[11]) + int(fields[12])) / ticks, before.memory + memory)
+            found[name] = Used(before.cpu + sum(map(int, stat(number)[11:13])) / ticks, before.memory + memory)
     return found
 
 
@@ -52,5 +60,5 @@ def _name(command: str) -> str:
     if "-m" in words[:-1]:
         return " ".join(words[words.index("-m") + 1 :][:2])
     if "java" in command:
-        return "broker" if "kafka" in command.lower().split("registry")[0] and "registry" not in command.lower() else "registry"
+        return "registry" if "registry" in command else "broker"
     return words[0] if words else "?"

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.processes import stat
 from local import LocalStack
 from schemas.catalogue import event
 from schemas.codec import Codec
@@ -45,7 +46,7 @@ class Sample(NamedTuple):
 
 def cpu_seconds(pid: int) -> float:
     """Return the CPU seconds a process has used, all threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    fields = stat(pid)
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

@@ -23,8 +23,8 @@ def collect_rarely() -> None:
 def share_arenas() -> None:
     """Let all threads take memory from a few arenas. Call it before there are threads; it does nothing without the GNU C library.
 
-    Else each thread of librdkafka and of the inserts keeps what it once needed, and so does each of eight arenas a core: half of what
-    the sink held under a flood.
+    Else there are up to eight arenas a core, each of which keeps what threads of librdkafka and of the inserts once needed: the sink held
+    1.05 GB after 300,000 hostile messages, and 0.64 with two.
     """
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
         mallopt(M_ARENA_MAX, ARENAS)

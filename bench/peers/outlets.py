@@ -94,7 +94,7 @@ def create(bench: Bench, name: str) -> None:
     admin = AdminClient({"bootstrap.servers": bench.kafka.brokers})
     for future in admin.create_topics([NewTopic(name, PARTITIONS, 1)]).values():
         future.result(30)
-    latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call] # confluent-kafka gives it no types
     asked = {TopicPartition(name, number): latest for number in range(PARTITIONS)}
     deadline = time.monotonic() + 30
     while True:

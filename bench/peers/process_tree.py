@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bench.processes import stat, tree
+
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -34,18 +36,11 @@ class ProcessTree:
 
     def processes(self) -> list[int]:
         """Return the program and all its descendants that live."""
-        children: dict[int, list[int]] = {}
-        for path in Path("/proc").iterdir():
-            if path.name.isdecimal() and (fields := _stat(int(path.name))):
-                children.setdefault(int(fields[1]), []).append(int(path.name))
-        found = [self._process.pid]
-        for pid in found:
-            found += children.get(pid, ())
-        return found
+        return tree(self._process.pid)
 
     def cpu(self) -> float:
         """Return the CPU seconds of all: those that live, and those that ended and were waited for."""
-        return sum(sum(map(int, fields[11:15])) for pid in self.processes() if (fields := _stat(pid))) / TICK
+        return sum(sum(map(int, fields[11:15])) for pid in self.processes() if (fields := stat(pid))) / TICK
 
     def memory(self) -> int:
         """Return the resident bytes of all."""
@@ -80,11 +75,3 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         return
-
-
-def _stat(pid: int) -> list[str]:
-    """Return /proc/<pid>/stat from the state on (0: state, 1: parent, 11 to 14: CPU of itself and of its waited-for children)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []

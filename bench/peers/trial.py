@@ -55,7 +55,7 @@ def backlog(job: Job, count: int, start: Callable[[], ProcessTree]) -> tuple[Pro
                 break
             _alive(program, now - began, done, due)
             time.sleep(LOOK)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: no program is left running
         program.kill()
         raise
     if first is None or done == first[0]:

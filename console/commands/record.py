@@ -21,6 +21,7 @@ from console.commands.consume import Reader
 from dialects.catalogue import all_dialects
 from dialects.contract import Dialect, Session, Stream
 from dialects.routes import apart
+from producers.plan import endpoints
 from topology.addresses import located
 from topology.clock import now
 from topology.errors import Fatal, Retry
@@ -148,9 +149,7 @@ async def listen(dialect: Dialect, venue: Venue, seconds: float, lines: list[Lin
 
 async def _listen(dialect: Dialect, venue: Venue, streams: Sequence[Stream], lines: list[Line]) -> None:
     """Append the frames of one connection until it ends. Retry where the venue can't be reached."""
-    endpoints = dialect.production
-    endpoints = endpoints._replace(websocket=venue.websocket or endpoints.websocket, rest=venue.rest or endpoints.rest)
-    session, url = dialect.session(), dialect.url(endpoints, streams)
+    session, url = dialect.session(), dialect.url(endpoints(dialect, venue), streams)
     try:
         async with aiohttp.ClientSession() as http, http.ws_connect(url, max_msg_size=0) as socket:
             for subscription in session.ask(streams):

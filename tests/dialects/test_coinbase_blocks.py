@@ -4,8 +4,6 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dialects import notices
 from dialects.catalogue import all_dialects
@@ -16,33 +14,9 @@ from dialects.judge import judge
 from processors.detect_gaps.connections import Counters
 from processors.detect_gaps.readers import tells_absence
 from processors.normalise.core import Normaliser
-from tests.dialects.recorded import excerpts, read_excerpt
-from tests.examples import examples
-from tests.processors.normalise.test_block import by_name, columns_of, told
+from tests.processors.normalise.test_block import columns_of, told
 
-VENUES = ("coinbase", "coinbase_derivatives", "coinbase_exchange")
-SAMPLES = {venue: [frame for path in excerpts(venue) for frame, _ in read_excerpt(path)] for venue in VENUES}
 AT = 1_790_931_600_000_000
-
-
-@pytest.mark.parametrize("venue", VENUES)
-@examples(150)
-@given(data=st.data())
-def test_a_block_is_its_frames(venue: str, data: st.DataObject) -> None:
-    """Any samples in any order on two connections, some damaged, replies and lists between them: nothing differs but the way."""
-    one = st.tuples(st.sampled_from(SAMPLES[venue]), st.sampled_from("ab"), st.sampled_from([None, None, None, b"", b'"much"']))
-    drawn = data.draw(st.lists(one, max_size=14))
-    counts = dict.fromkeys("ab", 0)
-    frames: list[Frame] = []
-    for sample, connection, damage in drawn:
-        counts[connection] += 1
-        payload = sample.payload if damage is None else sample.payload.replace(b'"64250.2"', damage).replace(b'"64250.10"', damage)
-        frames.append(sample._replace(connection_id=connection, connection_sequence=counts[connection], payload=payload))
-    one_by_one, at_once = Normaliser(all_dialects()), Normaliser(all_dialects())
-    expected = told(one_by_one.apply(enumerate(frames)))
-    found = told(at_once.apply_block(range(len(frames)), columns_of(frames)))
-    assert by_name(expected) == by_name(found)
-    assert at_once.connections == one_by_one.connections
 
 
 def message(place: int, number: int, channel: str, connection: str = "c-1") -> Frame:

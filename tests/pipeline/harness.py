@@ -108,7 +108,8 @@ class Pipeline:
         } | self._environment
         kafka = Kafka(brokers=addresses.kafka)
         self._watchdog = Watchdog()
-        self._forks = self._own_forks() or shared()
+        self._own = self._own_forks()
+        self._forks = self._own or shared()
         try:
             await asyncio.to_thread(create, kafka, all_topics())
             await asyncio.to_thread(register, Registry(RegistrySettings(url=addresses.registry)), all_topics())
@@ -147,8 +148,8 @@ class Pipeline:
                 await asyncio.to_thread(process.wait)
             self._watchdog.forget(process.pid)
         await asyncio.to_thread(self._watchdog.close)
-        if self._forks is not shared():
-            await asyncio.to_thread(self._forks.close)
+        if self._own is not None:
+            await asyncio.to_thread(self._own.close)
         if self._client is not None:
             self._client.close()
         if not self._shares:

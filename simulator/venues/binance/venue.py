@@ -5,34 +5,32 @@ Source: binance/binance-spot-api-docs, web-socket-streams.md (paths, methods, li
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections import deque
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from aiohttp import WSCloseCode, web
+from aiohttp import web
 
 from simulator.faults import Fault
 from simulator.instruments import Instrument
 from simulator.market import Change, Step
 from simulator.surroundings import Surroundings
-from simulator.venue import Venue
+from simulator.venues.binance.connections import BinanceConnections
 from simulator.venues.binance.frames import COMBINED, MICROSECONDS, Writer, stamp, wrap
 from simulator.venues.binance.instruments import spot
-from simulator.venues.binance.rest import BinanceRest, failure
+from simulator.venues.binance.replies import failure
+from simulator.venues.binance.rest import BinanceRest
 from simulator.wire import Connection, Message
 
 FAST_US, SLOW_US = 100_000, 1_000_000
-MESSAGES_PER_SECOND = 5
-"""Incoming messages a connection may send in a second before it is disconnected."""
 METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 
 
-class Binance(Venue):
+class Binance(BinanceConnections):
     """The simulated Binance."""
 
     name: ClassVar[str] = "binance"
+    messages_per_second: ClassVar[int] = 5
     windows_per_second: ClassVar[float] = 1_000_000 / FAST_US
     """Of `depth@100ms`, the stream of book changes that is counted."""
 
@@ -49,13 +47,11 @@ class Binance(Venue):
     def __init__(self, surroundings: Surroundings) -> None:
         self._rest = BinanceRest(self.name, surroundings)
         super().__init__(surroundings)
-        self._ping_seconds = surroundings.ping_seconds
         self._writers = {symbol: Writer(listing.instrument) for symbol, listing in self.listings.items()}
         self._fast: dict[str, list[Change]] = {symbol: [] for symbol in self.listings}
         self._slow: dict[str, list[Change]] = {symbol: [] for symbol in self.listings}
         self._fast_end = self.market.time_us // FAST_US * FAST_US + FAST_US
         self._slow_end = self.market.time_us // SLOW_US * SLOW_US + SLOW_US
-        self._heard: dict[int, deque[float]] = {}
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Add the paths of the stream and the REST host."""
@@ -124,20 +120,6 @@ class Binance(Venue):
             moment = stamp(self.market.time_us, connection.variant)
             connection.say(wrap("!serverShutdown", f'{{"e":"serverShutdown","E":{moment}}}', connection.variant))
 
-    def greet(self, connection: Connection) -> None:
-        """Say nothing: Binance does not speak first."""
-
-    async def beat(self) -> None:
-        """Ping every connection, and end those that have not answered three pings; runs until cancelled."""
-        while True:
-            await asyncio.sleep(self._ping_seconds)
-            for connection in list(self.connections.values()):
-                if self.clock() - connection.last_pong > 3 * self._ping_seconds:
-                    self.forget(connection)
-                    await connection.socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"Pong timeout")
-                elif not connection.transport.is_closing():
-                    await connection.socket.ping(str(self.market.time_us // 1000).encode())
-
     async def _open(self, request: web.Request) -> web.StreamResponse:
         combined = request.path == "/stream"
         named = request.query.get("streams", "") if combined else request.match_info.get("streams", "")
@@ -147,18 +129,8 @@ class Binance(Venue):
         variant = (COMBINED if combined else 0) | (MICROSECONDS if unit == "MICROSECOND" else 0)
         return await self.serve(request, variant, [stream for stream in named.split("/") if stream])
 
-    async def hear(self, connection: Connection, text: str) -> None:
-        """Answer a request; the sixth within a second ends the connection."""
-        now = self.clock()
-        heard = self._heard.setdefault(connection.number, deque(maxlen=MESSAGES_PER_SECOND))
-        if len(heard) == MESSAGES_PER_SECOND and now - heard[0] < 1.0:
-            self.forget(connection)
-            await connection.socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"Too many requests")
-            return
-        heard.append(now)
-        connection.say(json.dumps(self._answer(connection, text), separators=(",", ":")))
-
-    def _answer(self, connection: Connection, text: str) -> dict[str, Any]:
+    def answer(self, connection: Connection, text: str) -> dict[str, Any]:
+        """Subscribe and unsubscribe, and say what is."""
         try:
             asked = json.loads(text)
         except ValueError:
@@ -186,11 +158,6 @@ class Binance(Venue):
             else:
                 self.unsubscribe(connection, stream)
         return {"result": None, "id": number}
-
-    def forget(self, connection: Connection) -> None:
-        """Also forget how much it said."""
-        super().forget(connection)
-        self._heard.pop(connection.number, None)
 
     def limited(self, fault: Fault) -> web.Response:
         """429, or 418 once banned, with Retry-After."""

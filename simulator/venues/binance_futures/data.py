@@ -13,9 +13,9 @@ from typing import Any
 from aiohttp import web
 
 from simulator.market import Market
+from simulator.venues.binance.replies import failure, reply
 from simulator.venues.binance_futures.figures import Figures, shares
 from simulator.venues.binance_futures.instruments import pair
-from simulator.venues.binance_futures.replies import failure, reply
 
 LARGEST = 500
 

@@ -17,11 +17,11 @@ from simulator.instruments import Instrument
 from simulator.market import Listing
 from simulator.surroundings import Surroundings
 from simulator.truth import Tape
+from simulator.venues.binance.replies import asked, failure, reply
 from simulator.venues.binance_futures.data import FuturesData
 from simulator.venues.binance_futures.figures import Figures
 from simulator.venues.binance_futures.frames import Writer, milliseconds
 from simulator.venues.binance_futures.instruments import pair
-from simulator.venues.binance_futures.replies import failure, reply
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 INTERVALS = frozenset({"1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d"})
@@ -94,23 +94,11 @@ class FuturesRest:
             ]
         )
 
-    def _asked(self, request: web.Request, default: int, largest: int) -> tuple[Listing, int] | web.Response:
-        symbol = request.query.get("symbol", "")
-        if not symbol:
-            return failure(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
-        listing = self._by_wire.get(symbol)
-        if listing is None:
-            return failure(-1121, "Invalid symbol.")
-        limit = request.query.get("limit", str(default))
-        if not limit.isdigit() or int(limit) == 0:
-            return failure(-1100, "Illegal characters found in parameter 'limit'; legal range is '^[0-9]{1,20}$'.")
-        return listing, min(int(limit), largest)
-
     async def _depth(self, request: web.Request) -> web.Response:
-        asked = self._asked(request, 500, 1000)
-        if isinstance(asked, web.Response):
-            return asked
-        listing, limit = asked
+        wanted = asked(request, self._by_wire, 500, 1000)
+        if isinstance(wanted, web.Response):
+            return wanted
+        listing, limit = wanted
         symbol, book = listing.instrument.symbol, listing.book
         writer = self._writers[symbol]
         giant = self._desk.take(self._venue, "giant", symbol, "snapshot", self._market.time_us)
@@ -118,10 +106,10 @@ class FuturesRest:
         return reply(writer.snapshot(book.update_id, (book.bids.top(limit), [*book.asks.top(limit), *extra]), self._market.time_us))
 
     async def _trades(self, request: web.Request) -> web.Response:
-        asked = self._asked(request, 500, 1000)
-        if isinstance(asked, web.Response):
-            return asked
-        listing, limit = asked
+        wanted = asked(request, self._by_wire, 500, 1000)
+        if isinstance(wanted, web.Response):
+            return wanted
+        listing, limit = wanted
         from_id = request.query.get("fromId")
         if from_id is not None and not from_id.isdigit():
             return failure(-1100, "Illegal characters found in parameter 'fromId'; legal range is '^[0-9]{1,20}$'.")
@@ -131,31 +119,31 @@ class FuturesRest:
         return reply(f"[{','.join(rows)}]")
 
     async def _klines(self, request: web.Request) -> web.Response:
-        asked = self._asked(request, 500, 1500)
-        if isinstance(asked, web.Response):
-            return asked
-        listing, limit = asked
+        wanted = asked(request, self._by_wire, 500, 1500)
+        if isinstance(wanted, web.Response):
+            return wanted
+        listing, limit = wanted
         interval = request.query.get("interval", "")
         if interval not in INTERVALS:
             return failure(-1120, "Invalid interval.")
         return reply(klines(listing.instrument, self._tape(listing), interval, limit, self._market.time_us))
 
     async def _interest(self, request: web.Request) -> web.Response:
-        asked = self._asked(request, 1, 1)
-        if isinstance(asked, web.Response):
-            return asked
-        figures = self._figures[asked[0].instrument.symbol]
+        wanted = asked(request, self._by_wire, 1, 1)
+        if isinstance(wanted, web.Response):
+            return wanted
+        figures = self._figures[wanted[0].instrument.symbol]
         more = {"pair": pair(figures.instrument), "contractType": "PERPETUAL"} if self._inverse else {}
         return reply({"symbol": figures.instrument.wire_symbol, "openInterest": figures.interest(), "time": self._now()} | more)
 
     async def _premium(self, request: web.Request) -> web.Response:
         if "symbol" not in request.query:
             return reply([self._premium_of(figures) for figures in self._figures.values()])
-        asked = self._asked(request, 1, 1)
-        if isinstance(asked, web.Response):
-            return asked
-        one = self._premium_of(self._figures[asked[0].instrument.symbol])
-        return reply([one | {"pair": pair(asked[0].instrument)}] if self._inverse else one)
+        wanted = asked(request, self._by_wire, 1, 1)
+        if isinstance(wanted, web.Response):
+            return wanted
+        one = self._premium_of(self._figures[wanted[0].instrument.symbol])
+        return reply([one | {"pair": pair(wanted[0].instrument)}] if self._inverse else one)
 
     def _premium_of(self, figures: Figures) -> dict[str, Any]:
         return {
@@ -170,10 +158,10 @@ class FuturesRest:
         }
 
     async def _charged(self, request: web.Request) -> web.Response:
-        asked = self._asked(request, 100, 1000)
-        if isinstance(asked, web.Response):
-            return asked
-        listing, limit = asked
+        wanted = asked(request, self._by_wire, 100, 1000)
+        if isinstance(wanted, web.Response):
+            return wanted
+        listing, limit = wanted
         figures = self._figures[listing.instrument.symbol]
         rows = [
             {"symbol": figures.instrument.wire_symbol, "fundingRate": rate, "fundingTime": time, "markPrice": "", "rateType": "Regular"}

@@ -7,30 +7,26 @@ confirmed, and says nothing; so is any stream that does not exist. `!contractInf
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from aiohttp import WSCloseCode, web
+from aiohttp import web
 
 from simulator.faults import Fault
 from simulator.instruments import Instrument
 from simulator.market import Change, Step
 from simulator.surroundings import Surroundings
-from simulator.venue import Venue
+from simulator.venues.binance.connections import BinanceConnections
+from simulator.venues.binance.replies import failure
 from simulator.venues.binance_futures.figures import Figures, Liquidation
 from simulator.venues.binance_futures.frames import COMBINED, Writer, contract_info
 from simulator.venues.binance_futures.instruments import coinm, pair, usdm
-from simulator.venues.binance_futures.replies import failure
 from simulator.venues.binance_futures.rest import FuturesRest
 from simulator.wire import Connection, Message
 
 DEPTH_US, SECOND_US = 100_000, 1_000_000
 """Windows of market time: of book changes, and of mark prices, liquidations and contracts."""
-MESSAGES_PER_SECOND = 10
-"""Incoming messages a connection may send in a second before it is disconnected."""
 BEYOND = 5
 """Ticks from the last price of a sweep to the limit of the order that closed a position."""
 PUBLIC, MARKET = 2, 4
@@ -38,7 +34,7 @@ PUBLIC, MARKET = 2, 4
 ROUTES = {"public": PUBLIC, "market": MARKET}
 
 
-class BinanceFutures(Venue):
+class BinanceFutures(BinanceConnections):
     """What the two markets have in common."""
 
     market_code: ClassVar[int] = 0
@@ -47,6 +43,7 @@ class BinanceFutures(Venue):
     other: ClassVar[tuple[str, str]] = ("", "")
     """A symbol of the other market, and its pair."""
     keys_of: ClassVar[str] = "binance"
+    messages_per_second: ClassVar[int] = 10
     windows_per_second: ClassVar[float] = SECOND_US / DEPTH_US
 
     @classmethod
@@ -65,14 +62,12 @@ class BinanceFutures(Venue):
         self._writers = {symbol: Writer(listing.instrument, self.market_code) for symbol, listing in listings.items()}
         self._rest = FuturesRest(self.name, surroundings, self._writers, self._figures)
         super().__init__(surroundings)
-        self._ping_seconds = surroundings.ping_seconds
         self._changes: dict[str, list[Change]] = {symbol: [] for symbol in listings}
         self._previous = {symbol: listing.book.update_id for symbol, listing in listings.items()}
         """The last update id of the window before."""
         self._liquidated: dict[str, Liquidation] = {}
         """The latest of each symbol in the running second; of the others nothing is said."""
         self._depth_end, self._second_end = (self.market.time_us // width * width + width for width in (DEPTH_US, SECOND_US))
-        self._heard: dict[int, deque[float]] = {}
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Add the paths of the streams and of the REST host."""
@@ -162,20 +157,6 @@ class BinanceFutures(Venue):
     def announce_shutdown(self) -> None:
         """Say nothing: no page of the futures knows an event that announces it."""
 
-    def greet(self, connection: Connection) -> None:
-        """Say nothing: Binance does not speak first."""
-
-    async def beat(self) -> None:
-        """Ping every connection, and end those that have not answered three pings; runs until cancelled."""
-        while True:
-            await asyncio.sleep(self._ping_seconds)
-            for connection in list(self.connections.values()):
-                if self.clock() - connection.last_pong > 3 * self._ping_seconds:
-                    self.forget(connection)
-                    await connection.socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"Pong timeout")
-                elif not connection.transport.is_closing():
-                    await connection.socket.ping(str(self.market.time_us // 1000).encode())
-
     async def _open(self, request: web.Request) -> web.StreamResponse:
         combined = request.path.endswith("/stream")
         named = request.query.get("streams", "") if combined else request.match_info.get("streams", "")
@@ -190,18 +171,8 @@ class BinanceFutures(Venue):
         channel = stream[1:] if stream.startswith("!") else stream.partition("@")[2]
         return bool(variant & (PUBLIC if channel.startswith(("depth", "rpiDepth", "bookTicker")) else MARKET))
 
-    async def hear(self, connection: Connection, text: str) -> None:
-        """Answer a request; the eleventh within a second ends the connection."""
-        now = self.clock()
-        heard = self._heard.setdefault(connection.number, deque(maxlen=MESSAGES_PER_SECOND))
-        if len(heard) == MESSAGES_PER_SECOND and now - heard[0] < 1.0:
-            self.forget(connection)
-            await connection.socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"Too many requests")
-            return
-        heard.append(now)
-        connection.say(json.dumps(self._answer(connection, text), separators=(",", ":")))
-
-    def _answer(self, connection: Connection, text: str) -> dict[str, Any]:
+    def answer(self, connection: Connection, text: str) -> dict[str, Any]:
+        """Subscribe and unsubscribe, and say what is."""
         try:
             asked = json.loads(text)
         except ValueError:
@@ -219,11 +190,6 @@ class BinanceFutures(Venue):
             elif self._carries(connection.variant, stream):
                 self.subscribe(connection, stream)
         return {"result": None, "id": number}
-
-    def forget(self, connection: Connection) -> None:
-        """Also forget how much it said."""
-        super().forget(connection)
-        self._heard.pop(connection.number, None)
 
     def limited(self, fault: Fault) -> web.Response:
         """429, or 418 once banned, with Retry-After."""
