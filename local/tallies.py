@@ -9,6 +9,7 @@ from prometheus_client import Gauge
 from prometheus_client.parser import text_string_to_metric_families
 
 from topology import metrics
+from topology.losses import venue_of
 
 RATE_SECONDS = 5.0
 LATENCY_SECONDS = 15.0
@@ -31,11 +32,16 @@ def parse(text: str) -> Samples:
 
 
 def those_of(samples: Mapping[Key, float], stage: str, venue: str) -> Samples:
-    """Return the samples of one of several that share a process: what is neither another stage's nor another venue's."""
+    """Return the samples of one of several that share a process: what is neither another stage's nor another venue's.
+
+    A venue's own are those that say its venue, or its raw topic; its stage may be said as all producers are called together.
+    """
+    stages = {stage, stage.removesuffix(f"-{venue}")}
     return {
         (name, pairs): value
         for (name, pairs), value in samples.items()
-        if (labels := dict(pairs)).get("stage", stage) == stage and labels.get("venue", venue) == venue
+        if (labels := dict(pairs)).get("stage", stage) in stages
+        and (labels.get("venue") or venue_of(labels.get("topic", "")) or venue) == venue
     }
 
 

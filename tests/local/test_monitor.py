@@ -145,8 +145,8 @@ def test_two_that_share_a_process_are_read_apart(tmp_path: Path) -> None:
     parts = {"producers-one": Part("ready", ""), "producers-two": Part("waiting", "a stream is not confirmed")}
     try:
         with Health(settings, "producers", faults=list(faults.values()), parts={name: partial(parts.__getitem__, name) for name in names}):
-            for times, (name, venue) in enumerate(names.items(), 1):
-                events_out.labels(name, event("frame").topic.of(venue)).inc(times)
+            for times, venue in enumerate(names.values(), 1):
+                events_out.labels("producers", event("frame").topic.of(venue)).inc(times)  # as producers/outbox.py does
                 connections.labels(venue).set(times)
                 faults[venue].tell(KeyError(venue), venue=venue, event="feed", times=times)
             found = monitor.read()
