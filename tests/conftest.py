@@ -1,18 +1,19 @@
 """Fixtures of the whole suite: the real broker, schema registry and ClickHouse, one set for the run."""
 
-import os
 from collections.abc import Iterator
-from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import structlog
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
-from local import Addresses, LocalStack
-from tests import containers, folders, tolls
+from local import Addresses
+from tests import folders, shared_stack, tolls
 from tests.examples import draw_a_share
-from tests.uncounted import uncounted_children
+from tests.shared_stack import SharedStack
+from tests.uncounted import leave_uncounted, uncounted_lines
 
 structlog.configure(
     processors=[
@@ -27,11 +28,8 @@ draw_a_share()
 
 pytest_plugins = ["tests.command_line", "tests.damaged"]
 PIPELINE, SECURED = "tests/pipeline/", "tests/secured/"
-SETTINGS = {
-    "kafka": "TIDEWIRE_TEST_KAFKA",
-    "registry": "TIDEWIRE_TEST_REGISTRY",
-    "clickhouse": "TIDEWIRE_TEST_CLICKHOUSE",
-}
+FIRST_WORKER = "gw0"
+SHARED = pytest.StashKey[SharedStack]()
 
 
 class PipelinesInOneWorker(LoadScopeScheduling):  # type: ignore[misc]  # xdist has types, and no marker that says so
@@ -50,6 +48,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Pipelin
     return PipelinesInOneWorker(config, log)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Tell each worker where the run's servers are to be had."""
+    if SHARED not in node.config.stash:
+        node.config.stash[SHARED] = SharedStack()
+    node.workerinput["stack"] = str(node.config.stash[SHARED].folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the servers that workers have shared."""
+    if SHARED in config.stash:
+        config.stash[SHARED].close()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with whole pipelines: they take longest. Those that share one of them come after those that empty its stack first."""
 
@@ -58,33 +70,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return not item.nodeid.startswith(PIPELINE), fed_by_hand, not item.nodeid.startswith(SECURED)
 
     items.sort(key=turn)
-    for item in items:
-        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-            item.add_marker("no_cover")  # thousands of examples run the same lines, at half the speed where they are counted
+    leave_uncounted(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Let one worker count the lines that imports run: all of them read the same modules."""
+    told: dict[str, str] = getattr(session.config, "workerinput", {})
+    if told.get("workerid", FIRST_WORKER) == FIRST_WORKER:
+        return (yield)
+    with uncounted_lines():
+        return (yield)
 
 
 @pytest.fixture(scope="session")
-def stack_addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
-    """Kafka (host:port), schema registry and ClickHouse (base URLs), each usable for the whole run.
-
-    An address in the environment is taken as it is. What is not given there is started: in containers where a Docker
-    engine answers (unless TIDEWIRE_TEST_STACK=embedded), else from the embedded stack.
-    """
-    given = {part: os.environ[name] for part, name in SETTINGS.items() if os.environ.get(name)}
-    missing = tuple(part for part in SETTINGS if part not in given)
-    if not missing:
-        yield Addresses(**given)
-    elif os.environ.get("TIDEWIRE_TEST_STACK") != "embedded" and containers.docker_answers():
-        with containers.running(missing) as addresses:
-            yield replace(addresses, **given)
+def stack_addresses(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
+    """Kafka (host:port), schema registry and ClickHouse (base URLs) of the run, shared by its workers (tests/shared_stack.py)."""
+    told: dict[str, str] = getattr(request.config, "workerinput", {})
+    if "stack" in told:
+        yield shared_stack.asked_for(Path(told["stack"]))
     else:
-        stack = LocalStack(tmp_path_factory.mktemp("stack"))
-        try:
-            with uncounted_children():
-                started = stack.start(missing)
-            yield replace(started, **given)
-        finally:
-            stack.stop()
+        with shared_stack.running(tmp_path_factory.mktemp("stack")) as addresses:
+            yield addresses
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,13 +1,18 @@
-"""Children that coverage leaves alone: counting makes a Python process half as slow again, and others run the same lines.
+"""What coverage leaves alone: counting makes Python half as slow again, all of it, and others run the same lines.
 
 What a test starts counts unless its environment went through here: the stages of all pipelines but one, the workers of chaos, most runs
-of `tidewire up`, the servers of stacks that others than tests/local start.
+of `tidewire up`, the servers of stacks that others than tests/local start. Of tests themselves see `leave_uncounted`.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
+
+import coverage
+import pytest
+
+from tests.dialects.recorded import needs_full
 
 COUNTS: Final = "COVERAGE_PROCESS_CONFIG"
 """What coverage tells its children by (`patch = subprocess`, pyproject.toml)."""
@@ -27,3 +32,30 @@ def uncounted_children() -> Iterator[None]:
     finally:
         if told is not None:
             os.environ[COUNTS] = told
+
+
+@contextmanager
+def uncounted_lines() -> Iterator[None]:
+    """Count no line that this process runs in a block."""
+    counting = coverage.Coverage.current()
+    if counting is None:
+        yield
+        return
+    counting.stop()
+    try:
+        yield
+    finally:
+        counting.start()
+
+
+def leave_uncounted(items: Iterable[pytest.Item]) -> None:
+    """Mark the tests that do not count.
+
+    Properties, whose thousands of examples run the same lines; real sessions, for the figure is to be the same where there are none;
+    and whole pipelines but one, where this process is the exchanges and the onlooker.
+    """
+    for item in items:
+        property_based = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        one_of_many = item.nodeid.startswith("tests/pipeline/") and "test_whole_way" not in item.nodeid
+        if property_based or one_of_many or needs_full.mark in item.iter_markers():
+            item.add_marker("no_cover")
