@@ -4,65 +4,26 @@ No I/O here: a dialect is asked for the requests to send and told the bytes that
 derived from `Dialect`, with `venue` set, in the module `dialect` of a folder beside this file; no list is edited. Blockchains
 will have a contract of their own beside this one: what both share is that bytes become frames, and frames become events.
 
-A connection is spoken for by a `Session`, which may remember what it asked; a frame is read by the `Dialect`, whose memory of a
-connection is handed to it. Neither knows a clock.
+A connection is spoken for by a `Session` (dialects/session.py), which may remember what it asked; a frame is read by the `Dialect`,
+whose memory of a connection is handed to it. Neither knows a clock.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 
 from dialects.bodies import is_json, said
-from dialects.continuity import NONE, Rule
 from dialects.memory import Memory
 from dialects.retry_after import patience
+from dialects.session import Session
+from dialects.stream import Channel, Stream
 from schemas.errors import InvalidDatum
 
 Fields = dict[str, Any]
 """An event's own fields by name (schemas/avro), as a plain dict: no object per event on the hot path."""
-
-
-class Stream(NamedTuple):
-    """One subscription: a channel (`trade`, `book`, `quote` …) of a symbol in the venue's own spelling.
-
-    `symbol` is empty for a channel that speaks of all symbols at once.
-    """
-
-    channel: str
-    symbol: str
-
-
-Scope = Literal["symbol", "venue", "connection"]
-"""symbol: subscribed for each symbol; venue: once for the venue; connection: on every connection of it."""
-Snapshot = Literal["none", "pushed", "rest"]
-"""How a stream's whole state comes: not at all, on the socket after subscribing, or by `Dialect.snapshot_request`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """What a venue calls a channel, in our terms."""
-
-    events: tuple[str, ...]
-    """Names of the events its frames become."""
-    scope: Scope = "symbol"
-    continuity: Rule = NONE
-    """What proves that nothing of it was missed (dialects.rules)."""
-    silence: float | None = None
-    """Longest quiet time in seconds before the watchdog calls a stream silent; None: it may be quiet for ever."""
-    private: bool = False
-    """Whether it needs a credential; carried only where one is set, on connections of their own."""
-    snapshot: Snapshot = "none"
-    every: float = 0
-    """Seconds between two requests where it is polled over REST; 0: it is pushed on the socket."""
-    needs: tuple[str, ...] = ()
-    """Channels without which its events prove nothing: they are carried with it where the settings do not name them."""
-    by_default: bool = True
-    """Whether it is carried where the settings name no channels of the venue; if not, it is where they name it."""
-    route: str = ""
-    """Which address it is pushed on, where a venue has several: streams of one connection share it (dialects/routes.py, `Dialect.url`)."""
 
 
 class Request(NamedTuple):
@@ -110,17 +71,6 @@ class Endpoints(NamedTuple):
     """Websocket of the channels that need a credential; empty where the venue has none."""
 
 
-class Subscription(NamedTuple):
-    """One message to send and the streams it asks for (or gives up)."""
-
-    message: bytes
-    streams: tuple[Stream, ...]
-
-    def __repr__(self) -> str:
-        """Leave the message out: it may hold a token, and what is printed may be logged."""
-        return f"Subscription(streams={self.streams!r})"
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the venue allows, each with its source in the dialect's docstring. Times in seconds; 0 means no limit known."""
@@ -134,22 +84,6 @@ class Limits:
     """Connections that may be open from one address at a time."""
     streams_per_address: int = 0
     """Streams that one address may carry over all its connections."""
-
-
-@dataclass(slots=True)
-class FrameSignal:
-    """What one frame tells the feed (not the normaliser): cheap to find, so that watchdogs and confirmations work."""
-
-    stream: Stream | None = None
-    """The stream that spoke, when the frame is data."""
-    confirmed: tuple[Stream, ...] = ()
-    """Streams whose subscription this frame acknowledges."""
-    refused: tuple[tuple[Stream | None, str], ...] = ()
-    """Streams the venue refused, with its words."""
-    closing: bool = False
-    """The venue says that it is about to close (Binance's serverShutdown)."""
-    answer: bytes | None = None
-    """What must be sent back at once (an application-level pong)."""
 
 
 Origin = Literal["live", "rest", "archive", "simulated"]
@@ -214,59 +148,6 @@ def decoded_events(shape: Shape, rows: Sequence[Any]) -> list[DecodedEvent]:
         DecodedEvent(shape.event, {name: column[row] if isinstance(column, list) else column for name, column in columns.items()})
         for row in range(len(rows))
     ]
-
-
-class Session(ABC):
-    """What is said on one connection. Pure, in the feed's event loop; it may remember, and answers in streams, whatever its request ids."""
-
-    @abstractmethod
-    def ask(self, streams: Sequence[Stream], token: str = "") -> list[Subscription]:
-        """Return the messages that ask for these streams, in order.
-
-        `token` is what the venue gave for the credential; it is sent with private channels alone. KeyError names an unknown channel.
-        """
-
-    @abstractmethod
-    def give_up(self, streams: Sequence[Stream], token: str = "") -> list[Subscription]:
-        """Return the messages that give these streams up; `token` and KeyError as in `ask`."""
-
-    @abstractmethod
-    def hear(self, payload: bytes) -> FrameSignal:
-        """Say what a pushed frame means to the feed; called once for each frame, in order.
-
-        Never raises on malformed bytes: such a frame is nobody's data (FrameSignal()), and the normaliser will refuse it.
-        """
-
-    def ping(self) -> bytes | None:
-        """Return an application-level ping, where the venue wants one every `limits.ping_every` seconds."""
-        return None
-
-
-MOST_ASKED = 4096
-"""Requests that a session remembers without an answer; older ones will have none."""
-
-
-class Asked:
-    """Requests under way by the id that the venue will answer with: which streams each was for."""
-
-    def __init__(self) -> None:
-        self._streams: dict[Hashable, tuple[Stream, ...]] = {}
-        self._last = 0
-
-    def next_number(self) -> int:
-        """Return a number that no request of this session has had, from 1."""
-        self._last += 1
-        return self._last
-
-    def note(self, request_id: Hashable, streams: tuple[Stream, ...]) -> None:
-        """Note what a request asks for."""
-        self._streams[request_id] = streams
-        if len(self._streams) > MOST_ASKED:
-            del self._streams[next(iter(self._streams))]
-
-    def of(self, request_id: Any) -> tuple[Stream, ...]:
-        """Return the streams of a request; none where there is no such request, whatever the venue sent as its id."""
-        return self._streams.get(request_id, ()) if isinstance(request_id, (int, str)) and not isinstance(request_id, bool) else ()
 
 
 TOO_MANY = (418, 429)
@@ -390,9 +271,3 @@ class Dialect(ABC):
         Raises InvalidDatum on bytes that are malformed or of an unknown type: a dead letter, and `memory` is put back as it was. Where
         that is PartlyInvalid its events are published, and what was remembered stays.
         """
-
-
-def parts(streams: Sequence[Stream], size: int) -> Iterator[tuple[Stream, ...]]:
-    """Yield streams in order, at most `size` together: as many as the venue takes in one message."""
-    for start in range(0, len(streams), size):
-        yield tuple(streams[start : start + size])

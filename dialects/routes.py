@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from dialects.contract import Dialect, Stream
+from dialects.contract import Dialect
+from dialects.stream import Stream
 
 
 def apart(dialect: Dialect, streams: Iterable[Stream]) -> list[tuple[Stream, ...]]:

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 from dialects.catalogue import all_dialects
-from dialects.contract import Stream
+from dialects.stream import Stream
 from dialects.symbols import bases, spell, split
 from simulator.catalogue import all_venues, instruments
 from simulator.instruments import PRICES

@@ -7,7 +7,8 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from dialects.contract import Origin, Stream
+from dialects.contract import Origin
+from dialects.stream import Stream
 from schemas.events import Gap
 from topology.gap_versions import certain
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dialects.contract import UNREADABLE, Dialect, Fields, Frame, Request, Stream
+from dialects.contract import UNREADABLE, Dialect, Fields, Frame, Request
 from dialects.memory import Memory
+from dialects.stream import Stream
 from producers.absences import Absences
 from producers.backoff import Backoff
 from producers.companions import Tell

@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from dialects.contract import Dialect, Endpoints, Stream, Subscription
+from dialects.contract import Dialect, Endpoints
+from dialects.session import Subscription
+from dialects.stream import Stream
 from producers.absences import Absences
 from producers.backoff import Backoff
 from producers.companions import Tell

@@ -14,7 +14,7 @@ from tempfile import NamedTemporaryFile
 
 import msgspec
 
-from dialects.contract import Stream
+from dialects.stream import Stream
 from topology import private
 from topology.log import logger
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dialects.contract import Stream
+from dialects.stream import Stream
 from producers.backoff import Backoff
 from producers.companions import Tell
 from producers.connection import Connection

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from dialects.contract import Dialect, Endpoints, Poll, Stream, parts
+from dialects.contract import Dialect, Endpoints, Poll
 from dialects.routes import apart
+from dialects.stream import Stream, parts
 from topology.errors import Fatal
 from topology.settings import Producer, Venue
 

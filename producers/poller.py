@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dialects.contract import Dialect, Poll, Stream
+from dialects.contract import Dialect, Poll
+from dialects.stream import Stream
 from producers.backoff import Backoff
 from producers.companions import Tell
 from producers.coverage import Coverage, Silence

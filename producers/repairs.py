@@ -3,7 +3,8 @@
 from collections.abc import Callable, Collection
 from typing import Literal, NamedTuple
 
-from dialects.contract import Dialect, Stream
+from dialects.contract import Dialect
+from dialects.stream import Stream
 from schemas.events import Gap
 
 

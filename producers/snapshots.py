@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from dialects.contract import UNREADABLE, Dialect, Frame, Stream
+from dialects.contract import UNREADABLE, Dialect, Frame
 from dialects.memory import Memory
+from dialects.stream import Stream
 from producers.absences import Absences
 from producers.backoff import Backoff
 from producers.companions import Tell

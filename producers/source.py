@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from dialects.contract import Stream
+from dialects.stream import Stream
 
 
 class Source(Protocol):

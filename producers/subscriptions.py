@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dialects.contract import Stream
+from dialects.stream import Stream
 
 MOST_ASKS = 2
 REFUSED_SECONDS, LONGEST_REFUSED_SECONDS = 60.0, 3600.0

@@ -19,8 +19,10 @@ import aiohttp
 
 from console.commands.consume import Reader
 from dialects.catalogue import all_dialects
-from dialects.contract import Dialect, Session, Stream
+from dialects.contract import Dialect
 from dialects.routes import apart
+from dialects.session import Session
+from dialects.stream import Stream
 from producers.plan import endpoints
 from topology.addresses import located
 from topology.clock import now

@@ -16,27 +16,11 @@ import orjson
 from dialects.binance.frames import read, shape
 from dialects.binance.instruments import EVERY, PATH, WEIGHT, polls
 from dialects.binance.refusals import refusal
-from dialects.contract import (
-    TOO_MANY,
-    Asked,
-    Channel,
-    DecodedEvent,
-    Dialect,
-    Endpoints,
-    Frame,
-    FrameSignal,
-    Limits,
-    Poll,
-    Refusal,
-    Request,
-    Session,
-    Shape,
-    Stream,
-    Subscription,
-    parts,
-)
+from dialects.contract import TOO_MANY, DecodedEvent, Dialect, Endpoints, Frame, Limits, Poll, Refusal, Request, Shape
 from dialects.memory import Memory
 from dialects.rules import BINANCE_SPOT_BOOK, TRADES_COUNTED
+from dialects.session import Asked, FrameSignal, Session, Subscription
+from dialects.stream import Channel, Stream, parts
 from schemas.remembered import remembered
 
 _OPENING = b'{"stream":"'

@@ -11,9 +11,10 @@ from urllib.parse import quote as escape
 import msgspec
 import orjson
 
-from dialects.contract import DecodedEvent, Poll, Request, Stream, parts
+from dialects.contract import DecodedEvent, Poll, Request
 from dialects.instruments import canonical_name
 from dialects.listings import instruments_of
+from dialects.stream import Stream, parts
 from schemas.decimals import encode, scale_of
 
 PATH = "/api/v3/exchangeInfo"

@@ -25,23 +25,11 @@ from dialects.binance_futures.refusals import refusal
 from dialects.binance_futures.replies import next_page
 from dialects.binance_futures.session import BinanceFuturesSession
 from dialects.binance_futures.shapes import kinds_of
-from dialects.contract import (
-    TOO_MANY,
-    Channel,
-    DecodedEvent,
-    Dialect,
-    Endpoints,
-    Frame,
-    Limits,
-    Poll,
-    Refusal,
-    Request,
-    Session,
-    Shape,
-    Stream,
-)
+from dialects.contract import TOO_MANY, DecodedEvent, Dialect, Endpoints, Frame, Limits, Poll, Refusal, Request, Shape
 from dialects.memory import Memory
 from dialects.rules import BINANCE_FUTURES_BOOK, TRADES_COUNTED
+from dialects.session import Session
+from dialects.stream import Channel, Stream
 
 PUBLIC, MARKET = "public", "market"
 _CHANNELS: Mapping[str, Channel] = {

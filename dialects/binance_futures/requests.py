@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 from dialects.binance_futures.klines import klines_request
 from dialects.binance_futures.market import Market, is_perpetual, pair_of
 from dialects.binance_futures.ratios import ACCOUNTS, TAKERS_COINM, TAKERS_USDM, TOP_ACCOUNTS, TOP_POSITIONS
-from dialects.contract import Request, Stream
+from dialects.contract import Request
+from dialects.stream import Stream
 
 PAST_INTEREST = "/futures/data/openInterestHist"
 FUNDING_WEIGHT = 24

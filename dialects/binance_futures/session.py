@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 
 from dialects.binance_futures.streams import name_of, stream_of, stream_of_event
-from dialects.contract import Asked, FrameSignal, Session, Stream, Subscription, parts
+from dialects.session import Asked, FrameSignal, Session, Subscription
+from dialects.stream import Stream, parts
 
 STREAMS_PER_MESSAGE = 100
 """Our own choice, about 2.5 KB a message: the venue documents no limit."""

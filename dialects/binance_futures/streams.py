@@ -7,7 +7,7 @@ those of COIN-M are named alike. Symbols are in lower case there.
 from collections.abc import Mapping
 
 from dialects.binance_futures.periods import INTERVALS
-from dialects.contract import Stream
+from dialects.stream import Stream
 from schemas.remembered import remembered
 
 NAMES: Mapping[str, str] = {

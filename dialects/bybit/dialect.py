@@ -14,9 +14,11 @@ from dialects.bybit.klines import EVERY_SECONDS, klines_request
 from dialects.bybit.market import INVERSE, LINEAR, SPOT, Market
 from dialects.bybit.replies import STATUS, instruments_request, next_page, refusal
 from dialects.bybit.session import BybitSession
-from dialects.contract import Channel, DecodedEvent, Dialect, Endpoints, Frame, Limits, Poll, Refusal, Request, Session, Shape, Stream
+from dialects.contract import DecodedEvent, Dialect, Endpoints, Frame, Limits, Poll, Refusal, Request, Shape
 from dialects.memory import Memory
 from dialects.rules import BYBIT_BOOK, BYBIT_BOOK_LEVEL_1
+from dialects.session import Session
+from dialects.stream import Channel, Stream
 
 _POLLED: Mapping[str, Channel] = {
     "instrument": Channel(("instrument",), scope="venue", every=3600),

@@ -11,7 +11,8 @@ import orjson
 
 from dialects.bybit.market import Market
 from dialects.bybit.topics import stream_of, topic
-from dialects.contract import Asked, FrameSignal, Session, Stream, Subscription
+from dialects.session import Asked, FrameSignal, Session, Subscription
+from dialects.stream import Stream
 
 LONGEST_ARGS = 21_000
 """Characters that the topics of one connection may have together ("Public channel - Args limits")."""

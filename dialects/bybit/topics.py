@@ -3,7 +3,7 @@
 Source: https://bybit-exchange.github.io/docs/v5/ws/connect, "How to Subscribe to Topics".
 """
 
-from dialects.contract import Stream
+from dialects.stream import Stream
 from schemas.remembered import remembered
 
 NAMES = {"trade": "publicTrade", "ticker": "tickers", "liquidation": "allLiquidation"}

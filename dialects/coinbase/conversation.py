@@ -11,7 +11,8 @@ import re
 from collections import deque
 from collections.abc import Container
 
-from dialects.contract import MOST_ASKED, Stream
+from dialects.session import MOST_ASKED
+from dialects.stream import Stream
 
 _BETWEEN = re.compile(r"[\s,;:'\"\[\](){}]+")
 """What may stand before and after a name in the venue's words: `ETH-XYZ is not a valid product`."""

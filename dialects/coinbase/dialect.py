@@ -20,23 +20,11 @@ from typing import ClassVar
 from dialects.coinbase.frames import connection_sequence, read, shape
 from dialects.coinbase.replies import FUTURES, SPOT, STANDING, next_page, refusal, trades_request
 from dialects.coinbase.session import CoinbaseSession
-from dialects.contract import (
-    TOO_MANY,
-    Channel,
-    DecodedEvent,
-    Dialect,
-    Endpoints,
-    Frame,
-    Limits,
-    Poll,
-    Refusal,
-    Request,
-    Session,
-    Shape,
-    Stream,
-)
+from dialects.contract import TOO_MANY, DecodedEvent, Dialect, Endpoints, Frame, Limits, Poll, Refusal, Request, Shape
 from dialects.memory import Memory
 from dialects.rules import COINBASE_ADVANCED, TRADES_COUNTED
+from dialects.session import Session
+from dialects.stream import Channel, Stream
 
 _SOCKET: Mapping[str, Channel] = {
     "book": Channel(("book_delta",), continuity=COINBASE_ADVANCED, silence=60, snapshot="pushed"),

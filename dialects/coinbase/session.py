@@ -11,7 +11,8 @@ import msgspec
 import orjson
 
 from dialects.coinbase.conversation import Conversation
-from dialects.contract import FrameSignal, Session, Stream, Subscription, parts
+from dialects.session import FrameSignal, Session, Subscription
+from dialects.stream import Stream, parts
 from schemas.remembered import LONGEST_REMEMBERED, remembered
 
 NAMES: Mapping[str, str] = {"trade": "market_trades", "book": "level2", "quote": "ticker", "kline": "candles", "status": "status"}

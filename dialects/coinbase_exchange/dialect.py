@@ -19,23 +19,11 @@ from typing import ClassVar
 from dialects.coinbase_exchange.frames import read, shape
 from dialects.coinbase_exchange.replies import PRODUCTS, candles_request, orders_request, refusal, trades_request
 from dialects.coinbase_exchange.session import ExchangeSession
-from dialects.contract import (
-    TOO_MANY,
-    Channel,
-    DecodedEvent,
-    Dialect,
-    Endpoints,
-    Frame,
-    Limits,
-    Poll,
-    Refusal,
-    Request,
-    Session,
-    Shape,
-    Stream,
-)
+from dialects.contract import TOO_MANY, DecodedEvent, Dialect, Endpoints, Frame, Limits, Poll, Refusal, Request, Shape
 from dialects.memory import Memory
 from dialects.rules import COINBASE_LEVEL2, TRADES_COUNTED
+from dialects.session import Session
+from dialects.stream import Channel, Stream
 
 
 class CoinbaseExchange(Dialect):

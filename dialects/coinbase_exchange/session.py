@@ -13,7 +13,8 @@ import orjson
 
 from dialects.coinbase.conversation import Conversation
 from dialects.coinbase_exchange.types import TYPES, type_of
-from dialects.contract import FrameSignal, Session, Stream, Subscription, parts
+from dialects.session import FrameSignal, Session, Subscription
+from dialects.stream import Stream, parts
 from schemas.remembered import LONGEST_REMEMBERED, remembered
 
 NAMES: Mapping[str, str] = {"trade": "matches", "book": "level2_batch", "quote": "ticker", "status": "status", "orders": "full"}

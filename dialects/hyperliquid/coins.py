@@ -7,7 +7,7 @@ that others deployed behind the name of that DEX (`xyz:SP500`), a pair of spot a
 
 from typing import Any
 
-from dialects.contract import Stream
+from dialects.stream import Stream
 
 NAMES = {"trade": "trades", "book": "l2Book", "quote": "bbo", "ticker": "activeAssetCtx", "all_tickers": "allDexsAssetCtxs"}
 """Our channel → the venue's."""

@@ -11,13 +11,15 @@ public.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from dialects.contract import Channel, DecodedEvent, Dialect, Endpoints, Frame, Limits, Poll, Refusal, Request, Session, Shape, Stream
+from dialects.contract import DecodedEvent, Dialect, Endpoints, Frame, Limits, Poll, Refusal, Request, Shape
 from dialects.hyperliquid import candles, fundings, replies, statuses
 from dialects.hyperliquid.coins import is_perpetual
 from dialects.hyperliquid.frames import may_have_changed, read, shape_of
 from dialects.hyperliquid.session import HyperliquidSession
 from dialects.memory import Memory
 from dialects.rules import HYPERLIQUID_BOOK
+from dialects.session import Session
+from dialects.stream import Channel, Stream
 
 _TOLD = ("mark_price", "funding_rate", "open_interest")
 

@@ -17,7 +17,7 @@ import msgspec
 import orjson
 
 from dialects.bodies import is_json, said
-from dialects.contract import DecodedEvent, Frame, Refusal, Request, Shape, Stream, decoded_events
+from dialects.contract import DecodedEvent, Frame, Refusal, Request, Shape, decoded_events
 from dialects.hyperliquid.candles import ASKED, CANDLES, MINUTE, read_candles
 from dialects.hyperliquid.fundings import BACK_MILLISECONDS, FUNDINGS, read_fundings
 from dialects.hyperliquid.instruments import read_pairs, read_perpetuals
@@ -25,6 +25,7 @@ from dialects.hyperliquid.statuses import STATUS, read_status
 from dialects.hyperliquid.trades import Trade, trades
 from dialects.hyperliquid.universe import METAS
 from dialects.memory import Memory
+from dialects.stream import Stream
 from schemas.errors import InvalidDatum
 
 INFO = "/info"

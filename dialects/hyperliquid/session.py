@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 import orjson
 
-from dialects.contract import Asked, FrameSignal, Session, Stream, Subscription
 from dialects.hyperliquid.coins import ALL, NAMES, stream_of, subscription
 from dialects.hyperliquid.universe import METAS, universes
+from dialects.session import Asked, FrameSignal, Session, Subscription
+from dialects.stream import Stream
 from schemas.remembered import remembered
 
 _OPENING = b'{"channel":"'

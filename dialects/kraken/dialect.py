@@ -16,27 +16,13 @@ from urllib.parse import quote as escape
 
 import orjson
 
-from dialects.contract import (
-    Asked,
-    Channel,
-    DecodedEvent,
-    Dialect,
-    Endpoints,
-    Frame,
-    FrameSignal,
-    Limits,
-    Refusal,
-    Request,
-    Session,
-    Shape,
-    Stream,
-    Subscription,
-    parts,
-)
+from dialects.contract import DecodedEvent, Dialect, Endpoints, Frame, Limits, Refusal, Request, Shape
 from dialects.kraken.frames import OPENING, read, shapes
 from dialects.kraken.refusals import refusal
 from dialects.memory import Memory
 from dialects.rules import KRAKEN_BOOK, TRADES_COUNTED
+from dialects.session import Asked, FrameSignal, Session, Subscription
+from dialects.stream import Channel, Stream, parts
 from schemas.remembered import LONGEST_REMEMBERED
 
 NAMES: Mapping[str, str] = {"instrument": "instrument", "trade": "trade", "book": "book", "quote": "ticker", "orders": "level3"}

@@ -9,20 +9,7 @@ of instruments alone, so each connection that carries trades of contracts has th
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from dialects.contract import (
-    Channel,
-    DecodedEvent,
-    Dialect,
-    Endpoints,
-    Frame,
-    Limits,
-    Poll,
-    Refusal,
-    Request,
-    Session,
-    Shape,
-    Stream,
-)
+from dialects.contract import DecodedEvent, Dialect, Endpoints, Frame, Limits, Poll, Refusal, Request, Shape
 from dialects.memory import Memory
 from dialects.okx import klines, names, ratios
 from dialects.okx.frames import read, shape
@@ -30,6 +17,8 @@ from dialects.okx.refusals import refusal
 from dialects.okx.replies import contract_requests, instruments_request, next_page, polled_request, trades_request
 from dialects.okx.session import OkxSession
 from dialects.rules import OKX_BOOK, OKX_BOOK_5, OKX_TRADES
+from dialects.session import Session
+from dialects.stream import Channel, Stream
 
 PUBLIC, BUSINESS = "public", "business"
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from dialects.contract import Stream
+from dialects.stream import Stream
 from schemas.remembered import remembered
 
 Product = Literal["SPOT", "SWAP", "FUTURES", "OPTION", ""]

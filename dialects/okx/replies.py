@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import msgspec
 
-from dialects.contract import DecodedEvent, Frame, Request, Shape, Stream, decoded_events
+from dialects.contract import DecodedEvent, Frame, Request, Shape, decoded_events
 from dialects.listings import instruments_of
 from dialects.memory import Memory
 from dialects.okx.instruments import InstrumentList, instrument
@@ -19,6 +19,7 @@ from dialects.okx.options import SUMMARIES
 from dialects.okx.prices import INDICES, MARKS, OPEN_INTEREST
 from dialects.okx.ratios import KINDS, next_ratios, ratios_request, read_ratios
 from dialects.okx.trades import LISTED_TRADES
+from dialects.stream import Stream
 from schemas.errors import InvalidDatum
 
 INSTRUMENTS = "/api/v5/public/instruments"

@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 import orjson
 
-from dialects.contract import Asked, FrameSignal, Session, Stream, Subscription, parts
 from dialects.okx.names import NAMES, OPENING, Argument, product_of, stream_of
 from dialects.okx.replies import OPTION_FAMILIES
 from dialects.okx.statuses import UPGRADE
+from dialects.session import Asked, FrameSignal, Session, Subscription
+from dialects.stream import Stream, parts
 
 PING = b"ping"
 STREAMS_PER_MESSAGE = 100

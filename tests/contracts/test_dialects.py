@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects, dialect
-from dialects.contract import Dialect, Endpoints, Fields, Frame, Session, Shape, Stream, decoded_events
+from dialects.contract import Dialect, Endpoints, Fields, Frame, Shape, decoded_events
 from dialects.memory import MERGED, Memory
 from dialects.routes import apart
+from dialects.session import Session
+from dialects.stream import Stream
 from schemas.catalogue import event, events
 from schemas.codec import Codec
 from schemas.decimals import from_bytes, unscaled

@@ -7,7 +7,8 @@ import pytest
 
 from dialects.catalogue import all_dialects
 from dialects.continuity import Kind
-from dialects.contract import DecodedEvent, Fields, Request, Stream
+from dialects.contract import DecodedEvent, Fields, Request
+from dialects.stream import Stream
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.decimals import encode, from_bytes

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.binance.dialect import STREAMS_PER_MESSAGE, Binance
-from dialects.contract import FrameSignal, Session, Stream
 from dialects.memory import Memory
+from dialects.session import FrameSignal, Session
+from dialects.stream import Stream
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.decimals import encode

@@ -7,8 +7,9 @@ import pytest
 
 from dialects.binance_futures.dialect import BinanceCoinm, BinanceFutures, BinanceUsdm
 from dialects.binance_futures.market import coins, dollars
-from dialects.contract import DecodedEvent, Stream
+from dialects.contract import DecodedEvent
 from dialects.memory import Memory
+from dialects.stream import Stream
 from schemas.decimals import LARGEST, encode, to_bytes
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import frame

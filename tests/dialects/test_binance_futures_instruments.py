@@ -6,8 +6,9 @@ import orjson
 import pytest
 
 from dialects.binance_futures.dialect import BinanceCoinm, BinanceFutures, BinanceUsdm
-from dialects.contract import Fields, PartlyInvalid, Stream
+from dialects.contract import Fields, PartlyInvalid
 from dialects.memory import Memory
+from dialects.stream import Stream
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import frame

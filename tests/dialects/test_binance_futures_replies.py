@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.binance_futures.dialect import BinanceCoinm, BinanceFutures, BinanceUsdm
-from dialects.contract import Fields, Poll, Stream
+from dialects.contract import Fields, Poll
 from dialects.memory import Memory
+from dialects.stream import Stream
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import frame

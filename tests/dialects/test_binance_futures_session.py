@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from dialects.binance_futures.dialect import BinanceCoinm, BinanceUsdm
 from dialects.binance_futures.streams import name_of, stream_of
-from dialects.contract import FrameSignal, Stream
 from dialects.routes import apart
+from dialects.session import FrameSignal
+from dialects.stream import Stream
 
 USDM, COINM = BinanceUsdm(), BinanceCoinm()
 PUSHED = [Stream(channel, "BTCUSDT") for channel in ("trade", "book", "quote", "mark_price", "liquidation")] + [Stream("contract_info", "")]

@@ -11,8 +11,9 @@ from multidict import CIMultiDict
 from dialects.bybit.dialect import Bybit, BybitInverse, BybitLinear, BybitSpot
 from dialects.bybit.klines import klines_request
 from dialects.bybit.replies import trades_request
-from dialects.contract import Fields, Refusal, Request, Stream
+from dialects.contract import Fields, Refusal, Request
 from dialects.memory import Memory
+from dialects.stream import Stream
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import frame

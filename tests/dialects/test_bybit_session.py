@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from dialects.bybit.dialect import Bybit, BybitInverse, BybitLinear, BybitSpot
 from dialects.bybit.session import LONGEST_ARGS
-from dialects.contract import Stream, Subscription
+from dialects.session import Subscription
+from dialects.stream import Stream
 
 SPOT, LINEAR, INVERSE = BybitSpot(), BybitLinear(), BybitInverse()
 MARKETS = pytest.mark.parametrize("spoken", [SPOT, LINEAR, INVERSE], ids=lambda one: one.venue)

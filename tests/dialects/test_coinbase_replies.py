@@ -8,8 +8,9 @@ import pytest
 from dialects.catalogue import all_dialects
 from dialects.coinbase.dialect import Coinbase, CoinbaseDerivatives
 from dialects.coinbase_exchange.dialect import CoinbaseExchange
-from dialects.contract import DecodedEvent, PartlyInvalid, Request, Stream
+from dialects.contract import DecodedEvent, PartlyInvalid, Request
 from dialects.memory import Memory
+from dialects.stream import Stream
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import frame

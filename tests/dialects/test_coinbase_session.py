@@ -7,7 +7,9 @@ import pytest
 
 from dialects.coinbase.dialect import Coinbase
 from dialects.coinbase_exchange.dialect import CoinbaseExchange
-from dialects.contract import Endpoints, Session, Stream
+from dialects.contract import Endpoints
+from dialects.session import Session
+from dialects.stream import Stream
 
 TRADES = [Stream("trade", symbol) for symbol in ("BTC-USD", "ETH-USD", "XYZ-USD")]
 BOOK = Stream("book", "BTC-USD")

@@ -6,10 +6,11 @@ from typing import Any
 import orjson
 import pytest
 
-from dialects.contract import Fields, Request, Stream
+from dialects.contract import Fields, Request
 from dialects.hyperliquid.dialect import Hyperliquid
 from dialects.judge import SKEW
 from dialects.memory import Memory
+from dialects.stream import Stream
 from producers import plan
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialects.contract import FrameSignal, Session, Stream
 from dialects.hyperliquid.dialect import Hyperliquid
+from dialects.session import FrameSignal, Session
+from dialects.stream import Stream
 
 SPOKEN = Hyperliquid()
 BOOK = Stream("book", "BTC")

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialects.contract import FrameSignal, PartlyInvalid, Stream
+from dialects.contract import PartlyInvalid
 from dialects.kraken.dialect import Kraken
 from dialects.kraken.numbers import microseconds
 from dialects.memory import Memory
+from dialects.session import FrameSignal
+from dialects.stream import Stream
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.decimals import encode

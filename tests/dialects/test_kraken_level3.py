@@ -3,7 +3,8 @@
 import orjson
 import pytest
 
-from dialects.contract import Endpoints, Stream
+from dialects.contract import Endpoints
+from dialects.stream import Stream
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 from tests.dialects.test_kraken import SPOKEN, read

@@ -5,9 +5,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from dialects.contract import Endpoints, Stream
+from dialects.contract import Endpoints
 from dialects.kraken.dialect import Kraken
 from dialects.memory import Memory
+from dialects.stream import Stream
 from schemas.catalogue import event
 from schemas.decimals import encode
 from simulator.server import Simulator, SimulatorSettings

@@ -5,9 +5,10 @@ from typing import Any
 import orjson
 import pytest
 
-from dialects.contract import Request, Stream
+from dialects.contract import Request
 from dialects.memory import Memory
 from dialects.okx.dialect import Okx
+from dialects.stream import Stream
 from schemas.decimals import encode, unscaled
 from schemas.errors import InvalidDatum
 from tests.dialects.recorded import frame

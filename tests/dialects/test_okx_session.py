@@ -5,8 +5,10 @@ from typing import Any
 import orjson
 import pytest
 
-from dialects.contract import Endpoints, FrameSignal, Stream
+from dialects.contract import Endpoints
 from dialects.okx.dialect import Okx
+from dialects.session import FrameSignal
+from dialects.stream import Stream
 from producers import plan
 from topology.settings import Venue
 

@@ -5,8 +5,8 @@ from collections import defaultdict
 import pytest
 
 from dialects.catalogue import all_dialects, dialect
-from dialects.contract import Stream
 from dialects.memory import Memory
+from dialects.stream import Stream
 from tests.dialects.recorded import EXCERPTS, excerpts, read_excerpt, venue_of
 from tests.dialects.test_full_recordings import Book
 

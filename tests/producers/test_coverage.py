@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from dialects import notices
-from dialects.contract import Stream
+from dialects.stream import Stream
 from processors.detect_gaps.readers import Frames
 from producers import coverage
 from producers.coverage import Coverage

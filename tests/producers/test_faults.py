@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from dialects.binance.dialect import Binance, BinanceSession
-from dialects.contract import Frame, FrameSignal, Stream
+from dialects.contract import Frame
 from dialects.memory import Memory
+from dialects.session import FrameSignal
+from dialects.stream import Stream
 from producers import coverage
 from producers.access import Access
 from producers.backfill import Backfill

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import REGISTRY
 
-from dialects.contract import Stream
+from dialects.stream import Stream
 from simulator.faults import Fault
 from simulator.server import Simulator
 from tests.producers.conftest import VENUES, Runs

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from dialects.binance.dialect import Binance
-from dialects.contract import FrameSignal, Stream
+from dialects.session import FrameSignal
+from dialects.stream import Stream
 from producers.connection import Connection
 
 STREAM = Stream("trade", "BTCUSDT")

@@ -4,7 +4,7 @@ from typing import ClassVar
 import pytest
 
 from dialects.catalogue import dialect
-from dialects.contract import Stream
+from dialects.stream import Stream
 from producers import plan
 from topology.errors import Fatal
 from topology.settings import Producer, Venue

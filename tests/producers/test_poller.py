@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from dialects import notices
 from dialects.binance.dialect import Binance
-from dialects.contract import Dialect, Limits, Poll, Request, Stream
+from dialects.contract import Dialect, Limits, Poll, Request
+from dialects.stream import Stream
 from producers import doubt
 from producers.backoff import Backoff
 from producers.coverage import Coverage

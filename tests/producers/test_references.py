@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from dialects.binance.dialect import Binance, BinanceSession
-from dialects.contract import FrameSignal, Request, Stream
+from dialects.contract import Request
+from dialects.session import FrameSignal
+from dialects.stream import Stream
 from simulator.server import Simulator
 from tests.producers.conftest import Runs
 from tests.producers.test_backfill import Ledger, gap

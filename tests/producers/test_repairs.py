@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects
-from dialects.contract import Dialect, Stream
+from dialects.contract import Dialect
+from dialects.stream import Stream
 from producers import repairs
 from producers.repairs import End, Fetch, Leave, Repair, Resync, Situation, repair
 from schemas.events import Gap

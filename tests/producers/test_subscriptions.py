@@ -1,4 +1,4 @@
-from dialects.contract import Stream
+from dialects.stream import Stream
 from producers.subscriptions import Subscriptions
 
 TRADES = Stream("trade", "BTCUSDT")

@@ -11,9 +11,11 @@ from typing import NamedTuple, Self
 import aiohttp
 
 from dialects.catalogue import dialect
-from dialects.contract import DecodedEvent, Endpoints, Frame, Request, Session, Stream
+from dialects.contract import DecodedEvent, Endpoints, Frame, Request
 from dialects.memory import Memory
 from dialects.routes import apart
+from dialects.session import Session
+from dialects.stream import Stream
 from simulator.market import Listing
 from simulator.server import Simulator
 from simulator.venue import Venue

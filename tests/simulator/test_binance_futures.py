@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from dialects.contract import Stream
+from dialects.stream import Stream
 from schemas.decimals import encode
 from simulator.faults import Fault
 from simulator.market import Trade

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from dialects.contract import Stream
+from dialects.stream import Stream
 from simulator.faults import Fault
 from simulator.server import Simulator, SimulatorSettings
 from tests.dialects.test_full_recordings import Book

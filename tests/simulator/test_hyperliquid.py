@@ -8,8 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from dialects.contract import Stream
 from dialects.hyperliquid.dialect import Hyperliquid
+from dialects.stream import Stream
 from simulator.faults import Fault
 from simulator.server import Simulator, SimulatorSettings
 from simulator.venues.hyperliquid import venue as module

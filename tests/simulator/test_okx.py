@@ -6,8 +6,9 @@ import orjson
 import pytest
 
 from dialects.continuity import Finding, Place, Step
-from dialects.contract import DecodedEvent, Request, Stream
+from dialects.contract import DecodedEvent, Request
 from dialects.judge import judge
+from dialects.stream import Stream
 from schemas.decimals import decimal, from_bytes
 from simulator.candles import candles
 from simulator.faults import Fault

@@ -11,23 +11,10 @@ import msgspec
 import orjson
 
 from dialects.continuity import Kind, Rule
-from dialects.contract import (
-    UNREADABLE,
-    Channel,
-    DecodedEvent,
-    Dialect,
-    Endpoints,
-    Frame,
-    FrameSignal,
-    Limits,
-    Request,
-    Session,
-    Shape,
-    Stream,
-    Subscription,
-    decoded_events,
-)
+from dialects.contract import UNREADABLE, DecodedEvent, Dialect, Endpoints, Frame, Limits, Request, Shape, decoded_events
 from dialects.memory import Memory
+from dialects.session import FrameSignal, Session, Subscription
+from dialects.stream import Channel, Stream
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects
-from dialects.contract import DecodedEvent, Dialect, Endpoints, Frame, Session, Shape, Stream
+from dialects.contract import DecodedEvent, Dialect, Endpoints, Frame, Shape
 from dialects.memory import Memory
+from dialects.session import Session
+from dialects.stream import Stream
 from processors.normalise.core import NormalisedEvent, Normaliser, RefusedFrame
 from processors.normalise.memories import MOST_LOSSES
 from tests.dialects.recorded import excerpts, read_excerpt
