@@ -27,25 +27,26 @@ structlog.configure(
 draw_a_share()
 
 pytest_plugins = ["tests.command_line", "tests.damaged"]
-PIPELINE, SECURED = "tests/pipeline/", "tests/secured/"
+PIPELINE, SECURED, PRODUCERS = "tests/pipeline/", "tests/secured/", "tests/producers/"
 FIRST_WORKER = "gw0"
 SHARED = pytest.StashKey[SharedStack]()
 
 
-class PipelinesInOneWorker(LoadScopeScheduling):  # type: ignore[misc]  # xdist has types, and no marker that says so
+class WhatSharesInOneWorker(LoadScopeScheduling):  # type: ignore[misc]  # xdist has types, and no marker that says so
     """Keep the tests of a file in one worker, and all whole pipelines in another: two at once starve each other on a small machine.
 
     A starved pipeline has silences nobody has simulated. What needs the secured broker stays together too: one is started for all.
+    Producers read and answer what the others of their venue publish: one after another.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((folder for folder in (PIPELINE, SECURED) if nodeid.startswith(folder)), nodeid.partition("::")[0])
+        return next((folder for folder in (PIPELINE, SECURED, PRODUCERS) if nodeid.startswith(folder)), nodeid.partition("::")[0])
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> PipelinesInOneWorker:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WhatSharesInOneWorker:
     """Share the tests out among workers (`--numprocesses`)."""
-    return PipelinesInOneWorker(config, log)
+    return WhatSharesInOneWorker(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -67,7 +68,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def turn(item: pytest.Item) -> tuple[bool, bool, bool]:
         fed_by_hand = "fed_by_hand" in getattr(item, "fixturenames", ())
-        return not item.nodeid.startswith(PIPELINE), fed_by_hand, not item.nodeid.startswith(SECURED)
+        return not item.nodeid.startswith(PIPELINE), fed_by_hand, not item.nodeid.startswith((SECURED, PRODUCERS))
 
     items.sort(key=turn)
     leave_uncounted(items)

@@ -16,6 +16,7 @@ from tests.dialects.recorded import needs_full
 
 COUNTS: Final = "COVERAGE_PROCESS_CONFIG"
 """What coverage tells its children by (`patch = subprocess`, pyproject.toml)."""
+MARKETS: Final = ("tests/pipeline/", "tests/contracts/test_simulated_venues.py")
 
 
 def uncounted(environment: Mapping[str, str]) -> dict[str, str]:
@@ -52,10 +53,10 @@ def leave_uncounted(items: Iterable[pytest.Item]) -> None:
     """Mark the tests that do not count.
 
     Properties, whose thousands of examples run the same lines; real sessions, for the figure is to be the same where there are none;
-    and whole pipelines but one, where this process is the exchanges and the onlooker.
+    and simulated markets beside what is tested, but for one pipeline: tests/simulator and tests/dialects count their lines.
     """
     for item in items:
         property_based = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-        one_of_many = item.nodeid.startswith("tests/pipeline/") and "test_whole_way" not in item.nodeid
-        if property_based or one_of_many or needs_full.mark in item.iter_markers():
+        beside = item.nodeid.startswith(MARKETS) and "test_whole_way" not in item.nodeid
+        if property_based or beside or needs_full.mark in item.iter_markers():
             item.add_marker("no_cover")
