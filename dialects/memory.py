@@ -1,11 +1,17 @@
 """What a dialect remembers of a connection from frame to frame, and of it what a frame that did not come makes unknown."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
+
+from schemas.errors import InvalidDatum
 
 MERGED = "merged|"
 """How the names begin under which a memory holds what is merged of changes."""
-_ABSENT = object()
+LONGEST_NAME: Final = 512
+MOST_NAMES: Final = 50_000
+"""Things remembered of one connection: the venue that lists most, with a few of each listed, has some 10,000."""
+_ABSENT: Final = object()
 
 
 class Memory(dict[str, Any]):
@@ -17,14 +23,22 @@ class Memory(dict[str, Any]):
 
     `changed` names what was set or deleted since it was last cleared: a checkpoint writes these alone. So a value is replaced,
     never changed in place, and has a name of its own where it changes by itself (`merged|ticker|BTCUSDT`).
+
+    Setting a name that is too long, or one too many, raises InvalidDatum: what a venue says must not fill what is kept.
     """
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         super().__init__(values or {})
         self.changed: set[str] = set()
         self._before: dict[str, Any] = {}
+        self._depends: defaultdict[int, list[str]] = defaultdict(list)
+        """By the identity of an event's fields: what is remembered of it."""
 
     def __setitem__(self, name: str, value: Any) -> None:
+        if len(name) > LONGEST_NAME:
+            raise InvalidDatum(f"{name[:64]!r} would be remembered under a name of {len(name)} letters; {LONGEST_NAME} are allowed")
+        if len(self) >= MOST_NAMES and name not in self:
+            raise InvalidDatum(f"{name[:64]!r} would be one thing too many to remember of a connection: {MOST_NAMES} are allowed")
         self._before.setdefault(name, self.get(name, _ABSENT))
         super().__setitem__(name, value)
         self.changed.add(name)
@@ -34,18 +48,37 @@ class Memory(dict[str, Any]):
         super().__delitem__(name)
         self.changed.add(name)
 
+    def depends(self, name: str, fields: Mapping[str, Any]) -> None:
+        """Say that what was set under a name stands only where an event does, by its fields: that it was told, or what it teaches."""
+        self._depends[id(fields)].append(name)
+
+    def let_go(self, fields: Mapping[str, Any]) -> None:
+        """Take back what depends on an event that is refused: it is told when it comes as it can be."""
+        for name in self._depends.pop(id(fields), ()):
+            self._restore(name, self._before.get(name, self.get(name, _ABSENT)))
+
+    def changes(self) -> list[str]:
+        """Return the names of what was changed since `keep`."""
+        return list(self._before)
+
     def keep(self) -> None:
         """Take what was changed so far as it is: `undo` goes back to here."""
         self._before.clear()
+        self._depends.clear()
 
     def undo(self) -> None:
         """Take back what was changed since `keep`."""
         for name, value in self._before.copy().items():
-            if value is not _ABSENT:
-                self[name] = value
-            elif name in self:
-                del self[name]
+            self._restore(name, value)
         self.keep()
+
+    def _restore(self, name: str, value: Any) -> None:
+        """Set without asking for room: it had its room before."""
+        if value is not _ABSENT:
+            super().__setitem__(name, value)
+        elif name in self:
+            super().__delitem__(name)
+        self.changed.add(name)
 
     def forget_merged(self, names: Iterable[str] | None = None) -> None:
         """Forget what was merged under these names; None: under all. No `undo` brings it back."""

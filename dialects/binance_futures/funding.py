@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import msgspec
 
 from dialects.binance_futures.times import Millis, microseconds
-from dialects.binance_futures.told import untold
 from dialects.contract import DecodedEvent
 from dialects.memory import Memory
+from dialects.told import untold
 from schemas.decimals import encode
 
 DEFAULT_SECONDS = 8 * 3600
@@ -51,8 +51,8 @@ class Adjusted(msgspec.Struct, rename="camel"):
 def read_charged(found: Sequence[Charged], asked: str, memory: Memory) -> list[DecodedEvent]:
     """Return an event for each row, oldest first, that the reply before did not have: `memory["charged|BTCUSDT"]`."""
     rows = [[one.symbol, one.funding_rate, str(one.funding_time), one.rate_type or ""] for one in found]
-    made = []
-    for place in untold(memory, f"charged|{asked}", rows):
+    made, name = [], f"charged|{asked}"
+    for place in untold(memory, name, rows):
         one = found[place]
         before = found[place - 1] if place else None
         between = one.funding_time - before.funding_time if before is not None and before.symbol == one.symbol else 0
@@ -68,6 +68,7 @@ def read_charged(found: Sequence[Charged], asked: str, memory: Memory) -> list[D
             "raw_field": "fundingRate",
         }
         made.append(DecodedEvent("funding_rate", fields))
+        memory.depends(name, fields)
     return made
 
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import msgspec
 
 from dialects.binance_futures.times import Millis, microseconds
-from dialects.binance_futures.told import untold
 from dialects.contract import DecodedEvent
 from dialects.memory import Memory
+from dialects.told import untold
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 
@@ -37,7 +37,8 @@ def read_insurance(found: Sequence[Group], memory: Memory) -> list[DecodedEvent]
             raise InvalidDatum("an insurance fund of no symbol")
         pool, alone = one.symbols[0], len(one.symbols) == 1
         rows = [[balance.asset, balance.margin_balance, str(balance.update_time)] for balance in one.assets]
-        for place in untold(memory, f"insurance|{pool}", rows):
+        name = f"insurance|{pool}"
+        for place in untold(memory, name, rows):
             balance = one.assets[place]
             fields = {
                 "symbol": pool if alone else "",
@@ -49,4 +50,5 @@ def read_insurance(found: Sequence[Group], memory: Memory) -> list[DecodedEvent]
                 "shared": not alone,
             }
             made.append(DecodedEvent("insurance_fund", fields))
+            memory.depends(name, fields)
     return made

@@ -13,9 +13,9 @@ import msgspec
 from dialects.binance_futures.market import Market, dollars
 from dialects.binance_futures.periods import seconds_of
 from dialects.binance_futures.times import Millis, microseconds
-from dialects.binance_futures.told import untold
 from dialects.contract import DecodedEvent
 from dialects.memory import Memory
+from dialects.told import untold
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 
@@ -50,14 +50,15 @@ def read_past_interest(found: Sequence[PastInterest], asked: dict[str, str], mem
     period = asked.get("period", "")
     symbol, seconds = _symbol(asked, market), seconds_of(period)
     rows = [[str(one.timestamp), one.sum_open_interest, one.sum_open_interest_value] for one in found]
-    made = []
-    for place in untold(memory, f"interest|{symbol}|{period}", rows):
+    made, name = [], f"interest|{symbol}|{period}"
+    for place in untold(memory, name, rows):
         one = found[place]
         if not _is_of(one, asked, market):
             raise InvalidDatum(f"open interest of {one.symbol or one.pair!r} where that of {symbol!r} was asked for")
         amounts = _amounts(symbol, encode(one.sum_open_interest), encode(one.sum_open_interest_value), market)
         header = {"symbol": symbol, "event_time": microseconds(one.timestamp), "period_s": seconds}
         made.append(DecodedEvent("open_interest", header | amounts))
+        memory.depends(name, made[-1].fields)
     return made
 
 

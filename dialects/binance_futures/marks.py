@@ -120,6 +120,7 @@ def _predicted(symbol: str, time: int, said: tuple[str | None, str | None, int],
     if memory.get(name) == told:
         return ()
     memory[name] = told
+    memory.depends(name, fields)
     return (DecodedEvent("funding_rate", fields),)
 
 

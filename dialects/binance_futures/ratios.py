@@ -15,9 +15,9 @@ import msgspec
 from dialects.binance_futures.market import Market
 from dialects.binance_futures.periods import seconds_of
 from dialects.binance_futures.times import Millis, microseconds
-from dialects.binance_futures.told import untold
 from dialects.contract import DecodedEvent
 from dialects.memory import Memory
+from dialects.told import untold
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 
@@ -66,8 +66,8 @@ def read_ratios(found: Sequence[Ratio], path: str, asked: dict[str, str], memory
     seconds = seconds_of(period)
     said = [_said(one, basis) for one in found]
     rows = [[str(one.timestamp), *(text or "" for text in texts.values())] for one, texts in zip(found, said, strict=True)]
-    made = []
-    for place in untold(memory, f"ratio|{path}|{symbol}|{period}", rows):
+    made, name = [], f"ratio|{path}|{symbol}|{period}"
+    for place in untold(memory, name, rows):
         one, texts = found[place], said[place]
         named = one.symbol if by_symbol else one.pair
         if not symbol or (named or symbol) != symbol or one.contract_type != asked.get("contractType", one.contract_type):
@@ -81,7 +81,8 @@ def read_ratios(found: Sequence[Ratio], path: str, asked: dict[str, str], memory
             "period_s": seconds,
             "scope": "symbol" if by_symbol else "pair",
         }
-        made.append(DecodedEvent("long_short_ratio", fields | {name: encode(text) for name, text in texts.items() if text}))
+        made.append(DecodedEvent("long_short_ratio", fields | {field: encode(text) for field, text in texts.items() if text}))
+        memory.depends(name, made[-1].fields)
     return made
 
 

@@ -56,4 +56,5 @@ def read_contract_info(one: ContractInfo, memory: Memory, market: Market) -> lis
         "ends_at": moment(one.delivered_at),
         "title": one.status,
     }
+    memory.depends(name, fields)
     return [DecodedEvent("venue_status", fields)]

@@ -49,19 +49,18 @@ def read_statuses(found: list[_Status], milliseconds: int, memory: Memory, *, wh
     an expected one.
     """
     made: list[DecodedEvent] = []
-    told: dict[str, Fields] = {}
+    listed: set[str] = set()
     for one in found:
         if str(one.env) == _DEMO:
             continue
         name, fields = f"status|{one.id}", _fields(one)
+        listed.add(name)
         if memory.get(name) != fields:
             made.append(DecodedEvent("venue_status", {"event_time": microseconds(milliseconds)} | fields))
-        told[name] = fields
-    for name in [name for name in memory if whole and name.startswith("status|") and name not in told]:
-        del memory[name]
-    for name, fields in told.items():
-        if memory.get(name) != fields:
             memory[name] = fields
+            memory.depends(name, made[-1].fields)
+    for name in [name for name in memory if whole and name.startswith("status|") and name not in listed]:
+        del memory[name]
     return made
 
 

@@ -48,6 +48,7 @@ def read_contracts(listed: Iterable[msgspec.Raw], memory: Memory) -> list[Decode
             key = f"contract|{name}|{one.product_id}"
             if memory.get(key) != texts:
                 memory[key] = texts
+                memory.depends(key, event.fields)
                 made.append(event)
     if refused:
         raise PartlyInvalid(f"{len(refused)} contracts cannot be: {'; '.join(refused[:MOST_NAMED])}", made)

@@ -107,9 +107,11 @@ def read_products(listed: Iterable[msgspec.Raw], time: int | None, memory: Memor
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             refused.append(str(error))
             continue
+        memory[name] = [state, text]
+        memory.depends(name, made[-1].fields)
         if told is None or told[0] != state:
             made.append(DecodedEvent("venue_status", {"event_time": time} | state))
-        memory[name] = [state, text]
+            memory.depends(name, made[-1].fields)
     for name in [name for name in memory if whole and not refused and name.startswith("product|") and name not in names]:
         del memory[name]
     if refused:

@@ -41,4 +41,5 @@ def read_status(payload: bytes, memory: Memory) -> list[DecodedEvent]:
         "state": "online" if goes_on else "unknown",
         "title": None if goes_on else text,
     }
+    memory.depends("status", fields)
     return [DecodedEvent("venue_status", fields)]

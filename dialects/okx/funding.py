@@ -54,6 +54,7 @@ def read_funding(payload: bytes, memory: Memory) -> list[DecodedEvent]:
             if fields is not None and memory.get(key := f"{name}|{one.inst_id}") != said:
                 made.append(DecodedEvent("funding_rate", head | fields))
                 memory[key] = said
+                memory.depends(key, made[-1].fields)
     return made
 
 

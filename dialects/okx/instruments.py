@@ -13,6 +13,7 @@ import msgspec
 from dialects.instruments import Kind, OptionType, canonical_name
 from dialects.memory import Memory
 from dialects.okx.contracts import name_of
+from dialects.okx.names import CONTRACTS
 from dialects.okx.numbers import product
 from dialects.okx.times import moment
 from schemas.decimals import encode, from_bytes, scale_of
@@ -82,11 +83,7 @@ def instrument(listed: msgspec.Raw, memory: Memory | None = None) -> dict[str, A
     ends = moment(one.exp_time)
     expiry = ends if kind in {"future", "option"} else None
     option = _OPTIONS.get(one.opt_type or "", "unknown") if kind == "option" else "none"
-    if memory is not None and size is not None and unit in {"base", "quote"}:
-        fact = [str(from_bytes(size)), unit]
-        if memory.get(name_of(one.inst_id)) != fact:
-            memory[name_of(one.inst_id)] = fact
-    return {
+    fields = {
         "symbol": one.inst_id,
         "event_time": None,
         "base": base,
@@ -118,6 +115,12 @@ def instrument(listed: msgspec.Raw, memory: Memory | None = None) -> dict[str, A
         "upcoming_times": [change.eff_time for change in one.upc_chg],
         "is_full_listing": False,
     }
+    if memory is not None and size is not None and from_bytes(size) > 0 and unit in {"base", "quote"} and one.inst_type in CONTRACTS:
+        name, fact = name_of(one.inst_id), [str(from_bytes(size)), unit]
+        if memory.get(name) != fact:
+            memory[name] = fact
+            memory.depends(name, fields)
+    return fields
 
 
 def _pair(one: _Listed) -> tuple[str | None, str | None]:

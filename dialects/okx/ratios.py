@@ -17,6 +17,7 @@ from dialects.contract import DecodedEvent, Fields, Request
 from dialects.memory import Memory
 from dialects.okx.numbers import nearest
 from dialects.okx.times import moment
+from dialects.told import untold
 from schemas.errors import InvalidDatum
 
 _CONTRACTS = "/api/v5/rubik/stat/contracts"
@@ -60,11 +61,11 @@ def read_ratios(payload: bytes, path: str, query: dict[str, str], memory: Memory
     if not symbol or query.get("period") != "5m" or query.get("unit", "1") != "1":
         raise InvalidDatum("ratios of which nobody has asked for the contract, the period or the unit in a way that is known")
     name = f"ratio|{path.rpartition('/')[2]}|{symbol}"
-    told: list[list[str]] = memory.get(name) or []
     rows = _decode(payload).data
-    made = [DecodedEvent("long_short_ratio", _fields(row, symbol, KINDS[path])) for row in reversed(rows) if row not in told]
-    if rows != told:
-        memory[name] = rows
+    made = []
+    for place in reversed(untold(memory, name, rows)):
+        made.append(DecodedEvent("long_short_ratio", _fields(rows[place], symbol, KINDS[path])))
+        memory.depends(name, made[-1].fields)
     return made
 
 

@@ -14,7 +14,7 @@ import orjson
 from dialects import notices
 from dialects.contract import DecodedEvent, Dialect, Frame, PartlyInvalid, Shape
 from dialects.memory import Memory
-from processors.normalise.memories import Connections, ConnectionState, PassingMemory
+from processors.normalise.memories import MOST_BYTES, Connections, ConnectionState, PassingMemory
 from schemas import bounds
 from schemas.catalogue import event as event_of
 from schemas.errors import InvalidDatum
@@ -22,6 +22,8 @@ from schemas.errors import InvalidDatum
 HEADER = ("venue", "origin", "connection_id", "connection_sequence", "received_at")
 """What an event takes over from its frame, which begins with these."""
 APPLIED = "applied"
+GROWTH = 4
+"""Bytes that one of a frame may become in memory at most, and more: a coin's name is kept as a DEX's and as its own."""
 
 
 class NormalisedEvent(NamedTuple):
@@ -250,15 +252,18 @@ class Normaliser:
                 decoded, refused = list(error.events), RefusedFrame(offset, str(error), frame.venue)
             if not again:
                 lost = connection.lost, connection.venue_lost
+            _bound(memory, len(frame.payload))
+            alone = frame.kind == "reply" or dialect.shape(frame.payload) is None
             events: list[NormalisedEvent | RefusedFrame] = []
             for place, one in enumerate(decoded):
                 made = _event(place, one, frame, lost or (0, 0))
                 try:
                     bounds.check(made.name, made.record, negative_prices=dialect.negative_prices)
                 except InvalidDatum as error:
-                    if frame.kind != "reply":
+                    if not alone:
                         raise InvalidDatum(f"{frame.venue}: {error}") from error
                     refused = refused or RefusedFrame(offset, f"{frame.venue}: {error}", frame.venue)  # of a list, each stands for itself
+                    memory.let_go(one.fields)
                 else:
                     events.append(made)
             if refused is not None:
@@ -273,6 +278,14 @@ class Normaliser:
             memory.keep()
             if lost is not None and not (isinstance(memory, PassingMemory) and memory.used):
                 yield from events
+
+
+def _bound(memory: Memory, length: int) -> None:
+    """Raise InvalidDatum where what a frame of that many bytes changed is too large to be kept: a checkpoint would fail on it for ever."""
+    if length * GROWTH > MOST_BYTES:
+        for name in memory.changes():
+            if name in memory and (size := len(orjson.dumps(memory[name]))) > MOST_BYTES:
+                raise InvalidDatum(f"{name[:64]!r} would be remembered in {size:,} bytes; {MOST_BYTES:,} are allowed")
 
 
 def _refuse(frame: Frame, memory: Memory, dialect: Dialect) -> None:

@@ -11,6 +11,8 @@ from dialects.memory import Memory
 
 MOST_CONNECTIONS = 64
 """Connections remembered per partition; who has been silent longest has long been closed."""
+MOST_BYTES = 1_000_000
+"""Of one thing remembered, as it is written: a sixteenth of what a message of the changelog may have."""
 COUNTS = "counts"
 REMEMBERED = "memory"
 MOST_LOSSES = 32
@@ -158,7 +160,11 @@ class Connections(dict[str, ConnectionState]):
                 entries[_counts_name(connection_id)] = orjson.dumps(connection.written)
             memory = connection.memory
             for key in memory.changed:
-                entries[_memory_name(connection_id, key)] = orjson.dumps(memory[key]) if key in memory else None
+                data = orjson.dumps(memory[key]) if key in memory else None
+                if data is not None and len(data) > MOST_BYTES:  # grown frame by frame: begun anew rather than written for ever
+                    memory.pop(key)
+                    data = None
+                entries[_memory_name(connection_id, key)] = data
             memory.changed.clear()
         return entries
 
