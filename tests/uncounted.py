@@ -16,7 +16,7 @@ from tests.dialects.recorded import needs_full
 
 COUNTS: Final = "COVERAGE_PROCESS_CONFIG"
 """What coverage tells its children by (`patch = subprocess`, pyproject.toml)."""
-MARKETS: Final = ("tests/pipeline/", "tests/contracts/test_simulated_venues.py")
+MARKETS: Final = ("tests/pipeline/", "tests/contracts/test_simulated_venues.py", "tests/simulator/")
 
 
 def uncounted(environment: Mapping[str, str]) -> dict[str, str]:
@@ -53,7 +53,7 @@ def leave_uncounted(items: Iterable[pytest.Item]) -> None:
     """Mark the tests that do not count.
 
     Properties, whose thousands of examples run the same lines; real sessions, for the figure is to be the same where there are none;
-    and simulated markets beside what is tested, but for one pipeline: tests/simulator and tests/dialects count their lines.
+    and simulated markets, what is tested beside them too but for one pipeline: the simulator is an instrument.
     """
     for item in items:
         property_based = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
