@@ -76,6 +76,8 @@ class Connection:
         """The venue's words where it refused a stream."""
         self.faulty = False
         """Whether it is to be replaced for a fault of ours, which the next may meet at once again."""
+        self.dismissed = False
+        """Whether the venue has said that it is about to close it."""
         self._around = around
         self._dialect = around.dialect
         self._heard = self.subscriptions.heard
@@ -149,6 +151,7 @@ class Connection:
     def _listen(self, payload: bytes, received_at: int) -> None:
         heard = self._session.hear(payload)
         if heard.closing:
+            self.dismissed = True
             self.want("the venue is about to close it")
         if heard.answer is not None and self._socket is not None:
             self._socket.send(heard.answer)

@@ -16,6 +16,8 @@ from topology.metrics import reconnects, retries, rotations
 OVERLAP_SECONDS = 1.0
 """Both connections deliver for this long after the new one is confirmed: the old may lag behind it."""
 LIFETIME_JITTER = 0.1
+YOUNG_SECONDS = 60.0
+"""A connection that the venue is about to close so soon is no reason to hurry: the next may be told the same."""
 """Connections opened together are rotated apart, by up to this share of their lifetime."""
 FIRST_REPLACEMENT_SECONDS = 60.0
 LONGEST_REPLACEMENT_SECONDS = 3600.0
@@ -194,15 +196,16 @@ class Feed:
             current.wants, current.unrecoverable = "", []
             if not due and unrecoverable and not self._may_help(unrecoverable):
                 continue
-            if current.faulty and not due:
+            young = self._policy.clock() - opened_at < YOUNG_SECONDS
+            if (current.faulty or (current.dismissed and young)) and not due:
                 await self._wait_beside(current, opened_at)
             successor = await self._rotate(current, reason)
             if successor is not None:
                 return successor
 
     async def _wait_beside(self, current: Connection, opened_at: float) -> None:
-        """Wait before a connection with a fault of ours is replaced: the next may have it too. What it still delivers is taken."""
-        current.faulty = False
+        """Wait before a connection is replaced whose reason the next may have too. What it still delivers is taken."""
+        current.faulty = current.dismissed = False
         self._backoff.succeeded(self._policy.clock() - opened_at)
         self._hurry.clear()
         await _first(current.ended, self._hurry, timeout=0 if self._renewals else self._backoff.wait())

@@ -129,11 +129,15 @@ def _trade_rows(payload: bytes, _memory: Memory) -> list[TradeRow]:
 
 
 def oldest_first(trades: list[_Trade]) -> list[_Trade]:
-    """Return trades by rising ids where they come the other way round, as history does; else as they are."""
+    """Return trades by rising ids where they come the other way round, as history does; else as they are. Each product has its own ids."""
     if len(trades) < 2:
         return trades
-    first, last = (counted(one.product_id, one.trade_id) for one in (trades[0], trades[-1]))
-    falls = first > last if first is not None and last is not None else microseconds(trades[0].time) > microseconds(trades[-1].time)
+    alike = [one for one in trades if one.product_id == trades[0].product_id]
+    first, last = (counted(one.product_id, one.trade_id) for one in (alike[0], alike[-1]))
+    if len(alike) > 1 and first is not None and last is not None:
+        falls = first > last
+    else:
+        falls = microseconds(trades[0].time) > microseconds(trades[-1].time)
     return trades[::-1] if falls else trades
 
 

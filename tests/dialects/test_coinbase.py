@@ -74,6 +74,13 @@ def test_history_is_marked_and_told_oldest_first() -> None:
     assert [(one["sequence"], one["replayed"]) for one in made] == [(10, True), (11, True), (12, True), (13, False), (14, False)]
 
 
+def test_each_product_has_its_own_ids() -> None:
+    """Trades of several products in one message stay in the order in which they came, whatever ids the other products have."""
+    rows = [trade(900), trade(5, "ETH-USD"), trade(901), trade(6, "ETH-USD")]
+    made = read(message("market_trades", {"type": "update", "trades": rows}))
+    assert [(one["symbol"], one["sequence"]) for one in made] == [("BTC-USD", 900), ("ETH-USD", 5), ("BTC-USD", 901), ("ETH-USD", 6)]
+
+
 def test_a_trade_of_a_contract_counts_contracts_and_proves_no_sequence() -> None:
     """What a contract holds is not said on the socket, nor that its ids count: its size is in contracts, and nothing is derived."""
     rows = [trade("77", "BIT-30OCT26-CDE", size="3"), trade("3f1c-44", "BIP-20DEC30-CDE")]

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from dialects.stream import Stream
+from producers.backoff import Backoff
 from simulator.faults import Fault
 from simulator.server import Simulator
 from tests.producers.conftest import VENUES, Runs
@@ -95,6 +96,26 @@ async def test_a_venue_about_to_close_is_left_at_once(simulator: Simulator, prod
         )
         closed = next(one["received_at"] for one in running.published.frames[before.id] if b'"closed"' in one["payload"])
         assert confirmed <= closed
+
+
+async def test_a_venue_that_dismisses_each_connection_is_asked_ever_more_slowly(
+    simulator: Simulator, producer: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each new connection that is told at once to leave makes the wait before the next one longer; what the last says is taken."""
+    waits: list[int] = []
+
+    def noted(backoff: Backoff) -> float:
+        backoff.failures += 1
+        waits.append(backoff.failures)
+        return 0.0
+
+    monkeypatch.setattr(Backoff, "wait", noted)
+    async with producer("binance", channels=("trade",)) as running:
+        for number in range(1, 4):
+            await simulator.inject(Fault("shutdown", "binance"))
+            while len(running.published.notices("closed")) < number:
+                await asyncio.to_thread(running.published.poll)
+        assert waits == [1, 2, 3]
 
 
 async def test_a_silent_stream_is_found_and_asked_for_again_while_others_flow(simulator: Simulator, producer: Runs) -> None:
