@@ -89,6 +89,9 @@ def explained(gap: Gap, blows: Sequence[Blow]) -> bool:
             # The last frames before the kill may not have been delivered yet.
             if gap.first <= blow.after[gap.venue, gap.symbol] + 1 <= gap.last + 1:
                 return True
-        elif gap.first is not None or (gap.since is not None and gap.until is not None and gap.since <= blow.struck_at < gap.until):
+        # What came while it was being killed, after the time was noted, was heard.
+        elif gap.first is not None or (
+            gap.since is not None and gap.until is not None and gap.since <= blow.mended_at and blow.struck_at < gap.until
+        ):
             return True
     return False
