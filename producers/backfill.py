@@ -255,12 +255,13 @@ class Backfill:
 
     async def _pages(self, gap: Gap, first: int, last: int, frames: Frames) -> int:
         """Publish replies until the range is covered; return how many. Raises Over, Unfillable, Reject."""
-        means, paging, doubt = self._means, Paging(first, last, gap["from_time"], gap["to_time"]), Doubt(self._means.clock)
+        means, doubt = self._means, Doubt(self._means.clock)
+        paging = Paging(first, last, gap["from_time"], gap["to_time"], stretch=means.dialect.trades_stretch)
         asks = True
         while asks:
             if gap["gap_id"] in self._over:
                 raise Over
-            request = means.dialect.trades_request(gap["symbol"], paging.wanted, paging.time)
+            request = means.dialect.trades_request(gap["symbol"], paging.wanted, paging.time, paging.until)
             if request is None:
                 raise Unfillable(f"{means.dialect.venue} cannot be asked for trades after an unknown time")
             try:

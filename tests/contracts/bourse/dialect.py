@@ -129,7 +129,7 @@ class Bourse(Dialect):
         """Return the request for a whole book."""
         return Request("POST", "/ask", body=orjson.dumps({"book": stream.symbol})) if stream.channel == "book" else None
 
-    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request:
+    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None, until: int | None = None) -> Request:
         """Return the request for trades from a number on."""
         return Request("POST", "/ask", body=orjson.dumps({"fills": symbol, "from": from_sequence}))
 
