@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from dialects.answers import check_answer
 from dialects.binance_futures.times import Millis, microseconds
 from dialects.binance_futures.told import untold
 from dialects.contract import DecodedEvent
@@ -50,6 +51,7 @@ class Adjusted(msgspec.Struct, rename="camel"):
 
 def read_charged(found: Sequence[Charged], asked: str, memory: Memory) -> list[DecodedEvent]:
     """Return an event for each row, oldest first, that the reply before did not have: `memory["charged|BTCUSDT"]`."""
+    check_answer("funding", asked, (one.symbol for one in found))
     rows = [[one.symbol, one.funding_rate, str(one.funding_time), one.rate_type or ""] for one in found]
     made = []
     for place in untold(memory, f"charged|{asked}", rows):

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from dialects.answers import check_answer
 from dialects.binance_futures.funding import Adjusted, Charged, read_charged, remember_adjusted
 from dialects.binance_futures.instruments import Listing, instrument
 from dialects.binance_futures.insurance import Group, read_insurance
@@ -35,6 +36,8 @@ class _Depth(msgspec.Struct):
     bids: list[tuple[str, str]]
     asks: list[tuple[str, str]]
     time: Millis | None = msgspec.field(name="T", default=None)
+    symbol: str | None = None
+    """COIN-M says it, USD-M does not."""
 
 
 _decode_depth = msgspec.json.Decoder(_Depth).decode
@@ -73,6 +76,7 @@ class _Reply:
 
 def _depth(reply: _Reply) -> list[DecodedEvent]:
     one, limit = _decode_depth(reply.payload), reply.query.get("limit", "")
+    check_answer("a book", reply.symbol, (one.symbol,))
     fields = {
         "symbol": reply.symbol,
         "event_time": None if one.time is None else microseconds(one.time),
@@ -111,8 +115,10 @@ def _charged(reply: _Reply) -> list[DecodedEvent]:
 
 
 def _premiums(reply: _Reply) -> list[DecodedEvent]:
-    found = _decode_premiums(reply.payload)
-    return read_premiums(found if isinstance(found, list) else [found], reply.memory, reply.market)
+    listed = _decode_premiums(reply.payload)
+    found = listed if isinstance(listed, list) else [listed]
+    check_answer("a mark price", reply.query.get("symbol", ""), (one.symbol for one in found))
+    return read_premiums(found, reply.memory, reply.market)
 
 
 def _insurance(reply: _Reply) -> list[DecodedEvent]:
@@ -126,7 +132,9 @@ def _klines(reply: _Reply) -> list[DecodedEvent]:
 
 
 def _interest(reply: _Reply) -> list[DecodedEvent]:
-    return read_interest(_decode_interest(reply.payload), reply.market)
+    one = _decode_interest(reply.payload)
+    check_answer("open interest", reply.query.get("symbol", ""), (one.symbol,))
+    return read_interest(one, reply.market)
 
 
 _OF_API: Mapping[str, Callable[[_Reply], list[DecodedEvent]]] = {

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import msgspec
 
+from dialects.answers import check_answer
 from dialects.bodies import said
 from dialects.coinbase.candles import CandleList, read_listed
 from dialects.coinbase.contracts import read_contracts
@@ -117,15 +118,16 @@ def read_reply(frame: Frame, memory: Memory) -> list[DecodedEvent]:
     if what == "candles":
         granularity = parse_qs(asked.query).get("granularity", [""])[0]
         return read_listed(_decode_candles(frame.payload), symbol, granularity, frame.received_at)
-    return [DecodedEvent("instrument", instrument(msgspec.Raw(frame.payload)))]
+    fields = instrument(msgspec.Raw(frame.payload))
+    check_answer("a product", symbol, (fields["symbol"],))
+    return [DecodedEvent("instrument", fields)]
 
 
 def _trades(found: list[_Trade], symbol: str) -> list[DecodedEvent]:
     """Return the trades of a reply, oldest first: the venue sends the newest first."""
+    check_answer("a trade", symbol, (one.product_id for one in found))
     made = []
     for one in reversed(found):
-        if one.product_id != symbol:
-            raise InvalidDatum(f"a trade of {one.product_id!r} where those of {symbol!r} were asked for")
         fields: dict[str, Any] = {
             "symbol": one.product_id,
             "event_time": microseconds(one.time),

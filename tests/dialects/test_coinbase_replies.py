@@ -199,7 +199,7 @@ def test_trades_of_a_reply() -> None:
         (11, "buy", False),
         (12, "buy", False),
     ]
-    with pytest.raises(InvalidDatum, match="where those of 'ETH-USD' were asked for"):
+    with pytest.raises(InvalidDatum, match="where that of 'ETH-USD' was asked for"):
         read(COINBASE, f"GET {PRODUCTS}/ETH-USD/ticker?limit=2", {"trades": rows})
 
 

@@ -277,6 +277,27 @@ async def test_a_backfill_asks_a_venue_of_stretches_for_the_next() -> None:
     assert working.venue.asked == [BEGAN // SECOND, BEGAN // SECOND + 60]
 
 
+class Foreign(Venue):
+    """OKX that answers with another instrument's trades, and a dialect that did not notice."""
+
+    async def get_with_retries(self, request: Request, _wait: object, line: str = "") -> tuple[bytes, int]:
+        """Answer a request for trades."""
+        assert (line, "instId=BTC-USDT" in request.path) == ("backfill", True)
+        self.asked.append(len(self.asked))
+        rows = [{"instId": "ETH-USDT", "side": "buy", "sz": "1", "px": "1", "tradeId": str(FIRST), "ts": str(BEGAN // 1000)}]
+        return json.dumps({"code": "0", "msg": "", "data": rows}).encode(), BEGAN
+
+
+async def test_trades_of_another_symbol_mend_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only trades of the gap's own symbol count as what was missing, whatever the dialect made of a reply."""
+    monkeypatch.setattr(paging, "NOTHING_NEW_SECONDS", 0.01)
+    monkeypatch.setattr("dialects.okx.replies.check_answer", lambda *_said: None)
+    working = Working(Foreign(), "okx")
+    said = await working.work(gap(FIRST, BEGAN + 100 * SECOND, venue="okx", symbol="BTC-USDT"))
+    await working.stop()
+    assert [(state, repair) for _, state, repair in said[1:]] == [("unfillable", "the venue gave 0 of 1 trades")]
+
+
 class Stretches:
     """A venue that is asked by stretches of time, of which it gives the newest trades, as its dialect asks for them."""
 
