@@ -221,7 +221,11 @@ class Dialect(ABC):
         return None
 
     def next_page(self, request: Request, body: bytes) -> Request | None:
-        """Return the request for what follows a reply that came in pages; None where it was the last. Never raises on any bytes."""
+        """Return the request that follows a reply: for its next page, or for the next of several lists; None after the last.
+
+        `body` is empty where a request was refused: then what is asked for whatever was answered, None where that is nothing. Each request
+        follows another at most once, so that this ends. Never raises on any bytes.
+        """
         return None
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:

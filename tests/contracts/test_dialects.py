@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects, dialect
-from dialects.contract import UNREADABLE, DecodedEvent, Dialect, Endpoints, Fields, Frame, Shape, decoded_events
+from dialects.contract import UNREADABLE, DecodedEvent, Dialect, Endpoints, Fields, Frame, Request, Shape, decoded_events
 from dialects.memory import MERGED, Memory
 from dialects.routes import apart
 from dialects.session import Session
@@ -155,6 +155,19 @@ def test_hears_who_speaks(spoken: Dialect, path: Path) -> None:
             assert heard.stream is not None
             assert name in spoken.channels[heard.stream.channel].events
             assert heard.stream.symbol == (record["symbol"] if spoken.channels[heard.stream.channel].scope == "symbol" else "")
+
+
+@each_dialect
+def test_what_follows_a_refused_request_ends(spoken: Dialect) -> None:
+    """What is asked for whatever was answered to the request before is a request of its own each time, and has a last."""
+    polled = spoken.polls([one for one in streams_of(spoken) if spoken.channels[one.channel].every])
+    for first in [spoken.listing_request(), *(poll.request for poll in polled)]:
+        chain: list[Request] = []
+        request = first
+        while request is not None:
+            assert request not in chain
+            chain.append(request)
+            request = spoken.next_page(request, b"")
 
 
 @each_recording
