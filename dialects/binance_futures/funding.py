@@ -14,9 +14,9 @@ import msgspec
 
 from dialects.answers import check_answer
 from dialects.binance_futures.times import Millis, microseconds
-from dialects.binance_futures.told import untold
 from dialects.contract import DecodedEvent
 from dialects.memory import Memory
+from dialects.told import untold
 from schemas.decimals import encode
 
 DEFAULT_SECONDS = 8 * 3600

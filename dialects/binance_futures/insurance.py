@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import msgspec
 
 from dialects.binance_futures.times import Millis, microseconds
-from dialects.binance_futures.told import untold
 from dialects.contract import DecodedEvent
 from dialects.memory import Memory
+from dialects.told import untold
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 

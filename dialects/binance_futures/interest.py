@@ -13,9 +13,9 @@ import msgspec
 from dialects.binance_futures.market import Market, dollars
 from dialects.binance_futures.periods import seconds_of
 from dialects.binance_futures.times import Millis, microseconds
-from dialects.binance_futures.told import untold
 from dialects.contract import DecodedEvent
 from dialects.memory import Memory
+from dialects.told import untold
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 

@@ -110,6 +110,23 @@ def test_what_was_charged_is_told_once() -> None:
     assert read(request, [], memory) == []
 
 
+def test_a_charge_that_is_no_later_is_told_too() -> None:
+    """An hour that comes late, a rate that was mended since, and the second of two of one time, each once and in the order of times."""
+    memory, request, hour = Memory(), info(type="fundingHistory", coin="BTC"), 3_600_000
+    first, late, last = funding(1), funding(1 + hour, fundingRate="-0.2"), funding(1 + 2 * hour)
+    assert len(read(request, [first, last], memory)) == 2
+    mended = last | {"fundingRate": "0.9"}
+    assert [(one["event_time"], one["rate"]) for one in read(request, [first, late, mended], memory)] == [
+        ((1 + hour) * 1000, encode("-0.2")),
+        ((1 + 2 * hour) * 1000, encode("0.9")),
+    ]
+    assert read(request, [first, late, mended], memory) == []
+    twice = [first | {"fundingRate": rate} for rate in ("0.1", "0.2")]
+    assert [one["rate"] for one in read(request, twice)] == [encode("0.1"), encode("0.2")]
+    other = first | {"premium": None}
+    assert [one["premium"] for one in read(request, [other, late, mended], memory)] == [None]
+
+
 @pytest.mark.parametrize("changes", [{"coin": "ETH"}, {"fundingRate": "NaN"}, {"fundingRate": None}, {"time": -1}, {"premium": "x"}])
 def test_what_was_not_charged_refuses_the_reply(changes: dict[str, Any]) -> None:
     """Of another coin, or no number: none of the reply is told, and nothing remembered."""
