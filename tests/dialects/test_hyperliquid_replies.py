@@ -220,6 +220,17 @@ def test_the_venues_state_is_told_when_it_changes() -> None:
         read(request, {"time": 5}, memory)
 
 
+def test_a_long_state_that_changes_at_its_end_is_told() -> None:
+    """What is shown of it is cut, what is compared is not."""
+    memory, request = Memory(), info(type="exchangeStatus")
+    long = "x" * 5000
+    (first,) = read(request, {"time": 1, "specialStatuses": [long]}, memory)
+    assert len(first["title"]) == 1000
+    assert read(request, {"time": 2, "specialStatuses": [long]}, memory) == []
+    assert len(read(request, {"time": 3, "specialStatuses": [long + "y"]}, memory)) == 1
+    assert len(memory["status"]) < 100
+
+
 def test_the_last_trades_are_the_sockets() -> None:
     """A reply of trades becomes the same events, so each is known by its id."""
     row = {"coin": "BTC", "side": "A", "px": "3.0", "sz": "0.5", "time": 1, "hash": "0x1", "tid": 17, "users": ["0x1", "0x2"]}
