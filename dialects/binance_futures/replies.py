@@ -4,6 +4,7 @@ Sources: the pages under https://developers.binance.com/docs/derivatives/usds-ma
 …/coin-margined-futures/market-data/rest-api/: Order-Book, Compressed-Aggregate-Trades-List, and those of the modules beside this one.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,6 +30,9 @@ from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 
 DEFAULT_DEPTH = 500
+DEFAULT_CHARGED = 100
+"""Fundings of a reply where no number was asked for."""
+_COUNT = re.compile("[0-9]{1,5}")
 
 
 class _Depth(msgspec.Struct):
@@ -85,7 +89,7 @@ def _depth(reply: _Reply) -> list[DecodedEvent]:
         "ask_prices": [encode(price) for price, _ in one.asks],
         "ask_sizes": [encode(size) for _, size in one.asks],
         "is_snapshot": True,
-        "depth": int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 6 else DEFAULT_DEPTH,
+        "depth": int(limit) if _COUNT.fullmatch(limit) else DEFAULT_DEPTH,
         "first_sequence": one.last_update_id,
         "last_sequence": one.last_update_id,
     }
@@ -111,7 +115,9 @@ def _adjusted(reply: _Reply) -> list[DecodedEvent]:
 
 
 def _charged(reply: _Reply) -> list[DecodedEvent]:
-    return read_charged(_decode_charged(reply.payload) or [], reply.query.get("symbol", ""), reply.memory)
+    limit = reply.query.get("limit", "")
+    most = int(limit) if _COUNT.fullmatch(limit) else DEFAULT_CHARGED
+    return read_charged(_decode_charged(reply.payload) or [], reply.query.get("symbol", ""), most, reply.memory)
 
 
 def _premiums(reply: _Reply) -> list[DecodedEvent]:
