@@ -71,7 +71,7 @@ def test_what_was_charged_is_told_once() -> None:
 
 def test_no_charge_is_told_anew_without_the_interval_it_had() -> None:
     """The oldest of a full reply is what the next is measured by: a new connection tells none without an interval that one told with it."""
-    rows = [CHARGED[0] | {"fundingTime": CHARGED[0]["fundingTime"] + number * 28_800_000} for number in range(9)]
+    rows = [CHARGED[0] | {"fundingTime": TIME + number * 28_800_000} for number in range(9)]
     (poll,) = USDM.polls([Stream("funding", "BTCUSDT")])
     most = int(poll.request.path.partition("limit=")[2])
     known: dict[int, int | None] = {}
