@@ -172,6 +172,9 @@ class Dialect(ABC):
     """To be sent with every REST request."""
     resumable_trades: ClassVar[bool] = False
     """True when missing trades can be asked for by sequence (trades_request)."""
+    trades_stretch: ClassVar[int] = 0
+    """Seconds of which missing trades are asked for at first, where a reply holds no more than the newest trades of a stretch of time;
+    0 where it holds those that follow what is known."""
     negative_prices: ClassVar[bool] = False
     """True where a price may be zero or below (spreads, combinations of options); elsewhere such a frame is refused (schemas/bounds.py)."""
     counts_connection: ClassVar[bool] = False
@@ -218,7 +221,11 @@ class Dialect(ABC):
         return None
 
     def next_page(self, request: Request, body: bytes) -> Request | None:
-        """Return the request for what follows a reply that came in pages; None where it was the last. Never raises on any bytes."""
+        """Return the request that follows a reply: for its next page, or for the next of several lists; None after the last.
+
+        `body` is empty where a request was refused: then what is asked for whatever was answered, None where that is nothing. Each request
+        follows another at most once, so that this ends. Never raises on any bytes.
+        """
         return None
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal | None:
@@ -240,10 +247,11 @@ class Dialect(ABC):
         """Return the REST request for a stream's whole state; None where its channel's `snapshot` is not "rest"."""
         return None
 
-    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request | None:
+    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None, until: int | None = None) -> Request | None:
         """Return the REST request for the trades from a sequence (inclusive) on, oldest first; None where there is none.
 
-        `from_time` is the event time of the trade before the gap (microseconds), for venues that page by time.
+        `from_time` is a time (microseconds) before which none of them was made, for venues that page by time; `until` ends the stretch
+        that is asked for, where the venue is asked by stretches (`trades_stretch`).
         """
         return None
 

@@ -15,11 +15,11 @@ MOST_LETTERS = 64
 """Letters of a symbol that a reason shows."""
 
 
-class _Named(msgspec.Struct):
-    symbol: str = ""
-
-
-_decode_named = msgspec.json.Decoder(_Named).decode
+NAMES = ("symbol", "instId", "product_id", "id", "name")
+"""What venues call the name of an instrument in their lists; the first of them that one has is its own."""
+NAMELESS = "an instrument without a symbol"
+_decode_named = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_name = msgspec.json.Decoder(str).decode
 
 
 def instruments_of(
@@ -35,7 +35,7 @@ def instruments_of(
         try:
             made.append(DecodedEvent("instrument", read(one)))
         except (InvalidDatum, msgspec.MsgspecError, ValueError, RecursionError) as error:
-            refused.append(f"{_name(one)}: {error}")
+            refused.append(f"{named(one)}: {error}")
     if whole and not refused:
         for event in made:
             event.fields["is_full_listing"] = True
@@ -45,8 +45,10 @@ def instruments_of(
     return made
 
 
-def _name(one: msgspec.Raw) -> str:
+def named(one: msgspec.Raw) -> str:
+    """Return what a venue calls one of a list, for a reason that is told. Never raises on any bytes."""
     try:
-        return _decode_named(one).symbol[:MOST_LETTERS] or "an instrument without a symbol"
+        said = _decode_named(one)
+        return next((_decode_name(said[name])[:MOST_LETTERS] for name in NAMES if name in said), "") or NAMELESS
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return "an instrument without a symbol"
+        return NAMELESS

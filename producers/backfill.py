@@ -239,13 +239,14 @@ class Backfill:
         while means.outbox.holds(frames.key):  # noqa: ASYNC110 - a delivery report sets no event of ours
             await asyncio.sleep(SETTLE_SECONDS)
 
-    async def _trades(self, request: Request, frames: Frames) -> list[Fields]:
-        """Ask, publish the reply, and return the trades in it. Raises Unclear, Reject, UNREADABLE."""
+    async def _trades(self, symbol: str, request: Request, frames: Frames) -> list[Fields]:
+        """Ask, publish the reply, and return the trades of a symbol in it. Raises Unclear, Reject, UNREADABLE."""
         means = self._means
         body, received_at = await means.rest.get_with_retries(request, means.backoff().wait, line="backfill")
         frames.reply(body, request.text, received_at)
         frame = Frame(means.dialect.venue, "rest", frames.connection_id, frames.count, received_at, "reply", request.text, body)
-        return [made.fields for made in means.dialect.read(frame, Memory()) if made.event == "trade"]
+        made = means.dialect.read(frame, Memory())
+        return [one.fields for one in made if one.event == "trade" and one.fields["symbol"] == symbol]
 
     def _expect(self, gap: Gap) -> None:
         """Close a gap that nobody sees filled in time, unless it has ended already."""
@@ -255,16 +256,17 @@ class Backfill:
 
     async def _pages(self, gap: Gap, first: int, last: int, frames: Frames) -> int:
         """Publish replies until the range is covered; return how many. Raises Over, Unfillable, Reject."""
-        means, paging, doubt = self._means, Paging(first, last, gap["from_time"], gap["to_time"]), Doubt(self._means.clock)
+        means, doubt = self._means, Doubt(self._means.clock)
+        paging = Paging(first, last, gap["from_time"], gap["to_time"], stretch=means.dialect.trades_stretch)
         asks = True
         while asks:
             if gap["gap_id"] in self._over:
                 raise Over
-            request = means.dialect.trades_request(gap["symbol"], paging.wanted, paging.time)
+            request = means.dialect.trades_request(gap["symbol"], paging.wanted, paging.time, paging.until)
             if request is None:
                 raise Unfillable(f"{means.dialect.venue} cannot be asked for trades after an unknown time")
             try:
-                trades = await self._trades(request, frames)
+                trades = await self._trades(gap["symbol"], request, frames)
             except (Unclear, *UNREADABLE) as error:
                 wait = doubt.again(error, error.after if isinstance(error, Unclear) else 0.0)
                 logger().warning("an answer of the venue is unclear", gap=gap["gap_id"], reason=str(error), again_in=round(wait, 1))

@@ -1,7 +1,7 @@
 """What a venue gives only when asked: one REST request again and again, each reply published verbatim."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dialects.contract import Dialect, Poll
@@ -172,16 +172,27 @@ class Poller:
         self._opened().notice("refused", self._around.now(), streams=pairs, reason=reason)
 
     async def _ask_part(self, poll: Poll) -> int:
-        """Publish the reply to one request, and the pages that follow it; return when the last was whole. Raises as Rest.get."""
+        """Publish the reply to one request, and to those that follow it; return when the last was whole. Raises as Rest.get.
+
+        One that is refused costs none that is asked for whatever was answered; it is raised when those have been.
+        """
         around, received_at = self._around, 0
+        failures: list[Reject | Unclear] = []
         request = around.dialect.as_of(poll.request, around.now())
         for _ in range(MOST_PAGES):
-            body, received_at = await around.rest.get(request, line=f"poll {self._poll.request.text}")
-            self._opened().reply(body, request.text, received_at)
+            body = b""
+            try:
+                body, received_at = await around.rest.get(request, line=f"poll {self._poll.request.text}")
+            except (Reject, Unclear) as error:
+                failures.append(error)
+            else:
+                self._opened().reply(body, request.text, received_at)
             following = around.dialect.next_page(request, body)
             if following is None or following == request:
                 break
             request = following
+        if failures:
+            raise _together(failures)
         return received_at
 
     async def _pause(self, seconds: float) -> None:
@@ -267,3 +278,10 @@ class Poller:
     def _opened(self) -> Frames:
         assert self._frames is not None
         return self._frames
+
+
+def _together(failures: Sequence[Reject | Unclear]) -> Reject | Unclear:
+    """Return one failure for those of several requests, each in its words: unclear where one of them is, for that may pass."""
+    words = "; ".join(str(one) for one in failures)
+    unclear = [one.after for one in failures if isinstance(one, Unclear)]
+    return Unclear(words, max(unclear)) if unclear else Reject(words)

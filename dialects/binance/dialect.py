@@ -90,7 +90,7 @@ class Binance(Dialect):
             return None
         return Request("GET", f"/api/v3/depth?symbol={escape(stream.symbol)}&limit={self.book_depth}", 250)
 
-    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request:
+    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None, until: int | None = None) -> Request:
         """Return the request for up to 1000 trades from an id on (weight 25)."""
         return Request("GET", f"/api/v3/historicalTrades?symbol={escape(symbol)}&fromId={from_sequence}&limit=1000", 25)
 

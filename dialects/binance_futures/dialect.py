@@ -101,7 +101,7 @@ class BinanceFutures(Dialect):
         """Return the request for a book's best 1000 levels (weight 20)."""
         return requests.depth(self.market, stream.symbol) if stream.channel == "book" else None
 
-    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request:
+    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None, until: int | None = None) -> Request:
         """Return the request for up to 1000 aggregate trades from an id on (weight 20)."""
         return requests.trades(self.market, symbol, from_sequence)
 

@@ -4,7 +4,8 @@ Sources: https://developers.binance.com/docs/derivatives/usds-margined-futures/m
 …/Get-Funding-Rate-Info, and the same pages of COIN-M.
 
 A time is some milliseconds off the hour, and stays so: whoever asks again by a rounded one gets another row. An interval is measured, from
-one row to the next, since today's was not always that of the symbol.
+one row to the next, since today's was not always that of the symbol. So of a full reply the oldest row is there to measure by, and not
+told: its interval may have been told before, which a row without one would replace. Of one that is not full it is the symbol's first.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from dialects.answers import check_answer
 from dialects.binance_futures.times import Millis, microseconds
 from dialects.contract import DecodedEvent
 from dialects.memory import Memory
@@ -48,11 +50,17 @@ class Adjusted(msgspec.Struct, rename="camel"):
     funding_interval_hours: _Hours
 
 
-def read_charged(found: Sequence[Charged], asked: str, memory: Memory) -> list[DecodedEvent]:
-    """Return an event for each row, oldest first, that the reply before did not have: `memory["charged|BTCUSDT"]`."""
+def read_charged(found: Sequence[Charged], asked: str, most: int, memory: Memory) -> list[DecodedEvent]:
+    """Return an event for each row, oldest first, that the reply before did not have: `memory["charged|BTCUSDT"]`.
+
+    `most`: how many rows were asked for; the oldest of so many is not told, but for one that is alone.
+    """
+    check_answer("funding", asked, (one.symbol for one in found))
     rows = [[one.symbol, one.funding_rate, str(one.funding_time), one.rate_type or ""] for one in found]
     made, name = [], f"charged|{asked}"
     for place in untold(memory, name, rows):
+        if place == 0 and 1 < len(found) >= most:
+            continue
         one = found[place]
         before = found[place - 1] if place else None
         between = one.funding_time - before.funding_time if before is not None and before.symbol == one.symbol else 0

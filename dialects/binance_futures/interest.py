@@ -49,12 +49,13 @@ def read_past_interest(found: Sequence[PastInterest], asked: dict[str, str], mem
     """Return an event for each period that the reply before did not have as it is now: `memory["interest|BTCUSDT|5m"]`."""
     period = asked.get("period", "")
     symbol, seconds = _symbol(asked, market), seconds_of(period)
+    for one in found:
+        if not _is_of(one, asked, market):
+            raise InvalidDatum(f"open interest of {one.symbol or one.pair!r} where that of {symbol!r} was asked for")
     rows = [[str(one.timestamp), one.sum_open_interest, one.sum_open_interest_value] for one in found]
     made, name = [], f"interest|{symbol}|{period}"
     for place in untold(memory, name, rows):
         one = found[place]
-        if not _is_of(one, asked, market):
-            raise InvalidDatum(f"open interest of {one.symbol or one.pair!r} where that of {symbol!r} was asked for")
         amounts = _amounts(symbol, encode(one.sum_open_interest), encode(one.sum_open_interest_value), market)
         header = {"symbol": symbol, "event_time": microseconds(one.timestamp), "period_s": seconds}
         made.append(DecodedEvent("open_interest", header | amounts))

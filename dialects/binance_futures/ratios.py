@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from dialects.answers import check_answer
 from dialects.binance_futures.market import Market
 from dialects.binance_futures.periods import seconds_of
 from dialects.binance_futures.times import Millis, microseconds
@@ -64,14 +65,15 @@ def read_ratios(found: Sequence[Ratio], path: str, asked: dict[str, str], memory
     period, symbol = asked.get("period", ""), asked.get("symbol" if by_symbol else "pair", "")
     population, basis = KINDS[path]
     seconds = seconds_of(period)
+    if not symbol:
+        raise InvalidDatum("ratios of which nobody has asked for the symbol")
+    check_answer("a ratio", symbol, (one.symbol if by_symbol else one.pair for one in found))
+    check_answer("a ratio", asked.get("contractType", ""), (one.contract_type for one in found))
     said = [_said(one, basis) for one in found]
     rows = [[str(one.timestamp), *(text or "" for text in texts.values())] for one, texts in zip(found, said, strict=True)]
     made, name = [], f"ratio|{path}|{symbol}|{period}"
     for place in untold(memory, name, rows):
         one, texts = found[place], said[place]
-        named = one.symbol if by_symbol else one.pair
-        if not symbol or (named or symbol) != symbol or one.contract_type != asked.get("contractType", one.contract_type):
-            raise InvalidDatum(f"a ratio of {named!r} where that of {symbol!r} was asked for")
         fields: dict[str, Any] = {
             "symbol": symbol,
             "event_time": microseconds(one.timestamp),

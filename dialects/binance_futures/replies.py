@@ -4,11 +4,13 @@ Sources: the pages under https://developers.binance.com/docs/derivatives/usds-ma
 …/coin-margined-futures/market-data/rest-api/: Order-Book, Compressed-Aggregate-Trades-List, and those of the modules beside this one.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
+from dialects.answers import check_answer
 from dialects.binance_futures.funding import Adjusted, Charged, read_charged, remember_adjusted
 from dialects.binance_futures.instruments import Listing, instrument
 from dialects.binance_futures.insurance import Group, read_insurance
@@ -28,6 +30,9 @@ from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 
 DEFAULT_DEPTH = 500
+DEFAULT_CHARGED = 100
+"""Fundings of a reply where no number was asked for."""
+_COUNT = re.compile("[0-9]{1,5}")
 
 
 class _Depth(msgspec.Struct):
@@ -35,6 +40,8 @@ class _Depth(msgspec.Struct):
     bids: list[tuple[str, str]]
     asks: list[tuple[str, str]]
     time: Millis | None = msgspec.field(name="T", default=None)
+    symbol: str | None = None
+    """COIN-M says it, USD-M does not."""
 
 
 _decode_depth = msgspec.json.Decoder(_Depth).decode
@@ -73,6 +80,7 @@ class _Reply:
 
 def _depth(reply: _Reply) -> list[DecodedEvent]:
     one, limit = _decode_depth(reply.payload), reply.query.get("limit", "")
+    check_answer("a book", reply.symbol, (one.symbol,))
     fields = {
         "symbol": reply.symbol,
         "event_time": None if one.time is None else microseconds(one.time),
@@ -81,7 +89,7 @@ def _depth(reply: _Reply) -> list[DecodedEvent]:
         "ask_prices": [encode(price) for price, _ in one.asks],
         "ask_sizes": [encode(size) for _, size in one.asks],
         "is_snapshot": True,
-        "depth": int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 6 else DEFAULT_DEPTH,
+        "depth": int(limit) if _COUNT.fullmatch(limit) else DEFAULT_DEPTH,
         "first_sequence": one.last_update_id,
         "last_sequence": one.last_update_id,
     }
@@ -107,12 +115,16 @@ def _adjusted(reply: _Reply) -> list[DecodedEvent]:
 
 
 def _charged(reply: _Reply) -> list[DecodedEvent]:
-    return read_charged(_decode_charged(reply.payload) or [], reply.query.get("symbol", ""), reply.memory)
+    limit = reply.query.get("limit", "")
+    most = int(limit) if _COUNT.fullmatch(limit) else DEFAULT_CHARGED
+    return read_charged(_decode_charged(reply.payload) or [], reply.query.get("symbol", ""), most, reply.memory)
 
 
 def _premiums(reply: _Reply) -> list[DecodedEvent]:
-    found = _decode_premiums(reply.payload)
-    return read_premiums(found if isinstance(found, list) else [found], reply.memory, reply.market)
+    listed = _decode_premiums(reply.payload)
+    found = listed if isinstance(listed, list) else [listed]
+    check_answer("a mark price", reply.query.get("symbol", ""), (one.symbol for one in found))
+    return read_premiums(found, reply.memory, reply.market)
 
 
 def _insurance(reply: _Reply) -> list[DecodedEvent]:
@@ -126,7 +138,9 @@ def _klines(reply: _Reply) -> list[DecodedEvent]:
 
 
 def _interest(reply: _Reply) -> list[DecodedEvent]:
-    return read_interest(_decode_interest(reply.payload), reply.market)
+    one = _decode_interest(reply.payload)
+    check_answer("open interest", reply.query.get("symbol", ""), (one.symbol,))
+    return read_interest(one, reply.market)
 
 
 _OF_API: Mapping[str, Callable[[_Reply], list[DecodedEvent]]] = {

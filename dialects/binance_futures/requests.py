@@ -25,8 +25,8 @@ PERIOD = "5m"
 """The shortest that there is."""
 PERIODS = 3
 """Periods of a reply: the newest, which may still change, and two before it, so that a round may fail."""
-CHARGED = 3
-"""Fundings of a reply: the last, and what its interval is measured by."""
+CHARGED = 4
+"""Fundings of a reply: the last three, so that rounds may fail, and the one by which the interval of the first of them is measured."""
 
 
 def exchange_info(market: Market) -> Request:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import msgspec
 
+from dialects.answers import check_answer
 from dialects.bodies import said
 from dialects.bybit.instruments import InstrumentList, instrument
 from dialects.bybit.klines import KLINES, read_klines
@@ -107,6 +108,7 @@ def read_reply(frame: Frame, memory: Memory, market: Market) -> list[DecodedEven
         return read_klines(reply.result, query, reply.time, frame.received_at, market)
     if path == TRADES:
         rows = decode_trades(reply.result)
+        check_answer("a trade", query.get("symbol", ""), (one.symbol for one in rows))
         return decoded_events(Shape("trade", lambda _payload, _memory: rows, columns_of(market)), rows)
     found = _decode_instruments(reply.result)
     is_full = not found.next_page_cursor and not query.keys() - {"category", "limit"}

@@ -14,7 +14,7 @@ from dialects.coinbase.numbers import number
 from dialects.coinbase.products import Contract, Listed, TradingSession, decode
 from dialects.coinbase.times import interval_seconds, moment
 from dialects.contract import DecodedEvent, Fields, PartlyInvalid
-from dialects.listings import MOST_NAMED
+from dialects.listings import MOST_NAMED, named
 from dialects.memory import Memory
 
 _STATES = {
@@ -42,7 +42,7 @@ def read_contracts(listed: Iterable[msgspec.Raw], memory: Memory) -> list[Decode
             one = decode(raw)
             found = _events(one)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            refused.append(str(error))
+            refused.append(f"{named(raw)}: {error}")
             continue
         for name, texts, event in found:
             key = f"contract|{name}|{one.product_id}"

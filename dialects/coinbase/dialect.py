@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from dialects.coinbase.frames import connection_sequence, read, shape
-from dialects.coinbase.replies import FUTURES, SPOT, STANDING, next_page, refusal, trades_request
+from dialects.coinbase.replies import FUTURES, SPOT, STANDING, TRADES_SECONDS, next_page, refusal, trades_request
 from dialects.coinbase.session import CoinbaseSession
 from dialects.contract import TOO_MANY, DecodedEvent, Dialect, Endpoints, Frame, Limits, Poll, Refusal, Request, Shape
 from dialects.memory import Memory
@@ -109,10 +109,11 @@ class Coinbase(AdvancedTrade):
     }
     default_symbols: ClassVar[tuple[str, ...]] = ("BTC-USD", "ETH-USD", "SOL-USD")
     resumable_trades: ClassVar[bool] = True
+    trades_stretch: ClassVar[int] = TRADES_SECONDS
 
-    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request | None:
-        """Return the request for the trades of a minute from a time on; the venue takes no number."""
-        return trades_request(symbol, from_time)
+    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None, until: int | None = None) -> Request | None:
+        """Return the request for the trades between two times, of a minute where the second is not known; the venue takes no number."""
+        return trades_request(symbol, from_time, until)
 
 
 class CoinbaseDerivatives(AdvancedTrade):

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import msgspec
 
+from dialects.answers import check_answer
 from dialects.bodies import said
 from dialects.coinbase.candles import CandleList, read_listed
 from dialects.coinbase.contracts import read_contracts
@@ -27,7 +28,7 @@ SPOT, FUTURES = f"{PRODUCTS}?product_type=SPOT", f"{PRODUCTS}?product_type=FUTUR
 STANDING = f"{FUTURES}&expiring_contract_status=STATUS_UNEXPIRED"
 """The list of contracts as it is asked for what they stand at, which its address tells from the list of instruments."""
 TRADES_SECONDS = 60
-"""Of how long a stretch trades are asked for: our own choice. A reply holds the newest of it, so of a longer one the oldest may lack."""
+"""Of how long a stretch trades are asked for at first: our own choice. A reply holds the newest of it, so the oldest may lack."""
 TRADES_LIMIT = 1000
 LASTING = {"INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "UNIMPLEMENTED", "OUT_OF_RANGE"}
 """The request itself is wrong, by gRPC's names, which the venue's errors are."""
@@ -70,16 +71,17 @@ _decode_candles = msgspec.json.Decoder(CandleList).decode
 _decode_outcome = msgspec.json.Decoder(_Outcome).decode
 
 
-def trades_request(symbol: str, from_time: int | None) -> Request | None:
-    """Return the request for a pair's trades of a minute from the second of a time on; None without a time, and of a contract.
+def trades_request(symbol: str, from_time: int | None, until: int | None) -> Request | None:
+    """Return the request for a pair's trades from the second of a time to that of another; None without a time, and of a contract.
 
-    A contract's trades have no number by which what is missing could be told.
+    A minute where the end is not known, and a second at least, for the venue takes whole ones. A contract's trades have no number by
+    which what is missing could be told.
     """
     if from_time is None or not is_pair(symbol):
         return None
     start = max(from_time, 0) // 1_000_000
-    path = f"{PRODUCTS}/{quote(symbol, safe='')}/ticker?limit={TRADES_LIMIT}&start={start}&end={start + TRADES_SECONDS}"
-    return Request("GET", path)
+    end = start + TRADES_SECONDS if until is None else max(start + 1, until // 1_000_000)
+    return Request("GET", f"{PRODUCTS}/{quote(symbol, safe='')}/ticker?limit={TRADES_LIMIT}&start={start}&end={end}")
 
 
 def next_page(request: Request, body: bytes) -> Request | None:
@@ -116,15 +118,16 @@ def read_reply(frame: Frame, memory: Memory) -> list[DecodedEvent]:
     if what == "candles":
         granularity = parse_qs(asked.query).get("granularity", [""])[0]
         return read_listed(_decode_candles(frame.payload), symbol, granularity, frame.received_at)
-    return [DecodedEvent("instrument", instrument(msgspec.Raw(frame.payload)))]
+    fields = instrument(msgspec.Raw(frame.payload))
+    check_answer("a product", symbol, (fields["symbol"],))
+    return [DecodedEvent("instrument", fields)]
 
 
 def _trades(found: list[_Trade], symbol: str) -> list[DecodedEvent]:
     """Return the trades of a reply, oldest first: the venue sends the newest first."""
+    check_answer("a trade", symbol, (one.product_id for one in found))
     made = []
     for one in reversed(found):
-        if one.product_id != symbol:
-            raise InvalidDatum(f"a trade of {one.product_id!r} where those of {symbol!r} were asked for")
         fields: dict[str, Any] = {
             "symbol": one.product_id,
             "event_time": microseconds(one.time),

@@ -14,7 +14,7 @@ import msgspec
 from dialects.coinbase.numbers import decimals, number
 from dialects.contract import DecodedEvent, Fields, PartlyInvalid
 from dialects.instruments import canonical_name
-from dialects.listings import MOST_NAMED
+from dialects.listings import MOST_NAMED, named
 from dialects.memory import Memory
 
 _STATUSES = {"online": "trading", "offline": "suspended", "internal": "suspended", "delisted": "delisted"}
@@ -105,7 +105,7 @@ def read_products(listed: Iterable[msgspec.Raw], time: int | None, memory: Memor
                 continue
             made.append(DecodedEvent("instrument", {"event_time": time} | pair(one)))
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            refused.append(str(error))
+            refused.append(f"{named(raw)}: {error}")
             continue
         memory[name] = [state, text]
         memory.depends(name, made[-1].fields)

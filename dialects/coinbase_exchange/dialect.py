@@ -91,7 +91,7 @@ class CoinbaseExchange(Dialect):
         """Return the request for every resting order of a product."""
         return orders_request(stream.symbol) if stream.channel == "orders" else None
 
-    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request:
+    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None, until: int | None = None) -> Request:
         """Return the request for up to 1000 trades from an id on."""
         return trades_request(symbol, from_sequence)
 

@@ -4,17 +4,18 @@ Source: https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-
 Oldest first, no more than 500; times are some milliseconds after the full hour, and stay as they are. A premium may be "NaN"
 (https://github.com/JKorf/HyperLiquid.Net/issues/16): there is none.
 
-`memory["funding|BTC"]` holds the time of the newest that was told (milliseconds): a reply repeats those before it.
+`memory["charged|BTC"]` holds the rows of the reply before (dialects/told.py): what comes late, is mended, or shares a time is told too.
 """
 
 import msgspec
 
+from dialects.answers import check_answer
 from dialects.contract import DecodedEvent, Fields
 from dialects.hyperliquid.numbers import Number, written
 from dialects.hyperliquid.times import Millis, microseconds
 from dialects.memory import Memory
+from dialects.told import untold
 from schemas.decimals import encode
-from schemas.errors import InvalidDatum
 
 FUNDINGS = "fundingHistory"
 EVERY_SECONDS = 1800
@@ -36,20 +37,16 @@ _decode = msgspec.json.Decoder(list[_Funding], float_hook=str).decode
 
 
 def read_fundings(payload: bytes, coin: str, memory: Memory) -> list[DecodedEvent]:
-    """Return an event for each funding that was not told before; InvalidDatum and msgspec's errors where one of them cannot be."""
-    name = f"funding|{coin}"
-    told = memory.get(name)
-    newest = told if isinstance(told, int) else -1
-    made = []
-    for one in sorted(_decode(payload), key=lambda one: one.time):
-        if one.coin != coin:
-            raise InvalidDatum(f"funding of {one.coin[:64]!r} where that of {coin!r} was asked for")
-        if one.time > newest:
-            made.append(DecodedEvent("funding_rate", _fields(one)))
-            newest = one.time
-    if made:
-        memory[name] = newest
-    return made
+    """Return an event for each funding that the reply before did not have; InvalidDatum and msgspec's errors where one cannot be."""
+    found = sorted(_decode(payload), key=lambda one: one.time)
+    check_answer("funding", coin, (one.coin for one in found))
+    made = [DecodedEvent("funding_rate", _fields(one)) for one in found]
+    rows = [[str(one.time), written(one.funding_rate), "" if one.premium is None else written(one.premium)] for one in found]
+    name = f"charged|{coin}"
+    told = [made[place] for place in untold(memory, name, rows)]
+    for one in told:
+        memory.depends(name, one.fields)
+    return told
 
 
 def _fields(one: _Funding) -> Fields:

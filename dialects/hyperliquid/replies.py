@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from dialects.answers import check_answer
 from dialects.bodies import is_json, said
 from dialects.contract import DecodedEvent, Frame, Refusal, Request, Shape, decoded_events
 from dialects.hyperliquid.candles import ASKED, CANDLES, MINUTE, read_candles
@@ -108,6 +109,7 @@ def read_reply(frame: Frame, memory: Memory) -> list[DecodedEvent]:
         return read_candles(frame.payload, asked.req.coin, asked.req.interval, frame.received_at)
     if asked.type == TRADES:
         rows = _decode_trades(frame.payload)
+        check_answer("a trade", asked.coin, (one.coin for one in rows))
         return decoded_events(Shape("trade", lambda _payload, _memory: rows, trades), rows)
     raise InvalidDatum(f"a reply to {(frame.request or '')[:200]!r}, which nobody knows how to read")
 

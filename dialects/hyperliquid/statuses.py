@@ -3,8 +3,10 @@
 https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/rate-limits-and-user-limits names the request; no page says what a
 special status is. So null is taken for a venue that goes on, and whatever else is told as it is written, as a state that is not known.
 
-`memory["status"]` holds the text last told: the reply is told once, until it changes.
+`memory["status"]` holds the text last told, or a digest of a long one: the reply is told once, until it changes anywhere.
 """
+
+from hashlib import blake2b
 
 import msgspec
 
@@ -29,17 +31,18 @@ _decode = msgspec.json.Decoder(_Status).decode
 def read_status(payload: bytes, memory: Memory) -> list[DecodedEvent]:
     """Return an event where the venue's state has changed; msgspec's errors where it says none."""
     found = _decode(payload)
-    text = bytes(found.special_statuses).decode()[:LONGEST_TITLE]
-    if memory.get("status") == text:
+    text = bytes(found.special_statuses).decode()
+    told = text if len(text) <= LONGEST_TITLE else blake2b(text.encode(), digest_size=16).hexdigest()
+    if memory.get("status") == told:
         return []
-    memory["status"] = text
+    memory["status"] = told
     goes_on = text == "null"
     fields = {
         "symbol": "",
         "event_time": microseconds(found.time),
         "scope": "venue",
         "state": "online" if goes_on else "unknown",
-        "title": None if goes_on else text,
+        "title": None if goes_on else text[:LONGEST_TITLE],
     }
     memory.depends("status", fields)
     return [DecodedEvent("venue_status", fields)]

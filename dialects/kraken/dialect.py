@@ -90,7 +90,7 @@ class Kraken(Dialect):
         """Return why a reply is no answer: Kraken refuses with status 200 and words."""
         return super().refusal(status, headers, body) or refusal(body)
 
-    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request | None:
+    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None, until: int | None = None) -> Request | None:
         """Return the request for up to 1000 trades after a time; None without a time.
 
         `since` is in nanoseconds and exclusive, our times are cut to microseconds, and one taker's trades share a time:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from dialects.contract import DecodedEvent, Frame, PartlyInvalid, Shape, decoded_events
-from dialects.instruments import canonical_name
+from dialects.instruments import CURRENCIES, canonical_name
 from dialects.kraken.numbers import Number, encoded, microseconds, written
 from dialects.kraken.orders import OrdersMessage, read_orders
 from dialects.kraken.refusals import errors
@@ -333,7 +333,23 @@ def _reply(frame: Frame) -> list[DecodedEvent]:
     rows = [value for key, value in reply.result.items() if key != "last"]
     if len(rows) != 1 or not isinstance(rows[0], list):
         raise InvalidDatum(f"{parts.path}: expected the trades of one pair, got {sorted(reply.result)}")
+    for name in reply.result.keys() - {"last"}:
+        if not _is_named(name, pair[0]):
+            raise InvalidDatum(f"{parts.path}: trades of {name[:64]!r} where those of {pair[0][:64]!r} were asked for")
     return [DecodedEvent("trade", _old_trade(pair[0], row)) for row in rows[0]]
+
+
+def _is_named(name: str, pair: str) -> bool:
+    """Whether an old name can be a pair's: `BTC/USD` is XXBTZUSD, `SOL/USD` SOLUSD, so it begins with the one and ends with the other.
+
+    What stands before a currency (X, Z, or nothing) follows no rule that could be checked.
+    """
+    base, _, other = pair.partition("/")
+    return not other or (any(one in name for one in _spelled(base)) and name.endswith(_spelled(other)))
+
+
+def _spelled(asset: str) -> tuple[str, ...]:
+    return (asset, *(old for old, new in CURRENCIES.items() if new == asset))
 
 
 def _old_trade(symbol: str, row: Any) -> dict[str, Any]:

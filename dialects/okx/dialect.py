@@ -94,7 +94,7 @@ class Okx(Dialect):
         own = None if status >= 500 else refusal(status, body)
         return own or super().refusal(status, headers, body)
 
-    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request:
+    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None, until: int | None = None) -> Request:
         """Return the request for up to 100 trades from an id on, of the last three months."""
         return trades_request(symbol, from_sequence)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from dialects.answers import check_answer
 from dialects.instruments import Kind, OptionType, canonical_name
 from dialects.memory import Memory
 from dialects.okx.contracts import name_of
@@ -73,9 +74,13 @@ class InstrumentList(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Listed).decode
 
 
-def instrument(listed: msgspec.Raw, memory: Memory | None = None) -> dict[str, Any]:
-    """Return an instrument's fields; what its contract holds is noted in a memory. InvalidDatum and msgspec's errors where it is none."""
+def instrument(listed: msgspec.Raw, memory: Memory | None = None, asked: str = "") -> dict[str, Any]:
+    """Return an instrument's fields; what its contract holds is noted in a memory.
+
+    InvalidDatum and msgspec's errors where it is none, or another than the one that was asked for.
+    """
     one = _decode(listed)
+    check_answer("an instrument", asked, (one.inst_id,))
     kind = _KINDS.get(one.inst_type, "unknown")
     base, other = _pair(one)
     size = product(encode(one.ct_val), encode(one.ct_mult or "1")) if one.ct_val else None

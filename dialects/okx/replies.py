@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import msgspec
 
+from dialects.answers import check_answer
 from dialects.contract import DecodedEvent, Frame, Request, Shape, decoded_events
 from dialects.listings import instruments_of
 from dialects.memory import Memory
@@ -94,10 +95,14 @@ def read_reply(frame: Frame, memory: Memory) -> Sequence[DecodedEvent]:
     if outcome.code != "0":
         raise InvalidDatum(f"{path[:100]}: {outcome.msg[:200]} (code {outcome.code[:20]})")
     if path in _ROWS:
-        return decoded_events(_ROWS[path], _ROWS[path].decode(frame.payload, memory))
+        made = decoded_events(_ROWS[path], _ROWS[path].decode(frame.payload, memory))
+        check_answer(f"a {_ROWS[path].event}", query.get("instId", ""), (one.fields["symbol"] for one in made))
+        return made
     if path == INSTRUMENTS:
         noted = memory if "instId" in query else None
-        return instruments_of(frame.venue, _decode_instruments(frame.payload).data, lambda one: instrument(one, noted))
+        return instruments_of(
+            frame.venue, _decode_instruments(frame.payload).data, lambda one: instrument(one, noted, query.get("instId", ""))
+        )
     if path in {CANDLES, "/api/v5/market/history-candles"}:
         return read_candles(frame.payload, query.get("instId", ""), query.get("bar", "1m"), frame.received_at)
     if path in KINDS:

@@ -1,8 +1,10 @@
 """What every dialect promises, tried on each of them with its recordings: a new dialect needs a recording, not a test."""
 
 import copy
+import re
 from functools import cache
 from pathlib import Path
+from urllib.parse import unquote
 
 import orjson
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects, dialect
-from dialects.contract import Dialect, Endpoints, Fields, Frame, Shape, decoded_events
+from dialects.contract import UNREADABLE, DecodedEvent, Dialect, Endpoints, Fields, Frame, Request, Shape, decoded_events
 from dialects.memory import MERGED, Memory
 from dialects.routes import apart
 from dialects.session import Session
@@ -153,6 +155,76 @@ def test_hears_who_speaks(spoken: Dialect, path: Path) -> None:
             assert heard.stream is not None
             assert name in spoken.channels[heard.stream.channel].events
             assert heard.stream.symbol == (record["symbol"] if spoken.channels[heard.stream.channel].scope == "symbol" else "")
+
+
+@each_dialect
+def test_what_follows_a_refused_request_ends(spoken: Dialect) -> None:
+    """What is asked for whatever was answered to the request before is a request of its own each time, and has a last."""
+    polled = spoken.polls([one for one in streams_of(spoken) if spoken.channels[one.channel].every])
+    for first in [spoken.listing_request(), *(poll.request for poll in polled)]:
+        chain: list[Request] = []
+        request = first
+        while request is not None:
+            assert request not in chain
+            chain.append(request)
+            request = spoken.next_page(request, b"")
+
+
+@each_recording
+def test_an_answer_of_another_symbol_is_refused(spoken: Dialect, path: Path) -> None:
+    """A reply that names a symbol names the one that was asked for: of another nothing is told, and nothing is remembered."""
+    memory = Memory()
+    for frame, refused in read_excerpt(path):
+        before = copy.deepcopy(memory)
+        made = [] if refused else list(spoken.read(frame, memory))
+        for asked_for, told in symbols_named(frame, {one.fields["symbol"] for one in made}):
+            foreign = frame._replace(payload=frame.payload.replace(told, told.replace(asked_for, b"QQQ")))
+            remembered = copy.deepcopy(before)
+            with pytest.raises(UNREADABLE) as wrong:
+                list(spoken.read(foreign, remembered))
+            assert not getattr(wrong.value, "events", ())
+            assert remembered == before
+
+
+def symbols_named(frame: Frame, symbols: set[str]) -> list[tuple[bytes, bytes]]:
+    """Return the symbols that a request names and its reply too, as the reply has them between quotes or as one of its keys."""
+    words = set(re.split(r"[^\w@:/-]+", unquote(frame.request or ""))) | set(unquote((frame.request or "").partition("?")[0]).split("/"))
+    asked_for = {word for word in words if any(symbol == word or symbol.startswith(f"{word}_") for symbol in symbols)}
+    named = [(word.encode(), f'"{word}"'.encode()) for word in asked_for]
+    named += [(b"XBT", b'"XXBTZUSD"')] if "BTC/USD" in asked_for else []
+    return [(word, told) for word, told in named if told in frame.payload]
+
+
+def test_every_venue_that_names_symbols_in_replies_was_tried() -> None:
+    """The recordings hold a reply for each kind of request that repeats a symbol, so that the promise above is not empty."""
+    tried = {
+        re.split(r"[?{]", frame.request or "")[0].strip()
+        for spoken, path in RECORDINGS
+        for frame, refused in read_excerpt(path)
+        if not refused and symbols_named(frame, {one.fields["symbol"] for one in read_alone(spoken, frame)})
+    }
+    assert tried >= {
+        "GET /0/public/Trades",
+        "GET /api/v3/brokerage/market/products/BTC-USD/ticker",
+        "GET /api/v5/market/history-trades",
+        "GET /api/v5/public/instruments",
+        "GET /dapi/v1/fundingRate",
+        "GET /dapi/v1/openInterest",
+        "GET /dapi/v1/premiumIndex",
+        "GET /fapi/v1/fundingRate",
+        "GET /fapi/v1/openInterest",
+        "GET /fapi/v1/premiumIndex",
+        "GET /futures/data/globalLongShortAccountRatio",
+        "GET /futures/data/openInterestHist",
+        "GET /v5/market/kline",
+        "GET /v5/market/recent-trade",
+        "POST /info",
+    }
+
+
+def read_alone(spoken: Dialect, frame: Frame) -> list[DecodedEvent]:
+    """Return the events of a reply to a connection that has told nothing yet; none of a pushed frame."""
+    return list(spoken.read(frame, Memory())) if frame.request else []
 
 
 @each_dialect

@@ -268,7 +268,8 @@ def test_what_another_program_tests_with() -> None:
             continue
         spoken = USDM if line["market_type"].startswith("Linear") else COINM
         path = {"l2_snapshot": "depth", "open_interest": "openInterest"}.get(line["module"])
-        request = f"GET {spoken.market.api}/{path}?symbol={line['pair']}" if path else None
+        symbol = orjson.loads(line["raw"]).get("symbol", line["pair"]) if path else None
+        request = f"GET {spoken.market.api}/{path}?symbol={symbol}" if path else None
         kind = "reply" if path else "message"
         try:
             made = spoken.read(Frame(spoken.venue, "archive", "c-1", 1, 1, kind, request, line["raw"].encode()), Memory())

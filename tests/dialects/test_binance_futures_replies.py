@@ -69,6 +69,23 @@ def test_what_was_charged_is_told_once() -> None:
     assert len(read(USDM, "GET /fapi/v1/fundingRate?symbol=BTCUSDT&limit=3", CHARGED)) == 2
 
 
+def test_no_charge_is_told_anew_without_the_interval_it_had() -> None:
+    """The oldest of a full reply is what the next is measured by: a new connection tells none without an interval that one told with it."""
+    rows = [CHARGED[0] | {"fundingTime": TIME + number * 28_800_000} for number in range(9)]
+    (poll,) = USDM.polls([Stream("funding", "BTCUSDT")])
+    most = int(poll.request.path.partition("limit=")[2])
+    known: dict[int, int | None] = {}
+    for last in range(1, len(rows) + 1):
+        for memory in (Memory(), Memory()):
+            made = read(USDM, poll.request.text, rows[max(0, last - most) : last], memory)
+            for one in made:
+                assert one["interval_s"] == known.setdefault(one["settles_at"], one["interval_s"])
+    assert len(known) == len(rows)
+    assert [seconds for _, seconds in sorted(known.items())] == [None, *[28_800] * 8]
+    (alone,) = read(USDM, "GET /fapi/v1/fundingRate?symbol=BTCUSDT&limit=1", rows[:1])
+    assert alone["interval_s"] is None
+
+
 def test_open_interest_in_both_units() -> None:
     """USD-M counts base currency; 6784657 contracts of 100 dollars are 678465700 dollars, of an unknown pair nobody knows."""
     (base,) = read(USDM, "GET /fapi/v1/openInterest?symbol=BTCUSDT", {"symbol": "BTCUSDT", "openInterest": "83782.317", "time": TIME})
@@ -237,7 +254,7 @@ def requests(spoken: BinanceFutures, channel: str, *symbols: str) -> list[Poll]:
 def test_what_is_polled() -> None:
     """Each request once, of a pair for all its contracts; where the venue has nothing of a contract, none; symbols are escaped."""
     assert [poll.request.path for poll in requests(USDM, "funding", "BTCUSDT", "BTCUSDT_261225")] == [
-        "/fapi/v1/fundingRate?symbol=BTCUSDT&limit=3"
+        "/fapi/v1/fundingRate?symbol=BTCUSDT&limit=4"
     ]
     assert len(requests(USDM, "long_short_ratio", "BTCUSDT", "ETHUSDT")) == 8
     ratios = requests(COINM, "long_short_ratio", "BTCUSD_PERP", "BTCUSD_261225")

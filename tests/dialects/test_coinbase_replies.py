@@ -177,9 +177,12 @@ def test_pages() -> None:
 
 
 def test_trades_of_advanced_trade_are_asked_for_by_time() -> None:
-    """From the second of the last trade known, for a minute; not without a time, and not of a contract, whose ids prove nothing."""
+    """From the second of the last known trade, for a minute or to another; not without a time, nor of contracts, whose ids do not count."""
     request = COINBASE.trades_request("BTC-USD", 9, NINE + 999_999)
     assert request == Request("GET", f"{PRODUCTS}/BTC-USD/ticker?limit=1000&start=1790931600&end=1790931660")
+    for until, end in ((NINE + 7_500_000, 1790931607), (NINE, 1790931601)):
+        request = COINBASE.trades_request("BTC-USD", 9, NINE, until)
+        assert request == Request("GET", f"{PRODUCTS}/BTC-USD/ticker?limit=1000&start=1790931600&end={end}")
     assert COINBASE.trades_request("BTC-USD", 9, None) is None
     assert COINBASE.trades_request("BIT-30OCT26-CDE", 9, NINE) is None
     assert DERIVATIVES.trades_request("BIT-30OCT26-CDE", 9, NINE) is None
@@ -196,7 +199,7 @@ def test_trades_of_a_reply() -> None:
         (11, "buy", False),
         (12, "buy", False),
     ]
-    with pytest.raises(InvalidDatum, match="where those of 'ETH-USD' were asked for"):
+    with pytest.raises(InvalidDatum, match="where that of 'ETH-USD' was asked for"):
         read(COINBASE, f"GET {PRODUCTS}/ETH-USD/ticker?limit=2", {"trades": rows})
 
 

@@ -110,6 +110,23 @@ def test_what_was_charged_is_told_once() -> None:
     assert read(request, [], memory) == []
 
 
+def test_a_charge_that_is_no_later_is_told_too() -> None:
+    """An hour that comes late, a rate that was mended since, and the second of two of one time, each once and in the order of times."""
+    memory, request, hour = Memory(), info(type="fundingHistory", coin="BTC"), 3_600_000
+    first, late, last = funding(1), funding(1 + hour, fundingRate="-0.2"), funding(1 + 2 * hour)
+    assert len(read(request, [first, last], memory)) == 2
+    mended = last | {"fundingRate": "0.9"}
+    assert [(one["event_time"], one["rate"]) for one in read(request, [first, late, mended], memory)] == [
+        ((1 + hour) * 1000, encode("-0.2")),
+        ((1 + 2 * hour) * 1000, encode("0.9")),
+    ]
+    assert read(request, [first, late, mended], memory) == []
+    twice = [first | {"fundingRate": rate} for rate in ("0.1", "0.2")]
+    assert [one["rate"] for one in read(request, twice)] == [encode("0.1"), encode("0.2")]
+    other = first | {"premium": None}
+    assert [one["premium"] for one in read(request, [other, late, mended], memory)] == [None]
+
+
 @pytest.mark.parametrize("changes", [{"coin": "ETH"}, {"fundingRate": "NaN"}, {"fundingRate": None}, {"time": -1}, {"premium": "x"}])
 def test_what_was_not_charged_refuses_the_reply(changes: dict[str, Any]) -> None:
     """Of another coin, or no number: none of the reply is told, and nothing remembered."""
@@ -201,6 +218,17 @@ def test_the_venues_state_is_told_when_it_changes() -> None:
     assert read(request, {"time": 4, "specialStatuses": None}, memory) == [goes_on | {"event_time": 4000}]
     with pytest.raises(InvalidDatum):
         read(request, {"time": 5}, memory)
+
+
+def test_a_long_state_that_changes_at_its_end_is_told() -> None:
+    """What is shown of it is cut, what is compared is not."""
+    memory, request = Memory(), info(type="exchangeStatus")
+    long = "x" * 5000
+    (first,) = read(request, {"time": 1, "specialStatuses": [long]}, memory)
+    assert len(first["title"]) == 1000
+    assert read(request, {"time": 2, "specialStatuses": [long]}, memory) == []
+    assert len(read(request, {"time": 3, "specialStatuses": [long + "y"]}, memory)) == 1
+    assert len(memory["status"]) < 100
 
 
 def test_the_last_trades_are_the_sockets() -> None:

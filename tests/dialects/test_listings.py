@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
 from dialects.catalogue import all_dialects
 from dialects.contract import DecodedEvent, PartlyInvalid
+from dialects.listings import NAMELESS, NAMES, named
 from dialects.memory import Memory
 from schemas.decimals import encode
 from tests.dialects.recorded import frame
@@ -92,3 +94,36 @@ def test_an_instrument_of_bybit_that_cannot_be_is_refused_alone(market: str) -> 
     assert said == f"{venue}: X: '1e-19' has more than 18 decimals"
     (whole,) = all_dialects()[venue].read(frame(venue, body(sound), request), Memory())
     assert whole.fields["is_full_listing"] is True
+
+
+COIN = {"name": "BTC", "szDecimals": 5}
+PRODUCT = {"product_id": "X-USD", "product_type": "SPOT", "price_increment": "thin"}
+PAIR = {"id": "X-USD", "base_currency": "X", "quote_currency": "USD", "status": "online", "quote_increment": "thin"}
+SPOT_META = {"tokens": [], "universe": [{"name": "PURR/USDC", "tokens": [1, 0]}]}
+LISTS = [
+    ("binance_usdm", "GET /fapi/v1/exchangeInfo", {"symbols": [{"symbol": "XUSDT"}]}, "XUSDT"),
+    ("okx", "GET /api/v5/public/instruments?instType=SPOT", {"code": "0", "data": [{"instId": "X-USDT", "state": 7}]}, "X-USDT"),
+    ("hyperliquid", 'POST /info {"type":"allPerpMetas"}', [{"universe": [COIN | {"szDecimals": 99}]}], "BTC"),
+    ("hyperliquid", 'POST /info {"type":"spotMeta"}', SPOT_META, "PURR/USDC"),
+    ("coinbase", "GET /api/v3/brokerage/market/products?product_type=SPOT", {"products": [PRODUCT]}, "X-USD"),
+    (
+        "coinbase_derivatives",
+        "GET /api/v3/brokerage/market/products?product_type=FUTURE&expiring_contract_status=STATUS_UNEXPIRED",
+        {"products": [PRODUCT | {"product_id": "X-CDE", "future_product_details": {"open_interest": "much"}}]},
+        "X-CDE",
+    ),
+    ("coinbase_exchange", "GET /products", [PAIR], "X-USD"),
+    ("coinbase_exchange", None, {"type": "status", "products": [PAIR]}, "X-USD"),
+]
+
+
+@pytest.mark.parametrize(("venue", "request_text", "body", "name"), LISTS, ids=[f"{one[0]} {one[3]}" for one in LISTS])
+def test_a_reason_names_the_instrument_as_its_venue_does(venue: str, request_text: str | None, body: Any, name: str) -> None:
+    """Whatever a venue calls the name of an instrument, what is refused of its list can be found by it."""
+    made, said = refusal(venue, orjson.dumps(body), request_text, Memory())
+    assert made == []
+    assert f"{name}: " in said
+    assert NAMELESS not in said
+    namable = next(field for field in NAMES if f'"{field}":"{name}"'.encode() in orjson.dumps(body))
+    for wrong in (orjson.dumps(7), orjson.dumps({namable: 7}), orjson.dumps({namable: ""}), b"["):
+        assert named(msgspec.Raw(wrong)) == NAMELESS

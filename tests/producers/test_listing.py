@@ -1,15 +1,20 @@
 """Symbols as the venue itself lists them: asked of it at start, kept as typed with a warning where it does not say, told where silent."""
 
 import json
+from typing import cast
 
 import pytest
 from structlog.testing import capture_logs
 
+from dialects.catalogue import all_dialects
+from dialects.contract import Request
 from producers import listing
+from producers.rest import Rest
 from simulator.faults import Fault
 from simulator.server import Simulator
 from tests.producers.conftest import Runs
 from tests.producers.harness import Running
+from topology.errors import Reject
 
 LIST = "/api/v3/exchangeInfo"
 
@@ -38,6 +43,42 @@ async def test_without_a_list_symbols_stay_as_typed(simulator: Simulator, produc
             assert symbols_of(running) == ("BTCUSDT", "BNBUSD1")
     (told,) = [line for line in lines if "stay as typed" in line["event"]]
     assert told["reason"]
+
+
+class Lists:
+    """OKX's lists, of which one is refused, or is none: it is Rest."""
+
+    def __init__(self, wrong: str, answer: str | Reject) -> None:
+        self.wrong = wrong
+        self.answer = answer
+        self.asked: list[str] = []
+
+    async def get(self, request: Request, line: str = "") -> tuple[bytes, int]:
+        """Answer a request for a list with one instrument of the kind."""
+        assert line == "listing"
+        kind = request.path.partition("instType=")[2]
+        self.asked.append(kind)
+        if kind == self.wrong or not self.wrong:
+            if isinstance(self.answer, Reject):
+                raise self.answer
+            return self.answer.encode(), 1
+        named = {"SPOT": "BTC-USDT", "SWAP": "BTC-USDT-SWAP"}.get(kind)
+        listed = [{"instType": kind, "instId": named, "state": "live", "uly": "BTC-USDT"}] if named else []
+        return json.dumps({"code": "0", "msg": "", "data": listed}).encode(), 1
+
+
+@pytest.mark.parametrize("answer", [Reject("it is refused"), "{}"])
+async def test_a_list_that_cannot_be_had_costs_no_other(answer: str | Reject) -> None:
+    """The others are asked; symbols are found in them by letters alone, for parts may be another market's; others stay, with the reason."""
+    typed = ("btc-usdt_swap", "BTC/USDT")
+    for wrong, found in (("SPOT", ("BTC-USDT-SWAP", "BTC/USDT")), ("FUTURES", ("BTC-USDT-SWAP", "BTC-USDT")), ("", typed)):
+        lists = Lists(wrong, answer)
+        with capture_logs() as lines:
+            assert await listing.spelled(typed, all_dialects()["okx"], cast("Rest", lists)) == found
+        assert len(lists.asked) == 5
+        told = [line["reason"] for line in lines if line["log_level"] == "warning"]
+        assert len(told) == (found != ("BTC-USDT-SWAP", "BTC-USDT"))
+        assert all("refused" in reason or "code" in reason for reason in told)
 
 
 async def test_a_list_that_never_comes_holds_capture_up_for_a_moment(

@@ -4,13 +4,15 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from dialects.catalogue import all_dialects
-from dialects.contract import Request
+from dialects.contract import Dialect, Request
 from producers import paging
 from producers.absences import Absences
 from producers.backfill import Backfill, Means
@@ -94,7 +96,7 @@ class Venue:
 class Working:
     """A backfill of a venue, running."""
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, dialect: str = "binance") -> None:
         self.venue = venue
         self.published: list[bytes] = []
         self.done: list[Place] = []
@@ -113,7 +115,7 @@ class Working:
         rest = cast("Any", venue)
         self.backfill = Backfill(
             Means(
-                dialect=all_dialects()["binance"],
+                dialect=all_dialects()[dialect],
                 rest=rest,
                 outbox=cast("Any", SimpleNamespace(holds=lambda _key: False)),
                 publisher=rest,
@@ -249,3 +251,137 @@ async def test_a_gap_that_is_open_again_meanwhile_is_fetched(working: Working) -
     await working.work(gap(FIRST + 3, None))
     assert set(venue.asked) == {FIRST, FIRST + 1, FIRST + 2, FIRST + 3}
     assert sorted(working.done) == [(0, 1), (0, 2), (0, 3)]
+
+
+class Quiet(Venue):
+    """Coinbase with one trade, a minute and a half after the one before."""
+
+    async def get_with_retries(self, request: Request, _wait: object, line: str = "") -> tuple[bytes, int]:
+        """Answer a request for trades between two times."""
+        assert line == "backfill"
+        start, end = (int(parse_qs(urlsplit(request.path).query)[name][0]) for name in ("start", "end"))
+        self.asked.append(start)
+        at = self.time_of(90) // SECOND
+        made = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        row = {"trade_id": str(FIRST), "product_id": "BTC-USD", "price": "1", "size": "1", "time": made, "side": "BUY"}
+        return json.dumps({"trades": [row] if start <= at < end else []}).encode(), BEGAN
+
+
+async def test_a_backfill_asks_a_venue_of_stretches_for_the_next() -> None:
+    """The gap's times bound what is asked, and the trade behind a quiet minute is published."""
+    working = Working(Quiet(), "coinbase")
+    about = {"venue": "coinbase", "symbol": "BTC-USD", "from_time": BEGAN}
+    said = await working.work(gap(FIRST, BEGAN + 100 * SECOND, **about))
+    await working.stop()
+    assert [state for _, state, _ in said] == ["filling"]
+    assert working.venue.asked == [BEGAN // SECOND, BEGAN // SECOND + 60]
+
+
+class Foreign(Venue):
+    """OKX that answers with another instrument's trades, and a dialect that did not notice."""
+
+    async def get_with_retries(self, request: Request, _wait: object, line: str = "") -> tuple[bytes, int]:
+        """Answer a request for trades."""
+        assert (line, "instId=BTC-USDT" in request.path) == ("backfill", True)
+        self.asked.append(len(self.asked))
+        rows = [{"instId": "ETH-USDT", "side": "buy", "sz": "1", "px": "1", "tradeId": str(FIRST), "ts": str(BEGAN // 1000)}]
+        return json.dumps({"code": "0", "msg": "", "data": rows}).encode(), BEGAN
+
+
+async def test_trades_of_another_symbol_mend_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only trades of the gap's own symbol count as what was missing, whatever the dialect made of a reply."""
+    monkeypatch.setattr(paging, "NOTHING_NEW_SECONDS", 0.01)
+    monkeypatch.setattr("dialects.okx.replies.check_answer", lambda *_said: None)
+    working = Working(Foreign(), "okx")
+    said = await working.work(gap(FIRST, BEGAN + 100 * SECOND, venue="okx", symbol="BTC-USDT"))
+    await working.stop()
+    assert [(state, repair) for _, state, repair in said[1:]] == [("unfillable", "the venue gave 0 of 1 trades")]
+
+
+class Stretches:
+    """A venue that is asked by stretches of time, of which it gives the newest trades, as its dialect asks for them."""
+
+    def __init__(self, times: dict[int, float], most: int = 1000) -> None:
+        self.times = times
+        """Trade's number → when it was made, in seconds after BEGAN."""
+        self.most = most
+        self.asked: list[tuple[int, int]] = []
+        self.waited: list[float] = []
+
+    def fetch(self, spoken: Dialect, paging: Paging) -> set[int]:
+        """Answer until no more is asked for; return what was given."""
+        given: set[int] = set()
+        asks = True
+        while asks:
+            request = spoken.trades_request("BTC-USD", paging.wanted, paging.time, paging.until)
+            assert request is not None
+            query = parse_qs(urlsplit(request.path).query)
+            start, end = (int(query[name][0]) - BEGAN // SECOND for name in ("start", "end"))
+            self.asked.append((start, end))
+            assert len(self.asked) < 200, "it asks without end"
+            found = [number for number, at in self.times.items() if start <= at < end][-self.most :]
+            given.update(found)
+            asks = paging.take([{"sequence": number, "event_time": int(BEGAN + self.times[number] * SECOND)} for number in found])
+            self.waited.append(paging.wait if asks else 0.0)
+        return given
+
+
+def by_stretches() -> list[str]:
+    """Return the venues that are asked for missing trades by stretches of time."""
+    return [name for name, spoken in all_dialects().items() if spoken.trades_stretch]
+
+
+@pytest.mark.parametrize("venue", by_stretches())
+@pytest.mark.parametrize("quiet", [0.5, 59.5, 90, 600, 86_400])
+def test_a_quiet_while_ends_no_paging(venue: str, quiet: float) -> None:
+    """A stretch without a trade is followed by the next, up to the gap's end, and by longer ones the longer it lasts."""
+    spoken = all_dialects()[venue]
+    history = Stretches({100: 0.25, 101: 0.25 + quiet, 102: 1 + quiet, 103: 1 + 2 * quiet, 104: 2 + 2 * quiet})
+    one = Paging(101, 103, BEGAN + SECOND // 4, int(BEGAN + history.times[104] * SECOND), spoken.trades_stretch)
+    assert history.fetch(spoken, one) >= {101, 102, 103}
+    assert one.why == ""
+    assert len(history.asked) < 70
+    assert not any(history.waited)
+
+
+@pytest.mark.parametrize("venue", by_stretches())
+@pytest.mark.parametrize("most", [300, 1000])
+def test_a_stretch_of_more_trades_than_a_reply_holds_is_halved(venue: str, most: int) -> None:
+    """However many a reply holds at most, none of a busy minute is left out, nor where the gap is but the first second of it."""
+    spoken = all_dialects()[venue]
+    for last, to_time in ((3099, 60), (110, 1)):
+        history = Stretches({100 + number: number / 50 for number in range(3001)}, most)
+        one = Paging(101, last, BEGAN, BEGAN + to_time * SECOND, spoken.trades_stretch)
+        assert history.fetch(spoken, one) >= set(range(101, last + 1))
+        assert one.why == ""
+        assert len(history.asked) < 40
+
+
+@pytest.mark.parametrize("venue", by_stretches())
+def test_what_a_venue_of_stretches_lacks_is_unfillable(venue: str) -> None:
+    """Ids that it has no more, and a second with more trades than a reply holds, cost no others; at the end it is asked once more."""
+    spoken = all_dialects()[venue]
+    lacking = Stretches({100: 0, 103: 40, 105: 300})
+    one = Paging(101, 104, BEGAN, BEGAN + 300 * SECOND, spoken.trades_stretch)
+    assert 103 in lacking.fetch(spoken, one)
+    assert one.why == "the venue gave 1 of 4 trades"
+    crowded = Stretches({100: 0} | {101 + number: 1 + number / 100_000 for number in range(3000)} | {3101: 2.5})
+    one = Paging(101, 3101, BEGAN, BEGAN + 3 * SECOND, spoken.trades_stretch)
+    assert crowded.fetch(spoken, one) >= set(range(2101, 3102))
+    assert one.why == "the venue gave 1001 of 3001 trades"
+    empty = Stretches({100: 0})
+    one = Paging(101, 104, BEGAN, BEGAN + 300 * SECOND, spoken.trades_stretch)
+    empty.fetch(spoken, one)
+    assert one.why == "the venue gave 0 of 4 trades"
+    assert [wait for wait in empty.waited if wait] == [paging.NOTHING_NEW_SECONDS]
+    assert empty.asked[0][0] == empty.asked[empty.waited.index(paging.NOTHING_NEW_SECONDS) + 1][0] == 0
+
+
+@pytest.mark.parametrize("venue", by_stretches())
+def test_stretches_end_where_no_end_is_known(venue: str) -> None:
+    """Without a time of the gap's end the first stretch without a trade is asked for once more, and that is the venue's word."""
+    spoken = all_dialects()[venue]
+    history = Stretches({100: 0, 101: 4000})
+    one = Paging(101, 101, BEGAN, None, spoken.trades_stretch)
+    history.fetch(spoken, one)
+    assert (len(history.asked), one.why) == (2, "the venue gave 0 of 1 trades")

@@ -15,6 +15,7 @@ from dialects.binance.dialect import Binance
 from dialects.contract import Dialect, Limits, Poll, Request
 from dialects.stream import Stream
 from producers import doubt
+from producers import poller as poller_module
 from producers.backoff import Backoff
 from producers.coverage import Coverage
 from producers.frames import Frames
@@ -161,6 +162,76 @@ async def test_a_reply_in_pages_is_followed_to_its_last(polled: Polled) -> None:
     pages = [(one["request"], one["payload"]) for one in polled.published if one["kind"] == "reply" and "list" in one["request"]]
     assert pages == [("GET /list", b'{"next": "/list/2"}'), ("GET /list/2", b'{"next": "/list/3"}'), ("GET /list/3", b"{}")]
     assert len(polled.replies("/circle")) == 1
+
+
+class Chained(Patient):
+    """A venue of three lists, each asked for after the one before whatever that was answered; the second has two pages."""
+
+    def next_page(self, request: Request, body: bytes) -> Request | None:
+        """Return the page that a reply names, or the next list."""
+        named = super().next_page(request, body)
+        following = {"/first": "/second", "/second": "/third", "/second/2": "/third"}.get(request.path)
+        return named or (Request("GET", following) if following else None)
+
+
+@pytest.mark.parametrize(
+    ("refused", "published"),
+    [
+        ({"/first"}, ["/second", "/second/2", "/third"]),
+        ({"/second"}, ["/first", "/third"]),
+        ({"/second/2"}, ["/first", "/second", "/third"]),
+        ({"/first", "/third"}, ["/second", "/second/2"]),
+        ({"/first", "/second", "/third"}, []),
+    ],
+)
+async def test_a_request_that_is_refused_costs_none_that_follows_it_all_the_same(
+    polled: Polled, refused: set[str], published: list[str]
+) -> None:
+    """The others are asked and published, the refusals are told once, each in the venue's words, and the poll is asked anew when due."""
+    polled.answers |= {path: lambda: web.Response(status=400, text='{"code":-1121,"msg":"Invalid symbol."}') for path in refused}
+    polled.answers.setdefault("/second", lambda: web.Response(text='{"next": "/second/2"}'))
+    poller = Poller(polled.around(Chained()), Poll((INTEREST,), Request("GET", "/first"), 600))
+    async with running(poller):
+        await until(lambda: bool(polled.notices("refused")))
+        assert poller.status() == ""
+    assert [one["request"].removeprefix("GET ") for one in polled.published if one["kind"] == "reply"] == published
+    (told,) = polled.notices("refused")
+    assert told["streams"] == [tuple(INTEREST)]
+    assert all(f"{path}: Invalid symbol." in told["reason"] for path in refused)
+    assert not polled.notices("confirmed")
+    assert max(polled.asked.count(path) for path in set(polled.asked)) == 1
+
+
+async def test_what_is_unclear_costs_none_that_follows_it_all_the_same(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that nobody knows, and one of words that last, are told together once the first has stayed so."""
+    monkeypatch.setattr(doubt, "FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(doubt, "LASTING_SECONDS", 0.0)
+    polled.answers["/first"] = lambda: web.Response(status=400, text='{"code":-9999,"msg":"Never heard of."}')
+    polled.answers["/third"] = lambda: web.Response(status=400, text='{"code":-1121,"msg":"Invalid symbol."}')
+    async with running(Poller(polled.around(Chained()), Poll((INTEREST,), Request("GET", "/first"), 600))):
+        await until(lambda: bool(polled.notices("refused")))
+    (told,) = polled.notices("refused")
+    assert "Never heard of." in told["reason"]
+    assert "Invalid symbol." in told["reason"]
+    assert len(polled.replies("/second")) == doubt.FEWEST
+
+
+async def test_a_request_that_follows_itself_when_refused_is_asked_once(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However wrong a dialect is, a round ends: with the request that leads to itself, or after so many."""
+    monkeypatch.setattr(poller_module, "MOST_PAGES", 20)
+
+    class Circling(Patient):
+        def next_page(self, request: Request, body: bytes) -> Request | None:
+            assert body == b""
+            return Request("GET", {"/a": "/b", "/b": "/a"}.get(request.path, request.path))
+
+    refuse = lambda: web.Response(status=400, text='{"code":-1121,"msg":"Invalid symbol."}')  # noqa: E731 - it is three answers
+    polled.answers |= dict.fromkeys(("/a", "/b", "/self"), refuse)
+    around = polled.around(Circling())
+    pollers = [Poller(around, Poll((INTEREST,), Request("GET", path), 600)) for path in ("/self", "/a")]
+    async with running(*pollers):
+        await until(lambda: len(polled.notices("refused")) == 2)
+    assert (polled.asked.count("/self"), polled.asked.count("/a") + polled.asked.count("/b")) == (1, 20)
 
 
 async def test_what_was_missed_between_two_runs_is_told(polled: Polled) -> None:

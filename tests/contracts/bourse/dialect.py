@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 import orjson
 
+from dialects.answers import check_answer
 from dialects.continuity import Kind, Rule
 from dialects.contract import UNREADABLE, DecodedEvent, Dialect, Endpoints, Frame, Limits, Request, Shape, decoded_events
 from dialects.memory import Memory
@@ -44,6 +45,12 @@ class _Best(msgspec.Struct):
     ask: _Level
 
 
+class _Asked(msgspec.Struct):
+    book: str = ""
+    fills: str = ""
+
+
+_asked = msgspec.json.Decoder(_Asked).decode
 _fills = msgspec.json.Decoder(_Fills).decode
 _depth = msgspec.json.Decoder(_Depth).decode
 _best = msgspec.json.Decoder(_Best).decode
@@ -129,7 +136,7 @@ class Bourse(Dialect):
         """Return the request for a whole book."""
         return Request("POST", "/ask", body=orjson.dumps({"book": stream.symbol})) if stream.channel == "book" else None
 
-    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None) -> Request:
+    def trades_request(self, symbol: str, from_sequence: int, from_time: int | None, until: int | None = None) -> Request:
         """Return the request for trades from a number on."""
         return Request("POST", "/ask", body=orjson.dumps({"fills": symbol, "from": from_sequence}))
 
@@ -155,9 +162,14 @@ class Bourse(Dialect):
     def _reply(self, frame: Frame) -> list[DecodedEvent]:
         if not (frame.request or "").startswith("POST /ask "):
             raise InvalidDatum(f"bourse: a reply to {frame.request!r}")
+        asked = _asked((frame.request or "").removeprefix("POST /ask "))
         if b'"rows"' in frame.payload:
-            return decoded_events(TRADES, _rows(frame.payload))
-        columns = _book([_depth(frame.payload)], whole=True)
+            rows = _rows(frame.payload)
+            check_answer("a fill", asked.fills, (of for of, _ in rows))
+            return decoded_events(TRADES, rows)
+        whole = _depth(frame.payload)
+        check_answer("a book", asked.book, (whole.of,))
+        columns = _book([whole], whole=True)
         return [DecodedEvent("book_delta", {name: column[0] if isinstance(column, list) else column for name, column in columns.items()})]
 
 

@@ -54,6 +54,11 @@ def premium(time: int) -> dict[str, Any]:
     return {"symbol": "BTCUSDT", "markPrice": "1", "indexPrice": "1", "estimatedSettlePrice": "1", "time": time} | rates
 
 
+def charged(*times: int) -> list[dict[str, Any]]:
+    """Return hours of funding of Hyperliquid."""
+    return [{"coin": "BTC", "fundingRate": "0.0001", "premium": "0", "time": time} for time in times]
+
+
 def interest(time: int) -> list[dict[str, Any]]:
     """Return a period of open interest of Binance's futures."""
     return [{"symbol": "BTCUSDT", "sumOpenInterest": "2", "sumOpenInterestValue": "4", "timestamp": time}]
@@ -63,6 +68,13 @@ def interest(time: int) -> list[dict[str, Any]]:
     ("venue", "request_text", "bad", "good", "events"),
     [
         ("hyperliquid", 'POST /info {"type":"exchangeStatus"}', status(0), status(MILLIS), ["venue_status"]),
+        (
+            "hyperliquid",
+            'POST /info {"type":"fundingHistory","coin":"BTC","startTime":1}',
+            charged(9_200_000_000_000),
+            charged(MILLIS - 3_600_000),
+            ["funding_rate"],
+        ),
         ("binance_usdm", "GET /fapi/v1/premiumIndex?symbol=BTCUSDT", premium(0), premium(MILLIS), ["mark_price", "funding_rate"]),
         (
             "binance_usdm",
