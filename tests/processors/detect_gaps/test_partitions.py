@@ -132,21 +132,20 @@ def test_time_without_a_connection_is_a_gap_where_nothing_counts() -> None:
 def test_a_venues_counter_of_the_connection_is_a_gap_of_each_of_its_streams() -> None:
     """What is lost on a connection may have been of any stream: each without ids of its own has a gap, over at once; but books."""
     counters = Counters(lambda _venue, channel: channel != "trade", {})
-    counters.notice(
-        "a", notices.decode(notices.encode("confirmed", streams=[("trade", "S"), ("quote", "S"), ("quote", "T"), ("book", "S")]))
-    )
+    confirmed = notices.encode("confirmed", streams=[("trade", "S"), ("quote", "S"), ("quote", "T"), ("book", "S")])
+    assert counters.notice("v", "live", "a", notices.decode(confirmed)) == []
     for number, at in ((0, 1), (1, 2), (1, 3)):
-        assert counters.see("v", "live", "a", number, at, ours=False) == []
+        assert counters.see("v", "live", "a", number, at, ours=0) == []
     entries = {name: data for name, data in counters.dump().items() if data is not None}
     counters = Counters(lambda _venue, channel: channel != "trade", entries)
-    made = counters.see("v", "live", "a", 4, 9, ours=False)
+    made = counters.see("v", "live", "a", 4, 9, ours=0)
 
     assert [(gap["channel"], gap["symbol"], gap["cause"], gap["state"], gap["from_time"], gap["to_time"]) for gap in made] == [
         ("quote", symbol, "wire", state, 2, 9) for symbol in ("S", "T") for state in ("open", "unfillable")
     ]
-    assert counters.see("v", "live", "b", 0, 10, ours=False) == []
-    assert {gap["cause"] for gap in counters.see("v", "live", "a", 7, 11, ours=True)} == {"ours"}
-    counters.notice("a", notices.decode(notices.encode("closed")))
+    assert counters.see("v", "live", "b", 0, 10, ours=0) == []
+    assert {gap["cause"] for gap in counters.see("v", "live", "a", 7, 11, ours=2)} == {"ours"}
+    assert counters.notice("v", "live", "a", notices.decode(notices.encode("closed"))) == []
     assert sorted(name for name, data in counters.dump().items() if data is None) == ["carried|a", "counter|a"]
 
 
