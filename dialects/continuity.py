@@ -29,6 +29,8 @@ class Kind(StrEnum):
     """Each message covers update ids from first to last; the next begins at most one after."""
     CONNECTION = "connection"
     """One counter spans all messages of a connection and begins anew with each."""
+    DELIVERED = "delivered"
+    """A book goes on from its own connection's snapshot, and nothing that the venue sends would show that a message is missing."""
     CHECKSUM = "checksum"
     """A book goes on from its own connection's snapshot, and the venue's checksum proves it."""
     WHOLE = "whole"

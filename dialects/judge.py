@@ -66,7 +66,7 @@ def judge(rule: Rule, place: Place | None, step: Step) -> Verdict:
     kind = rule.kind
     if kind is Kind.NONE or kind is Kind.WHOLE:
         return Verdict(Finding.NEXT, begin(rule, step))
-    if kind is Kind.CONNECTION or kind is Kind.CHECKSUM:
+    if kind is Kind.CONNECTION or kind is Kind.DELIVERED or kind is Kind.CHECKSUM:
         return _on_its_connection(rule, place, step)
     if step.last is None or place.last is None:
         return Verdict(Finding.NEXT, place if step.last is None else begin(rule, step))
