@@ -6,6 +6,7 @@ import pytest
 
 from dialects import notices
 from dialects.catalogue import dialect as dialect_of
+from processors.detect_gaps import silences
 from processors.detect_gaps.connections import Counters, away
 from processors.detect_gaps.ledger import MOST_ENDED, Ended
 from processors.detect_gaps.readers import BookDeltas, Ends, Frames, Shared, Trades
@@ -99,6 +100,22 @@ def test_a_silence_whose_connection_has_gone_does_not_stay_open_for_ever(says_cl
     assert (closed["gap_id"], closed["state"]) == (opened["gap_id"], "closed")
     assert closed["version"] == opened["version"] + 2
     assert list(one.reader.open()) == []
+
+
+def test_silences_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a venue's connections come and go in silence: the oldest is closed, by a word that any other outranks."""
+    monkeypatch.setattr(silences, "MOST_OPEN", 2)
+    one = Partition(shared())
+    made = [gap for at in range(1, 5) for gap in one.notice("silent", f"c{at}", at * 10, streams=STREAMS, since=at)]
+    assert sorted((gap["from_time"], gap["state"]) for gap in ledger(made).values()) == [
+        (1, "closed"),
+        (2, "closed"),
+        (3, "open"),
+        (4, "open"),
+    ]
+    assert len(list(one.reader.open())) == 2
+    first, closed = (gap for gap in made if gap["from_time"] == 1)
+    assert closed["version"] == first["version"] + 2
 
 
 def test_each_connections_silence_ends_by_itself() -> None:
