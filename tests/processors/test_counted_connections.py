@@ -11,7 +11,8 @@ from processors.detect_gaps.connections import Counters
 from processors.normalise.core import NormalisedEvent, Normaliser
 from tests.dialects.test_counter import losses, numbers_of, truth
 from tests.examples import examples
-from tests.processors.normalise.test_core import TRADE, Counting, frame
+from tests.processors.normalise.feeding import TRADE, frame
+from tests.processors.normalise.test_core import Counting
 
 STRAY = 999_999_999_999_999_999
 
