@@ -29,6 +29,8 @@ class Kind(StrEnum):
     """Each message covers update ids from first to last; the next begins at most one after."""
     CONNECTION = "connection"
     """One counter spans all messages of a connection and begins anew with each."""
+    DELIVERED = "delivered"
+    """A book goes on from its own connection's snapshot, and nothing that the venue sends would show that a message is missing."""
     CHECKSUM = "checksum"
     """A book goes on from its own connection's snapshot, and the venue's checksum proves it."""
     WHOLE = "whole"
@@ -119,7 +121,8 @@ class Place(msgspec.Struct, array_like=True, gc=False):
     frames_lost: int = 0
     venue_lost: int = 0
     joined: bool = True
-    """False from a requested snapshot until the first delta that goes on from it."""
+    """False from a requested snapshot until the first delta that goes on from it; likewise of a first number that may be a stray
+    (dialects/counter.py)."""
     before: int | None = None
     """The id before the last hole, until something goes on from behind the hole."""
     ended: int | None = None
@@ -138,7 +141,8 @@ class Finding(IntEnum):
     REPEAT = 1
     """It brings nothing new: seen before, late, of an older count, or of a connection that the stream does not follow."""
     HOLE = 2
-    """Something is missing before it: `first` to `last`, or None where that cannot be known."""
+    """Something is missing before it: `first` to `last`, or None where that cannot be known. Of a connection's counter a suspect may lie
+    within (`Verdict.began`), which is not missing."""
     SUSPECT = 3
     """It may begin a new count, or be a stray: the next says. Until then it changes nothing."""
     RESET = 4

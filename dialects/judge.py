@@ -34,6 +34,7 @@ Suspects may come out of order, over two connections, or with one lost between t
 import msgspec
 
 from dialects.continuity import Finding, Join, Kind, Place, Rule, Run, Step, Verdict
+from dialects.counter import Count, count
 
 LATER_BY_RECEIPT = 60_000_000
 """What stands for `Rule.later` by the time of receipt: no connection lags so far behind another (microseconds)."""
@@ -59,11 +60,13 @@ def judge(rule: Rule, place: Place | None, step: Step) -> Verdict:
     if place is None:
         if step.sent == "reply" and not step.is_snapshot:
             return Verdict(Finding.REPEAT, None)
+        if rule.kind is Kind.CONNECTION and step.last is not None:
+            return _by_counter(rule, None, step, step.last)
         return Verdict(Finding.NEXT, begin(rule, step))
     kind = rule.kind
     if kind is Kind.NONE or kind is Kind.WHOLE:
         return Verdict(Finding.NEXT, begin(rule, step))
-    if kind is Kind.CONNECTION or kind is Kind.CHECKSUM:
+    if kind is Kind.CONNECTION or kind is Kind.DELIVERED or kind is Kind.CHECKSUM:
         return _on_its_connection(rule, place, step)
     if step.last is None or place.last is None:
         return Verdict(Finding.NEXT, place if step.last is None else begin(rule, step))
@@ -296,22 +299,34 @@ def _still_ahead(place: Place, step: Step) -> tuple[Step, ...]:
 
 def _on_its_connection(rule: Rule, place: Place, step: Step) -> Verdict:
     """Judge by what is known of the connection: its counter, if the step has one, or what was lost on it."""
-    counter = rule.kind is Kind.CONNECTION and step.last is not None
+    if rule.kind is Kind.CONNECTION and step.last is not None:
+        return _by_counter(rule, place, step, step.last)
     if step.connection_id != place.connection_id:
-        if step.is_snapshot or counter:
+        if step.is_snapshot:
             return Verdict(Finding.NEXT, begin(rule, step))
         if step.received_at > place.received_at + GONE_AFTER:
             return Verdict(Finding.HOLE, begin(rule, step))
         return Verdict(Finding.REPEAT, place)
-    if counter and place.last is not None and step.last is not None:
-        if step.last <= place.last:
-            return Verdict(Finding.REPEAT, place)
-        after = begin(rule, step)
-        if step.last == place.last + 1:
-            return Verdict(Finding.NEXT, after)
-        return Verdict(Finding.HOLE, after, place.last + 1, step.last - 1)
     lost = step.frames_lost > place.frames_lost or step.venue_lost > place.venue_lost
     return Verdict(Finding.HOLE if lost and not step.is_snapshot else Finding.NEXT, begin(rule, step))
+
+
+def _by_counter(rule: Rule, place: Place | None, step: Step, number: int) -> Verdict:
+    """Judge by the counter of a connection (dialects/counter.py). Where a hole has a suspect within, that is what `began` says."""
+    suspect, before, ours = None, None, 0
+    if place is not None and place.last is not None and step.connection_id == place.connection_id:
+        suspect = place.suspect
+        before = Count(place.last, None if suspect is None else suspect.last, place.joined)
+        ours = step.frames_lost - (place if suspect is None else suspect).frames_lost
+    after, missing = count(before, number, max(0, ours))
+    if after == before:
+        return Verdict(Finding.REPEAT, place)
+    if place is not None and after.far is not None:
+        return Verdict(Finding.SUSPECT, msgspec.structs.replace(place, suspect=step))
+    there = msgspec.structs.replace(begin(rule, step), joined=after.is_sure)
+    if not missing:
+        return Verdict(Finding.NEXT, there)
+    return Verdict(Finding.HOLE, there, missing[0].first, missing[-1].last, suspect if len(missing) > 1 else None)
 
 
 def _goes_on(rule: Rule, end: int, step: Step) -> bool:

@@ -50,7 +50,7 @@ COINBASE_FULL = Rule(Kind.RANGES, "https://docs.cdp.coinbase.com/exchange/websoc
 COINBASE_ADVANCED = Rule(Kind.CONNECTION, "https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket/websocket-overview")
 """`sequence_num` counts all messages of a connection, across channels, and begins anew with each connection."""
 
-COINBASE_LEVEL2 = Rule(Kind.CONNECTION, "https://docs.cdp.coinbase.com/exchange/websocket-feed/channels#level2-channel")
+COINBASE_LEVEL2 = Rule(Kind.DELIVERED, "https://docs.cdp.coinbase.com/exchange/websocket-feed/channels#level2-channel")
 """No ids: the venue guarantees delivery, so a book goes on from its connection's snapshot as long as no frame of that was lost."""
 
 BYBIT_BOOK = Rule(Kind.RANGES, "https://bybit-exchange.github.io/docs/v5/websocket/public/orderbook", restart_id=1)

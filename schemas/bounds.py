@@ -10,6 +10,8 @@ Checked once, where events are made of a venue's frames (processors/normalise), 
     size          above zero
     amount        not below zero
     time          from 2009, when the first chain began, to a day after the frame was received
+    time_ahead    a time that may truly lie ahead, as an expiry does: from 2009 to before 2200
+    over          that an interval is over: true only where its `close_time` is no more than a minute after the frame was received
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +28,10 @@ FIRST = int(datetime(2009, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 """No market of what Tidewire carries has an event before (microseconds)."""
 AHEAD = 86_400_000_000
 """How far a venue's time may be after the receipt of its frame: its clock may be wrong, its day may not (microseconds)."""
+LAST = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+"""No time that is announced is so far ahead: Binance writes the end of 2100 where something has no end (microseconds)."""
+CLOCKS = 60_000_000
+"""How far ahead of ours a venue's clock may be by which an interval is over (microseconds)."""
 LONGEST_NAME = 128
 LONGEST_ID = 256
 _TEXTS = {"name": (LONGEST_NAME, "|"), "name_or_none": (LONGEST_NAME, "|"), "id": (LONGEST_ID, "")}
@@ -33,7 +39,7 @@ _TEXTS = {"name": (LONGEST_NAME, "|"), "name_or_none": (LONGEST_NAME, "|"), "id"
 _PRICES = {"price", "price_or_0"}
 _ABOVE_ZERO = {"price", "size"}
 _FROM_ZERO = {"price_or_0", "amount"}
-BOUNDS = frozenset({*_TEXTS, *_ABOVE_ZERO, *_FROM_ZERO, "time"})
+BOUNDS = frozenset({*_TEXTS, *_ABOVE_ZERO, *_FROM_ZERO, "time", "time_ahead", "over"})
 _NEGATIVE = b"\x80"
 """Of two's complement in the fewest bytes, those of numbers below zero are not less than this one, and all others are."""
 _ZERO = b"\0"
@@ -63,6 +69,10 @@ def check(event: str, columns: Columns, *, negative_prices: bool = False) -> Non
             _check_texts(name, rows, *_TEXTS[bound])
         elif bound == "time":
             _check_times(name, rows, column, columns["received_at"])
+        elif bound == "time_ahead":
+            _check_announced(name, rows)
+        elif bound == "over":
+            _check_over(name, column, columns["close_time"], columns["received_at"])
         else:
             _check_numbers(name, rows, zero=bound in _FROM_ZERO)
 
@@ -98,3 +108,17 @@ def _check_times(name: str, rows: Sequence[int], column: Any, received: Any) -> 
     for time, at in zip(times, received if isinstance(received, list) else [received] * len(times), strict=True):
         if time is not None and not FIRST <= time <= at + AHEAD:
             raise InvalidDatum(f"{name} {time} is no time of an event received at {at}: it is before 2009, or more than a day later")
+
+
+def _check_announced(name: str, rows: Sequence[int]) -> None:
+    if not FIRST <= min(rows) <= max(rows) < LAST:
+        odd = next(time for time in rows if not FIRST <= time < LAST)
+        raise InvalidDatum(f"{name} {odd} is no time that a venue announces: it is before 2009, or after 2199")
+
+
+def _check_over(name: str, is_over: Any, ends: Any, received: Any) -> None:
+    columns = [one if isinstance(one, list) else [one] for one in (is_over, ends, received)]
+    count = max(map(len, columns))
+    for over, end, at in zip(*(one if len(one) == count else one * count for one in columns), strict=True):
+        if over and end > at + CLOCKS:
+            raise InvalidDatum(f"{name} can't be so of an interval that ends at {end}: it was received at {at}")

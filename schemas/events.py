@@ -290,7 +290,7 @@ class Gap(TypedDict):
     to_time: int | None
     """Time of the first event after the hole; null while it lasts."""
     cause: Literal["ours", "wire", "venue_reset", "reconnect", "silence", "unknown", "retention", "topic_reset", "fault", "snapshot", "corrupt"]
-    """ours: our own counter jumped; wire: the venue's did; venue_reset: it began again; reconnect: we were away; silence: it said nothing; retention: a topic's records were deleted before they were read; topic_reset: a topic was truncated or made anew; fault: our own code failed on what came; snapshot: a book's snapshot does not join its deltas; corrupt: a topic's records are damaged on the broker's disk."""
+    """ours: our own counter jumped; wire: the venue's did; venue_reset: it began again; reconnect: we were away; silence: it said nothing; retention: a topic's records were deleted before they were read; topic_reset: a topic was truncated or made anew; fault: our own code failed on what came; snapshot: a book's snapshot does not join its deltas, or it has more levels than are kept; corrupt: a topic's records are damaged on the broker's disk."""
     detected_at: int
     """received_at of the event that showed the gap; microseconds since 1970 UTC."""
     state: Literal["open", "filling", "filled", "unfillable", "closed"]

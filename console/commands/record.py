@@ -24,13 +24,16 @@ from dialects.routes import apart
 from dialects.session import Session
 from dialects.stream import Stream
 from producers.plan import endpoints
+from producers.websocket import MOST_BYTES
 from topology.addresses import located
 from topology.clock import now
 from topology.errors import Fatal, Retry
 from topology.settings import Settings, Venue
 
 Line = dict[str, Any]
-"""The channel that speaks of all symbols at once."""
+"""One line of a recording."""
+_TIMES = aiohttp.ClientWSTimeout(ws_close=1.0)
+"""How long a venue may take to answer a close (seconds): what it has broken it need not end in order."""
 
 
 def find(venue: str) -> Dialect:
@@ -150,16 +153,18 @@ async def listen(dialect: Dialect, venue: Venue, seconds: float, lines: list[Lin
 
 
 async def _listen(dialect: Dialect, venue: Venue, streams: Sequence[Stream], lines: list[Line]) -> None:
-    """Append the frames of one connection until it ends. Retry where the venue can't be reached."""
+    """Append the frames of one connection until it ends. Retry where the venue can't be reached, or breaks the protocol."""
     session, url = dialect.session(), dialect.url(endpoints(dialect, venue), streams)
     try:
-        async with aiohttp.ClientSession() as http, http.ws_connect(url, max_msg_size=0) as socket:
+        async with aiohttp.ClientSession() as http, http.ws_connect(url, max_msg_size=MOST_BYTES, timeout=_TIMES) as socket:
             for subscription in session.ask(streams):
                 await socket.send_str(subscription.message.decode())
             pinging = asyncio.create_task(_ping(session, dialect.limits_of(streams).ping_every, socket))
             try:
                 async for message in socket:
                     received_at = now()
+                    if message.type is aiohttp.WSMsgType.ERROR:  # what came was no message, and aiohttp has closed the connection
+                        raise Retry(f"{dialect.venue} sent after {len(lines)} frames what is no websocket message: {message.data}")
                     payload = message.data.encode() if isinstance(message.data, str) else message.data
                     lines.append(frame_line(received_at, "message", None, payload))
                     heard = session.hear(payload)

@@ -7,6 +7,8 @@ from schemas.remembered import remembered
 
 LATEST_SECOND = (2**63 - 1) // 1_000_000 - 86_400
 """A day of microseconds after it is a time too."""
+NO_TIME = ("0001-01-01T00:00:00", "1970-01-01T00:00:00")
+"""How a time that is not set begins where it is written out: the first instant of a program's clock."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -28,8 +30,8 @@ def _second(text: str) -> int:
 
 
 def moment(text: str | None) -> int | None:
-    """Return an RFC 3339 time as microseconds; None where there is none (null, or empty)."""
-    return microseconds(text) if text else None
+    """Return an RFC 3339 time as microseconds; None where there is none (null, empty, or not set)."""
+    return microseconds(text) if text and not text.startswith(NO_TIME) else None
 
 
 def second(text: str) -> int:

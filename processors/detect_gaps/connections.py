@@ -13,6 +13,7 @@ from dialects.contract import Origin
 from dialects.judge import judge
 from dialects.notices import Notice
 from processors.detect_gaps.gaps import StreamName, over_at_once
+from processors.detect_gaps.holes import Cause
 from schemas.events import Gap
 
 COUNTER = Rule(Kind.CONNECTION)
@@ -62,38 +63,51 @@ class Counters:
         }
         self._changed: set[str] = set()
 
-    def notice(self, connection_id: str, notice: Notice) -> None:
-        """Take a notice of a connection that is counted: which streams it carries, or that it has ended."""
+    def notice(self, venue: str, origin: Origin, connection_id: str, notice: Notice) -> list[Gap]:
+        """Take a notice of a counted connection: which streams it carries, or that it has ended; return the gaps that this shows."""
+        made: list[Gap] = []
         if notice["notice"] == "closed":
+            place = self._places.get(connection_id)
+            if place is not None and place.suspect is not None and place.joined:
+                due = (place.last or 0) + 1
+                why = f"its last message had the number {place.suspect.last} where {due} was due: some may be lost before it"
+                made = self._of_all_streams(venue, origin, connection_id, place, place.suspect, why)
             self.forget(connection_id)
         elif notice["notice"] == "confirmed":
             self._carried.setdefault(connection_id, {}).update(dict.fromkeys(notice["streams"]))
             self._changed.add(CARRIED + connection_id)
+        return made
 
-    def see(self, venue: str, origin: Origin, connection_id: str, number: int, at: int, *, ours: bool) -> list[Gap]:
-        """Take the venue's number of a frame; `ours`: frames of our own were lost before it. Return the gaps it shows, all unfillable."""
-        verdict = judge(COUNTER, self._places.get(connection_id), Step(number, number, connection_id, at))
+    def see(self, venue: str, origin: Origin, connection_id: str, number: int, at: int, *, ours: int) -> list[Gap]:
+        """Take the venue's number of a frame; `ours`: so many frames of our own were lost right before it.
+
+        Return the gaps it shows, all unfillable. A number far ahead shows none until another goes on from it: dialects/counter.py.
+        """
+        before = self._places.get(connection_id)
+        known = 0 if before is None else (before.suspect or before).frames_lost
+        step = Step(number, number, connection_id, at, frames_lost=known + ours)
+        verdict = judge(COUNTER, before, step)
         if verdict.place is None or verdict.finding is Finding.REPEAT:
             return []
-        before = self._places.get(connection_id)
         self._places[connection_id] = verdict.place
         self._changed.add(PLACE + connection_id)
         if before is None and len(self._places) > MOST_CONNECTIONS:
             self.forget(min(self._places, key=lambda name: self._places[name].received_at))
         if verdict.finding is not Finding.HOLE or before is None:
             return []
+        but = "" if verdict.began is None else f", all but {verdict.began.last},"
+        why = f"messages {verdict.first} to {verdict.last}{but} of the connection are lost, and any may have been of this stream"
+        return self._of_all_streams(venue, origin, connection_id, before, step, why)
+
+    def _of_all_streams(self, venue: str, origin: Origin, connection_id: str, before: Place, step: Step, why: str) -> list[Gap]:
+        """Return the gap of each stream that a connection carries, between a place of its counter and a step."""
         made: list[Gap] = []
+        cause: Cause = "ours" if step.frames_lost > before.frames_lost else "wire"
+        where = f"{connection_id}|{(before.last or 0) + 1}"
         for channel, symbol in self._carried.get(connection_id, {}):
             if channel != "book" and self._tells(venue, channel):
-                made += over_at_once(
-                    StreamName(venue, symbol, channel, origin),
-                    f"{connection_id}|{verdict.first}",
-                    "ours" if ours else "wire",
-                    (before.received_at, at),
-                    at,
-                    connection_id,
-                    reason=f"messages {verdict.first} to {verdict.last} of the connection are lost, and any may have been of this stream",
-                )
+                stream, span = StreamName(venue, symbol, channel, origin), (before.received_at, step.received_at)
+                made += over_at_once(stream, where, cause, span, step.received_at, connection_id, reason=why)
         return made
 
     def forget(self, connection_id: str) -> None:

@@ -219,13 +219,13 @@ class Frames:
             made += self.silences.notice(venue, connection_id, origin, received_at, notice)
             made += self.coverage.notice(venue, origin, connection_id, received_at, notice)
             if counter is not None:
-                self.counters.notice(connection_id, notice)
+                made += self.counters.notice(venue, origin, connection_id, notice)
             if notice["notice"] == "closed":
                 made += self.streams.end(connection_id, received_at)
         elif counter is not None and kind == "message":
             number = counter(payload)
             if number is not None:
-                ours = self.streams.is_behind_a_hole(connection_id)
+                ours = self.streams.missing_before(connection_id)
                 made += self.counters.see(venue, origin, connection_id, number, received_at, ours=ours)
         return received_at, made
 

@@ -18,6 +18,9 @@ from topology.gap_versions import certain, weak_end
 ORPHANED = 3_600_000_000
 """So long after its connection closed, or was last heard, a silence is over as far as anybody can say (microseconds)."""
 KEY = "silences"
+MOST_OPEN = 10_000
+"""Silences of a partition that are kept: each connection of a venue tells its own of each stream. Of more, the oldest is given up, so that
+all of them are one entry of the state that Kafka takes."""
 
 
 class Silence(msgspec.Struct, array_like=True):
@@ -68,7 +71,8 @@ class Silences:
         one = Silence(stream, at if since is None else since, at, connection_id, reason=notice["reason"])
         self._open.append(one)
         self._changed = True
-        return [one.gap]
+        over = [_given_up(self._open.pop(0), at, f"more than {MOST_OPEN} streams are silent")] if len(self._open) > MOST_OPEN else []
+        return [one.gap, *over]
 
     def _resumed(self, stream: StreamName, at: int, notice: Notice) -> list[Gap]:
         mine = [one for one in self._open if one.stream.text == stream.text]
@@ -92,10 +96,8 @@ class Silences:
             if one.gap["gap_id"] in ended:
                 continue
             if at > (one.detected_at if last is None else last) + ORPHANED:
-                gap = one.gap
-                gap["state"], gap["repair"] = "closed", "its connection has gone and nothing more was said of it"
-                gap["to_time"], gap["version"] = max(one.detected_at if last is None else last, one.since), weak_end(gap["version"])
-                made.append(gap)
+                until = one.detected_at if last is None else last
+                made.append(_given_up(one, until, "its connection has gone and nothing more was said of it"))
                 continue
             left.append(one)
         if len(left) < len(self._open):
@@ -111,6 +113,13 @@ class Silences:
         """Return the state where it has changed since the last dump."""
         changed, self._changed = self._changed, False
         return {KEY: msgspec.msgpack.encode(self._open)} if changed else {}
+
+
+def _given_up(one: Silence, until: int, why: str) -> Gap:
+    gap = one.gap
+    gap["state"], gap["repair"] = "closed", why
+    gap["to_time"], gap["version"] = max(until, one.since), weak_end(gap["version"])
+    return gap
 
 
 def _ended(gap: Gap, at: int, state: str, repair: str) -> Gap:

@@ -203,12 +203,15 @@ class Streams:
         entry.late = self.published_at - run.received_at
         return True
 
-    def is_behind_a_hole(self, name: str) -> bool:
-        """Whether a stream's newest event is the one that showed a hole."""
+    def missing_before(self, name: str) -> int:
+        """Return how many are missing right before a stream's newest event."""
         entry = self.streams.get(name)
         if entry is None or entry.place is None or not entry.holes.waiting:
-            return False
-        return entry.holes.waiting[-1].detected_at == entry.place.received_at
+            return 0
+        hole = entry.holes.waiting[-1]
+        if hole.detected_at != entry.place.received_at or hole.first is None or hole.last is None:
+            return 0
+        return hole.last - hole.first + 1
 
     def heard(self, name: str) -> int | None:
         """Return when a stream was last heard (microseconds); None where it is not known."""

@@ -110,7 +110,7 @@ class Stage:
             value_type=bytes,
             extra_topic_configs=CHANGELOG,
         )
-        self._saved = SavedState(self.table, name)
+        self._saved = SavedState(self.table, name, settings.kafka.message_max_bytes)
         self._logs = Logs(name, self.app, self._saved, self.output, settings.kafka, partitions)
         self.app.on_begin, self.app.on_loss = self._logs.on_begin, self._logs.on_loss
         self.app.readable_from, self.app.on_crash = self._logs.readable_from, self._fail

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from dialects.counter import Count, count
 from dialects.memory import Memory
 
 MOST_CONNECTIONS = 64
@@ -19,6 +20,8 @@ MOST_LOSSES = 32
 """Losses remembered of a connection, each with the frame that came after it: the newest."""
 CLOSED = -1
 """The offset that a closed connection was last heard at."""
+SETTLED = Count(0)[1:]
+"""Of a venue's counter beside its number, where nothing waits for the next; it is then left out of the counts as they are kept."""
 _SEPARATOR = "\x1f"
 """Between the parts of an entry's name: it is in no connection's id."""
 
@@ -49,12 +52,12 @@ for _name in (*_ASKED, *_ASKED_BY_NAME, *_SET):
 class ConnectionState:
     """What is remembered of one connection: its counts of frames, and the dialect's own memory.
 
-    `last`, `lost`: our own counter, and how many it has jumped over. `venue_last`, `venue_lost`: the same of the venue's counter.
+    `last`, `lost`: our own counter, and how many it has jumped over. `venue`, `venue_lost`: the same of the venue's counter.
     """
 
     last: int = 0
     lost: int = 0
-    venue_last: int | None = None
+    venue: Count | None = None
     venue_lost: int = 0
     losses: list[tuple[int, int, int]] = field(default_factory=list)
     """Of each loss the frame that came after it, and `lost` and `venue_lost` from there on; oldest first."""
@@ -66,7 +69,9 @@ class ConnectionState:
 
     def counts(self) -> tuple[Any, ...]:
         """Return all but the memory."""
-        return (self.last, self.lost, self.venue_last, self.venue_lost, self.heard, *self.losses)
+        last, unsettled = (None, ()) if self.venue is None else (self.venue.last, self.venue[1:])
+        after = () if unsettled in {(), SETTLED} else (unsettled,)
+        return (self.last, self.lost, last, self.venue_lost, self.heard, *self.losses, *after)
 
     def count(self, number: int) -> bool:
         """Take our own number of a frame; False for one not above the last, which is a repetition. What is lost is merged in nothing."""
@@ -80,13 +85,16 @@ class ConnectionState:
         return True
 
     def count_venue(self, number: int) -> None:
-        """Take the venue's own number of a frame; a number not above the last is a repetition."""
-        last = self.venue_last
-        if last is None or number > last:
-            if last is not None and number - last > 1:
-                self.venue_lost += number - last - 1
-                self._note_loss()
-            self.venue_last = number
+        """Take the venue's own number of a frame, after our own; see dialects/counter.py for what it shows as lost."""
+        before, ours = self.venue, 0
+        if self.losses and self.losses[-1][0] == self.last:
+            ours = self.losses[-1][1] - (self.losses[-2][1] if len(self.losses) > 1 else 0)
+        self.venue, missing = count(before, number, ours)
+        if missing:
+            self.venue_lost += sum(last - first + 1 for first, last in missing)
+            self._note_loss()
+        elif self.venue.far is not None:
+            self.memory.forget_merged()  # it may be a loss, as the next frame says: nothing is to be merged across it meanwhile
 
     def lost_before(self, number: int) -> tuple[int, int] | None:
         """Return `lost` and `venue_lost` as they were at a frame, by our own number; None where that is not remembered."""
@@ -118,7 +126,9 @@ class Connections(dict[str, ConnectionState]):
                 connection = self.setdefault(rest, ConnectionState())
                 last, lost, venue_last, venue_lost, heard, *losses = orjson.loads(data)
                 connection.last, connection.lost, connection.heard = last, lost, heard
-                connection.venue_last, connection.venue_lost = venue_last, venue_lost
+                unsettled = losses.pop() if losses and len(losses[-1]) == len(SETTLED) else SETTLED
+                connection.venue = None if venue_last is None else Count(venue_last, *unsettled)
+                connection.venue_lost = venue_lost
                 connection.losses = [tuple(loss) for loss in losses]
                 connection.written = connection.counts()
             elif kind == REMEMBERED:

@@ -15,6 +15,9 @@ LEAST_TO_FIND = 4
 """Levels of a book whose checksum can tell its scales: of fewer, two pairs of scales might write one text."""
 CHECKED = 10
 """Levels of each side that a checksum covers (https://docs.kraken.com/exchange/guides/websockets/book-checksum-v2.md)."""
+MOST_LEVELS = 250_000
+"""Levels of both sides together: real full books have some 100,000 a side at most. One takes up to 37 bytes of a checkpoint's entry, so
+these and what waits (pending.MOST_WEIGHT) take 15 MB at most: less than Kafka takes as one message (`kafka.message_max_bytes`)."""
 Levels = list[tuple[bytes, bytes]]
 
 
@@ -36,12 +39,10 @@ class Contents:
 
     def change(self, delta: BookDelta, depth: int = 0) -> None:
         """Apply all changes of a message, then cut the sides to `depth`, where the venue does not say which levels fall out of it."""
-        put = self.bids.put
-        for price, size in zip(delta["bid_prices"], delta["bid_sizes"], strict=True):
-            put(_count(price), _count(size))
-        put = self.asks.put
-        for price, size in zip(delta["ask_prices"], delta["ask_sizes"], strict=True):
-            put(_count(price), _count(size))
+        if delta["bid_prices"]:
+            self.bids.put_all(_levels(delta["bid_prices"], delta["bid_sizes"]))
+        if delta["ask_prices"]:
+            self.asks.put_all(_levels(delta["ask_prices"], delta["ask_sizes"]))
         if depth:
             self.bids.truncate(depth)
             self.asks.truncate(depth)
@@ -74,6 +75,9 @@ class Contents:
                 self._found = scales
                 return True
         return None
+
+    def __len__(self) -> int:
+        return len(self.bids) + len(self.asks)
 
     @property
     def crossed(self) -> bool:

@@ -13,15 +13,15 @@ has not yet, or that the book is crossed.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from dialects import rules
 from dialects.continuity import Finding, Join, Kind, Place, Rule, Step, Verdict
 from dialects.judge import begin, is_past, is_snapshot, joins, judge, moved_on
-from processors.rebuild_books.contents import Contents
-from processors.rebuild_books.gaps import BookGaps, time_of
+from processors.rebuild_books.contents import MOST_LEVELS, Contents
+from processors.rebuild_books.gaps import BookGaps, Cause, time_of
 from processors.rebuild_books.pending import Pending, applied_in_order, step_of
 from processors.rebuild_books.records import PLAIN, Saved, State, Verified, book_snapshot
 from schemas.errors import InvalidDatum
@@ -213,7 +213,7 @@ class Book:
         if not self._prove(rule, delta):
             self._break(delta, "wire", since, "the snapshot's own checksum differs", told)
             return
-        self._catch_up(rule)
+        self._catch_up(rule, delta, told)
         if self.state == "live":
             told += self.gaps.end(step.received_at, "filled", "snapshot")
 
@@ -232,7 +232,7 @@ class Book:
         elif verdict.finding is Finding.RETURN:
             self.pending.keep(lambda one: (one["last_sequence"] or 0) <= (step.last or 0))
             self.pending.add(delta)
-            self._catch_up(rule)
+            self._catch_up(rule, delta, told)
         elif not is_past(before, step):
             self._take(rule, delta, step, told)
 
@@ -240,10 +240,7 @@ class Book:
         """Apply an update where the contents can take it; else it waits."""
         if self._fits(rule, step):
             self._change(rule, delta, step.last)
-            if len(self.pending):
-                self._catch_up(rule)
-            elif self.state != "live":
-                self.state = "live"
+            self._catch_up(rule, delta, told)
             if self.gaps and self.state == "live":
                 told += self.gaps.end(step.received_at, "filled", "what was missing came late")
         elif not self._is_within(step):
@@ -258,9 +255,10 @@ class Book:
         """Whether the contents hold a step already."""
         return self.last_sequence is not None and step.last is not None and step.last <= self.last_sequence
 
-    def _catch_up(self, rule: Rule) -> None:
-        """Apply what has waited, in order; what still does not fit leaves the book broken."""
+    def _catch_up(self, rule: Rule, delta: BookDelta, told: list[Gap]) -> None:
+        """Apply what has waited, in order; what still does not fit leaves the book broken. `delta` is what made way for it."""
         if self.last_sequence is None:
+            self._keep_to_bound(delta, told)
             return
         waiting = [(step_of(delta), delta) for delta in self.pending if not delta["is_snapshot"]]
 
@@ -273,6 +271,13 @@ class Book:
         left = applied_in_order(rule, waiting, take)
         self.pending = Pending([dict(delta) for delta in left])
         self.state = "broken" if left else "live"
+        self._keep_to_bound(delta, told)
+
+    def _keep_to_bound(self, delta: BookDelta, told: list[Gap]) -> None:
+        """Let the contents go where they are more than can be kept: told once, until a snapshot has made it right."""
+        if (levels := len(self.contents)) > MOST_LEVELS:
+            why = f"it has {levels:,} levels, and no more than {MOST_LEVELS:,} are kept of a book"
+            self._break(delta, "snapshot", self.last_time, why, told)
 
     def _change(self, rule: Rule, delta: BookDelta, last: int | None) -> None:
         self.contents.change(delta, self.depth if self.depth and rule.kind is Kind.CHECKSUM else 0)
@@ -302,6 +307,7 @@ class Book:
         self._change(rule, delta, last)
         if not self._prove(rule, delta):
             self._break(delta, "wire", since, "the venue's checksum differs", told)
+        self._keep_to_bound(delta, told)
 
     def _prove(self, rule: Rule, delta: BookDelta) -> bool:
         """Set what proves the book after a delta; False where its checksum disproves it."""
@@ -325,11 +331,12 @@ class Book:
             first = began.last if began.first is None else began.first
             told += self.gaps.tell(delta, "venue_reset", since, f"the venue began its update ids again, with {first}")
 
-    def _break(self, delta: BookDelta, cause: Literal["wire", "ours", "reconnect"], since: int | None, why: str, told: list[Gap]) -> None:
+    def _break(self, delta: BookDelta, cause: Cause, since: int | None, why: str, told: list[Gap]) -> None:
         """Begin to wait for a snapshot; `since` is the time of the last delta after which the book was right."""
         self._clear()
         self.state = "broken"
-        told += self.gaps.tell(delta, cause, since, why)
+        if cause != "snapshot" or not self.gaps.has(cause):
+            told += self.gaps.tell(delta, cause, since, why)
 
     def _clear(self) -> None:
         self.contents, self.last_sequence, self.verified = Contents(), None, "unverified"

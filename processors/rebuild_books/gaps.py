@@ -1,7 +1,8 @@
 """The gaps that only a book's rebuilder can tell, each open until the book is right again. Pure.
 
 A jump in update ids is told by detect_gaps, with its cause; here it is told that a count began again, that a checksum differs, that
-messages of a connection without ids were lost, that a snapshot does not join its deltas or none comes, and that our own code failed.
+messages of a connection without ids were lost, that a snapshot does not join its deltas or none comes, that there are more levels than are
+kept, and that our own code failed.
 """
 
 from typing import Any, Literal, cast

@@ -6,20 +6,21 @@ from typing import Any, cast
 from dialects.continuity import Kind, Rule, Step
 from schemas.events import BookDelta
 
-MOST_DELTAS = 10_000
-"""A thousand seconds of a feed of 100 milliseconds; of more, the oldest go, and the snapshot must be newer."""
-MOST_LEVELS = 200_000
-"""Levels in all of them: what a checkpoint of one book may hold."""
+MOST_WEIGHT = 150_000
+"""Of all of them, in levels (see contents.MOST_LEVELS): minutes of a feed of 100 milliseconds. Of more, the oldest go, and the snapshot
+must be newer."""
+OWN_WEIGHT = 16
+"""What a delta takes of a checkpoint beside its levels, in levels."""
 
 
 class Pending:
     """The deltas of one book that wait, in the order of arrival."""
 
-    __slots__ = ("_levels", "deltas")
+    __slots__ = ("_weight", "deltas")
 
     def __init__(self, deltas: list[dict[str, Any]] | None = None) -> None:
         self.deltas = deltas or []
-        self._levels = sum(map(_size, self.deltas))
+        self._weight = sum(map(_weight_of, self.deltas))
 
     def __len__(self) -> int:
         return len(self.deltas)
@@ -28,16 +29,16 @@ class Pending:
         return iter(cast("list[BookDelta]", self.deltas))
 
     def add(self, delta: BookDelta) -> None:
-        """Keep a delta."""
+        """Keep a delta; one that alone is too heavy is not kept."""
         self.deltas.append(dict(delta))
-        self._levels += _size(self.deltas[-1])
-        while len(self.deltas) > MOST_DELTAS or (self._levels > MOST_LEVELS and len(self.deltas) > 1):
-            self._levels -= _size(self.deltas.pop(0))
+        self._weight += _weight_of(self.deltas[-1])
+        while self._weight > MOST_WEIGHT:
+            self._weight -= _weight_of(self.deltas.pop(0))
 
     def keep(self, which: Callable[[BookDelta], bool]) -> None:
         """Drop all others."""
         self.deltas = [delta for delta in self.deltas if which(cast("BookDelta", delta))]
-        self._levels = sum(map(_size, self.deltas))
+        self._weight = sum(map(_weight_of, self.deltas))
 
     def dump(self) -> list[dict[str, Any]]:
         """Return the deltas."""
@@ -79,5 +80,5 @@ def applied_in_order(rule: Rule, waiting: list[tuple[Step, BookDelta]], take: Ca
     return [delta for _, delta in left.values()]
 
 
-def _size(delta: dict[str, Any]) -> int:
-    return len(delta["bid_prices"]) + len(delta["ask_prices"]) + 1
+def _weight_of(delta: dict[str, Any]) -> int:
+    return len(delta["bid_prices"]) + len(delta["ask_prices"]) + OWN_WEIGHT

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -138,8 +139,30 @@ def test_what_came_before_an_early_end_is_kept(tmp_path: Path) -> None:
     assert ready == ["the only frame"]
 
 
-async def serving(handler: object, folder: Path) -> list[str]:
-    """Record a venue with such a websocket until it ends; return the payloads in the file."""
+@pytest.mark.parametrize(
+    "broken",
+    [b"\x81\x02\xff\xfe", b"\xf1\x02{}", b"\x83\x02{}", b"\x88\x02\x00\x01", b"\x81\x7f" + (2**62).to_bytes(8, "big") + b"{}"],
+    ids=["not UTF-8", "reserved bits", "no such opcode", "no such close code", "longer than any"],
+)
+def test_what_is_no_websocket_message_is_told_in_words(tmp_path: Path, broken: bytes) -> None:
+    """A venue that breaks the protocol ends the recording in one line, and the frames before it are in the file."""
+
+    async def break_it(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str("the only frame")
+        assert request.transport is not None
+        request.transport.write(broken)
+        with suppress(ConnectionError):
+            await asyncio.sleep(0.5)
+        return socket
+
+    ready = asyncio.run(serving(break_it, tmp_path, "kraken sent after 1 frames what is no websocket message: "))
+    assert ready == ["the only frame"]
+
+
+async def serving(handler: object, folder: Path, words: str = "ended the connection after 1 frames") -> list[str]:
+    """Record a venue with such a websocket until it ends with these words; return the payloads in the file."""
     app = web.Application()
     app.router.add_get("/", handler)  # type: ignore[arg-type]  # a handler, to those who serve it
     runner = web.AppRunner(app)
@@ -149,9 +172,9 @@ async def serving(handler: object, folder: Path) -> list[str]:
     out = folder / "cut.jsonl"
 
     def recorded() -> None:
-        with pytest.raises(Retry, match="ended the connection after 1 frames"):
+        with pytest.raises(Retry, match=words):
             write(out, head("kraken", "a test", "simulated"), from_venue(Kraken(), venue, 20))
 
     await asyncio.to_thread(recorded)
-    await runner.cleanup()
+    await asyncio.wait_for(runner.cleanup(), 20)
     return [json.loads(line)["payload"] for line in out.read_text().splitlines()[1:]]

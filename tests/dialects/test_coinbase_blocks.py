@@ -75,7 +75,7 @@ def test_a_hole_of_the_counter_is_told_of_each_stream_that_shows_nothing_itself(
     """
     counters = Counters(tells_absence, {})
     streams = [(channel, "A-USD") for channel in ("trade", "book", "quote", "kline")]
-    counters.notice("c-1", notices.decode(notices.encode("confirmed", streams=streams)))
+    counters.notice("coinbase", "live", "c-1", notices.decode(notices.encode("confirmed", streams=streams)))
     gaps = []
     for place, number in enumerate((0, 1, 2, 4, 5, 9)):
         found = Coinbase().connection_sequence(message(place, number, "heartbeats").payload)

@@ -7,13 +7,14 @@ import pytest
 
 from dialects.catalogue import all_dialects
 from schemas import bounds
-from schemas.bounds import AHEAD, FIRST, LONGEST_ID, LONGEST_NAME
+from schemas.bounds import AHEAD, CLOCKS, FIRST, LAST, LONGEST_ID, LONGEST_NAME
 from schemas.catalogue import events
 from schemas.decimals import LARGEST, encode, to_bytes
 from schemas.errors import InvalidDatum
 
 AT = 1_790_000_000_000_000
 TRADE = {"symbol": "S", "trade_id": "1", "price": encode("1"), "size": encode("1"), "event_time": AT, "received_at": AT}
+STATUS = dict.fromkeys(events()["venue_status"].bounds) | {"symbol": "", "received_at": AT}
 NULLS = dict.fromkeys(events()["trade"].bounds.keys() - TRADE.keys())
 
 
@@ -91,3 +92,56 @@ def test_prices_and_sizes_of_what_venues_say_are_bounded() -> None:
         named = {field["name"] for field in events()[name].fields}
         wanted = {"symbol", "event_time", "price", "size", "bid_prices", "bid_price", "trade_id", "order_id", "mark_price", "oi_native"}
         assert (wanted & named) - ({"trade_id"} if name == "liquidation" else set()) <= set(events()[name].bounds)
+
+
+CANDLE = {"symbol": "S", "open_time": AT - 60_000_000, "close_time": AT, "closed": True, "event_time": None, "received_at": AT}
+
+
+def candles(*changes: dict[str, Any]) -> dict[str, Any]:
+    """Return candles as columns, one for each change; what does not matter here is not there."""
+    rows = [CANDLE | change for change in changes]
+    others = dict.fromkeys(events()["venue_candle"].bounds.keys() - CANDLE.keys())
+    return {name: [row[name] for row in rows] for name in CANDLE} | others
+
+
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [(event, field["name"]) for event in events() for field in events()[event].fields if "timestamp-micros" in str(field["type"])],
+)
+def test_every_time_that_a_venue_says_is_bounded(event: str, name: str) -> None:
+    """A time field of an event that a dialect makes has a bound; that of receipt is our own."""
+    if name != "received_at" and event in {one for dialect in all_dialects().values() for one in dialect.events()}:
+        assert events()[event].bounds.get(name) in {"time", "time_ahead"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"open_time": 0}, {"open_time": FIRST - 1}, {"open_time": AT + AHEAD + 1, "closed": False},
+        {"open_time": 2**63 - 1, "closed": False}, {"close_time": 0}, {"close_time": LAST, "closed": False},
+    ],
+)  # fmt: skip
+def test_a_candle_is_of_no_absurd_time(change: dict[str, Any]) -> None:
+    """It neither opened before there were markets nor opens days from now: alone or among others, the reason names the field."""
+    for columns in (candles(change), candles({}, change, {}), CANDLE | candles({}) | change):
+        with pytest.raises(InvalidDatum, match=rf"^{next(iter(change))} "):
+            bounds.check("venue_candle", {name: columns[name] for name in events()["venue_candle"].bounds} | {"received_at": AT})
+
+
+@pytest.mark.parametrize("ahead", [CLOCKS + 1, 86_400_000_000 * 31])
+def test_a_candle_that_is_not_over_is_not_closed(ahead: int) -> None:
+    """One that has not begun is none that is closed; the open one of a month ends weeks from now, and a clock may be some seconds ahead."""
+    bounds.check("venue_candle", candles({"close_time": AT + CLOCKS}, {"close_time": AT + ahead, "closed": False}))
+    with pytest.raises(InvalidDatum, match=r"^closed "):
+        bounds.check("venue_candle", candles({}, {"close_time": AT + ahead}))
+    with pytest.raises(InvalidDatum, match=r"^closed "):
+        bounds.check("venue_candle", candles({}) | CANDLE | {"close_time": AT + ahead})
+
+
+def test_what_is_announced_may_lie_far_ahead() -> None:
+    """An expiry in 2100, as Binance writes "never", is a time; one in the year 294247 is none, nor is the first instant of a clock."""
+    end_of_2100 = 4_133_404_800_000_000
+    bounds.check("venue_status", STATUS | {"begins_at": FIRST, "ends_at": end_of_2100})
+    for odd in (0, FIRST - 1, LAST, 2**63 - 1):
+        with pytest.raises(InvalidDatum, match=r"^ends_at "):
+            bounds.check("venue_status", STATUS | {"ends_at": odd})

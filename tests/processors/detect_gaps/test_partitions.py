@@ -6,6 +6,7 @@ import pytest
 
 from dialects import notices
 from dialects.catalogue import dialect as dialect_of
+from processors.detect_gaps import silences
 from processors.detect_gaps.connections import Counters, away
 from processors.detect_gaps.ledger import MOST_ENDED, Ended
 from processors.detect_gaps.readers import BookDeltas, Ends, Frames, Shared, Trades
@@ -101,6 +102,22 @@ def test_a_silence_whose_connection_has_gone_does_not_stay_open_for_ever(says_cl
     assert list(one.reader.open()) == []
 
 
+def test_silences_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a venue's connections come and go in silence: the oldest is closed, by a word that any other outranks."""
+    monkeypatch.setattr(silences, "MOST_OPEN", 2)
+    one = Partition(shared())
+    made = [gap for at in range(1, 5) for gap in one.notice("silent", f"c{at}", at * 10, streams=STREAMS, since=at)]
+    assert sorted((gap["from_time"], gap["state"]) for gap in ledger(made).values()) == [
+        (1, "closed"),
+        (2, "closed"),
+        (3, "open"),
+        (4, "open"),
+    ]
+    assert len(list(one.reader.open())) == 2
+    first, closed = (gap for gap in made if gap["from_time"] == 1)
+    assert closed["version"] == first["version"] + 2
+
+
 def test_each_connections_silence_ends_by_itself() -> None:
     """The next connection may be silent as well: the end of the first does not end its silence."""
     one = Partition(shared())
@@ -132,21 +149,20 @@ def test_time_without_a_connection_is_a_gap_where_nothing_counts() -> None:
 def test_a_venues_counter_of_the_connection_is_a_gap_of_each_of_its_streams() -> None:
     """What is lost on a connection may have been of any stream: each without ids of its own has a gap, over at once; but books."""
     counters = Counters(lambda _venue, channel: channel != "trade", {})
-    counters.notice(
-        "a", notices.decode(notices.encode("confirmed", streams=[("trade", "S"), ("quote", "S"), ("quote", "T"), ("book", "S")]))
-    )
+    confirmed = notices.encode("confirmed", streams=[("trade", "S"), ("quote", "S"), ("quote", "T"), ("book", "S")])
+    assert counters.notice("v", "live", "a", notices.decode(confirmed)) == []
     for number, at in ((0, 1), (1, 2), (1, 3)):
-        assert counters.see("v", "live", "a", number, at, ours=False) == []
+        assert counters.see("v", "live", "a", number, at, ours=0) == []
     entries = {name: data for name, data in counters.dump().items() if data is not None}
     counters = Counters(lambda _venue, channel: channel != "trade", entries)
-    made = counters.see("v", "live", "a", 4, 9, ours=False)
+    made = counters.see("v", "live", "a", 4, 9, ours=0)
 
     assert [(gap["channel"], gap["symbol"], gap["cause"], gap["state"], gap["from_time"], gap["to_time"]) for gap in made] == [
         ("quote", symbol, "wire", state, 2, 9) for symbol in ("S", "T") for state in ("open", "unfillable")
     ]
-    assert counters.see("v", "live", "b", 0, 10, ours=False) == []
-    assert {gap["cause"] for gap in counters.see("v", "live", "a", 7, 11, ours=True)} == {"ours"}
-    counters.notice("a", notices.decode(notices.encode("closed")))
+    assert counters.see("v", "live", "b", 0, 10, ours=0) == []
+    assert {gap["cause"] for gap in counters.see("v", "live", "a", 7, 11, ours=2)} == {"ours"}
+    assert counters.notice("v", "live", "a", notices.decode(notices.encode("closed"))) == []
     assert sorted(name for name, data in counters.dump().items() if data is None) == ["carried|a", "counter|a"]
 
 

@@ -3,6 +3,9 @@
 import pytest
 
 from dialects import rules
+from dialects.catalogue import all_dialects, rule_of
+from dialects.catalogue import dialect as dialect_of
+from dialects.continuity import Kind
 from dialects.kraken.checksum import checksum
 from processors.rebuild_books.core import Book, BookSettings
 from tests.processors.rebuild_books.building import SECOND, UNIT, delta, feed, gaps, proofs
@@ -23,6 +26,16 @@ def test_what_a_book_claims_is_what_is_proven() -> None:
     assert proofs(feed(book(COINBASE), delta(1, [(9, 1)], ASK, snapshot=True))) == ["sequence"]
     assert proofs(feed(book(rules.HYPERLIQUID_BOOK), delta(1, [(9, 1)], ASK, snapshot=True))) == ["unverified"]
     assert proofs(feed(book(SPOT), delta(1, [(101, 1)], ASK, sequence=(1, 1), snapshot=True))) == ["unverified"]
+
+
+@pytest.mark.parametrize("venue", sorted(all_dialects()))
+def test_a_venue_that_counts_nothing_claims_no_sequence(venue: str) -> None:
+    """A book without ids is called proven by a sequence only where the venue counts the connection's messages, as its dialect says."""
+    rule = rule_of(venue, "book")
+    if rule.kind is Kind.NONE or rule.shows_losses:
+        return
+    made = feed(book(rule), *(delta(n, [(n, 1)], ASK, snapshot=n == 1, received_at=n) for n in (1, 2)))
+    assert set(proofs(made)) == {"sequence" if dialect_of(venue).counts_connection else "unverified"}
 
 
 def test_a_snapshot_that_nothing_has_joined_proves_nothing() -> None:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from dialects import rules
 from dialects.continuity import Rule
 from processors.rebuild_books.core import SNAPSHOT_WAIT, Book, BookSettings
-from processors.rebuild_books.pending import MOST_DELTAS, MOST_LEVELS, Pending
 from schemas.errors import InvalidDatum
 from schemas.events import BookDelta
 from tests.examples import examples
@@ -243,19 +242,6 @@ def test_a_book_without_a_snapshot_asks_for_one_again_and_again(rule: Rule) -> N
 
     made = feed(one, delta(99, [(8, 1)], ASK, sequence=(31, 31) if ids else None, snapshot=True, received_at=40 * SNAPSHOT_WAIT))
     assert gaps(made) == [("snapshot", "filled")]
-
-
-def test_what_waits_is_bounded() -> None:
-    """However many deltas wait, or however large: the oldest go."""
-    pending = Pending()
-    for n in range(MOST_DELTAS + 5):
-        pending.add(delta(n, [], [], sequence=(n, n)))
-    assert len(pending) == MOST_DELTAS
-    assert next(iter(pending))["first_sequence"] == 5
-    large = Pending()
-    for n in range(3):
-        large.add(delta(n, [(1, 1)] * (MOST_LEVELS // 2), [], sequence=(n, n)))
-    assert len(large) == 1
 
 
 @pytest.mark.parametrize("rule", [SPOT, OKX])
