@@ -8,8 +8,10 @@ number of all: until one goes on from it, a lower one, or two far above, take it
 
 from typing import NamedTuple
 
-FAR = 1_000
-"""How far ahead a number may be and be believed by itself: seconds of a busy connection; a venue that can't send for longer hangs up."""
+FAR = 100_000
+"""How far ahead a number may be and be believed by itself: a minute of a busy connection; a venue that can't send for longer hangs up."""
+BEGINS = 1_000
+"""How high the first number may be and be believed by itself: a connection is heard from its beginning."""
 
 
 class Count(NamedTuple):
@@ -50,7 +52,7 @@ def count(before: Count | None, number: int, ours: int = 0) -> tuple[Count, tupl
 
 
 def _first(number: int) -> Count:
-    return Count(number, None, number <= FAR)
+    return Count(number, None, number <= BEGINS)
 
 
 def _between(last: int, number: int) -> tuple[Missing, ...]:

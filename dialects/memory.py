@@ -4,8 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from schemas.errors import InvalidDatum
-
 MERGED = "merged|"
 """How the names begin under which a memory holds what is merged of changes."""
 LONGEST_NAME: Final = 512
@@ -24,21 +22,20 @@ class Memory(dict[str, Any]):
     `changed` names what was set or deleted since it was last cleared: a checkpoint writes these alone. So a value is replaced,
     never changed in place, and has a name of its own where it changes by itself (`merged|ticker|BTCUSDT`).
 
-    Setting a name that is too long, or one too many, raises InvalidDatum: what a venue says must not fill what is kept.
+    A name that is too long, and one too many, is not remembered: what a venue says must not fill what is kept. What was told of such a
+    thing is told again; no symbol that an event may have makes so long a name.
     """
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         super().__init__(values or {})
         self.changed: set[str] = set()
         self._before: dict[str, Any] = {}
-        self._depends: defaultdict[int, list[str]] = defaultdict(list)
-        """By the identity of an event's fields: what is remembered of it."""
+        self._depends: defaultdict[int, list[tuple[str, Any]]] = defaultdict(list)
+        """By the identity of an event's fields: names of what is remembered of it, and which of the list there; None: all of it."""
 
     def __setitem__(self, name: str, value: Any) -> None:
-        if len(name) > LONGEST_NAME:
-            raise InvalidDatum(f"{name[:64]!r} would be remembered under a name of {len(name)} letters; {LONGEST_NAME} are allowed")
-        if len(self) >= MOST_NAMES and name not in self:
-            raise InvalidDatum(f"{name[:64]!r} would be one thing too many to remember of a connection: {MOST_NAMES} are allowed")
+        if len(name) > LONGEST_NAME or (len(self) >= MOST_NAMES and name not in self):
+            return
         self._before.setdefault(name, self.get(name, _ABSENT))
         super().__setitem__(name, value)
         self.changed.add(name)
@@ -48,14 +45,22 @@ class Memory(dict[str, Any]):
         super().__delitem__(name)
         self.changed.add(name)
 
-    def depends(self, name: str, fields: Mapping[str, Any]) -> None:
-        """Say that what was set under a name stands only where an event does, by its fields: that it was told, or what it teaches."""
-        self._depends[id(fields)].append(name)
+    def depends(self, name: str, fields: Mapping[str, Any], row: Any = None) -> None:
+        """Say that what was set under a name stands only where an event does, by its fields: that it was told, or what it teaches.
+
+        `row`: where a list was set, which of it.
+        """
+        self._depends[id(fields)].append((name, row))
 
     def let_go(self, fields: Mapping[str, Any]) -> None:
-        """Take back what depends on an event that is refused: it is told when it comes as it can be."""
-        for name in self._depends.pop(id(fields), ()):
-            self._restore(name, self._before.get(name, self.get(name, _ABSENT)))
+        """Take back what depends on an event that is refused: it is told when it comes as it can be. What is merged is forgotten."""
+        for name, row in self._depends.pop(id(fields), ()):
+            if name.startswith(MERGED):
+                self._restore(name, _ABSENT)
+            elif row is not None:
+                self[name] = [one for one in self.get(name, ()) if one != row]
+            else:
+                self._restore(name, self._before.get(name, self.get(name, _ABSENT)))
 
     def changes(self) -> list[str]:
         """Return the names of what was changed since `keep`."""

@@ -18,7 +18,7 @@ MOST_ROWS: Final = 5_000
 def untold(memory: Memory, name: str, rows: Sequence[Row]) -> list[int]:
     """Return the places of the rows to be told; `memory[name]` holds those of the reply before, and then these.
 
-    InvalidDatum where there are more than MOST_ROWS. Whoever makes an event of a row says that the name depends on it.
+    InvalidDatum where there are more than MOST_ROWS. Whoever makes an event of a row says that the row there depends on it.
     """
     if len(rows) > MOST_ROWS:
         raise InvalidDatum(f"{len(rows)} rows where {MOST_ROWS} are the most that a venue gives")

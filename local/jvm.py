@@ -6,8 +6,10 @@ from pathlib import Path
 
 from local.java import Java
 
-# C1 alone and the serial collector start fastest and cost no throughput at this size (measured; see BENCHMARKS.md).
-SMALL_AND_QUICK = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+SMALL = ("-XX:+UseSerialGC",)
+"""What compiles again what runs often: a fifth less CPU for a broker that runs for minutes, and some more before (BENCHMARKS.md)."""
+SMALL_AND_QUICK = (*SMALL, "-XX:TieredStopAtLevel=1")
+"""C1 alone starts fastest."""
 
 
 class ClassArchive:

@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from local.artifacts import KAFKA
 from local.downloads import ensure
 from local.java import Java
-from local.jvm import SMALL_AND_QUICK, ClassArchive
+from local.jvm import SMALL, SMALL_AND_QUICK, ClassArchive
 from local.ports import HOST
 from local.process import Child
 from local.watchdog import Watchdog
@@ -58,11 +58,12 @@ class Kafka:
     """The broker. `state_dir` holds its log directory, its settings and its output.
 
     `settings` are of the broker's own names, and win over ours; its listeners are added to the one in plain text, which our own stack uses.
+    `lasting` as of LocalStack.
     """
 
     def __init__(
         self, state_dir: Path, cache_dir: Path, java: Java, port: int, controller_port: int, watchdog: Watchdog,
-        progress: Callable[[str], None], settings: Mapping[str, str] = MappingProxyType({}),
+        progress: Callable[[str], None], settings: Mapping[str, str] = MappingProxyType({}), *, lasting: bool = False,
     ) -> None:  # fmt: skip
         self.address = f"{HOST}:{port}"
         self._folder = state_dir / state_folder.KAFKA
@@ -74,6 +75,7 @@ class Kafka:
         )
         self._progress = progress
         self._settings = settings
+        self._flags = SMALL if lasting else SMALL_AND_QUICK
         self._archive = ClassArchive(cache_dir, KAFKA.name, java)
         private.folder(self._folder)
         self.child = Child("kafka", self._folder, watchdog)
@@ -99,7 +101,7 @@ class Kafka:
 
     def _java_command(self, libraries: Path) -> list[str]:
         return [
-            self._java.program, "-Xms256m", "-Xmx256m", *SMALL_AND_QUICK,
+            self._java.program, "-Xms256m", "-Xmx256m", *self._flags,
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", str(libraries / "*"),
         ]  # fmt: skip
 

@@ -30,7 +30,10 @@ SECONDS_FOR_ANOTHER = 400.0
 
 
 class LocalStack:
-    """The stack of one state folder. Use it as a context manager, or call start() and stop()."""
+    """The stack of one state folder. Use it as a context manager, or call start() and stop().
+
+    `lasting`: it is to run for longer than a minute, so that code which is compiled twice pays.
+    """
 
     def __init__(
         self,
@@ -38,6 +41,8 @@ class LocalStack:
         cache_dir: Path | None = None,
         progress: Callable[[str], None] = lambda _: None,
         allowed_hosts: Sequence[str] = (),
+        *,
+        lasting: bool = False,
     ) -> None:
         self.state_dir = state_dir.resolve()
         self.addresses = Addresses()
@@ -45,6 +50,7 @@ class LocalStack:
         self._cache_dir = (cache_dir or default_cache_dir()).resolve()
         self._progress = progress
         self._allowed_hosts = allowed_hosts
+        self._lasting = lasting
         self._watchdog: Watchdog | None = None
         self._revivals: list[Revival] = []
         self._lock: int | None = None
@@ -173,8 +179,9 @@ class LocalStack:
         java = find_java() if {"kafka", "registry"} & set(wanted) else None
         if java is not None and "kafka" in wanted:
             made["kafka"] = Kafka(
-                self.state_dir, self._cache_dir, java, ports["kafka"], ports["kafka_controller"], watchdog, self._progress
-            )
+                self.state_dir, self._cache_dir, java, ports["kafka"], ports["kafka_controller"], watchdog, self._progress,
+                lasting=self._lasting,
+            )  # fmt: skip
         if java is not None and "registry" in wanted:
             made["registry"] = Registry(
                 self.state_dir, self._cache_dir, java, ports["registry"], ports["registry_management"], watchdog,

@@ -196,7 +196,9 @@ class Supervisor:
         lacking = addresses.missing(self.settings)
         if lacking:
             self._say(f"starting {', '.join(lacking)} (embedded; data in {self.settings.state_dir})")
-            self._stack = LocalStack(self.settings.state_dir, self.settings.cache_dir, self._say, self.settings.http.allowed_hosts)
+            self._stack = LocalStack(
+                self.settings.state_dir, self.settings.cache_dir, self._say, self.settings.http.allowed_hosts, lasting=True
+            )
             self.settings = addresses.merged(self.settings, self._stack.start(lacking))
         topics = all_topics()
         changed = create(self.settings.kafka, topics)

@@ -69,7 +69,9 @@ class Paging:
         self._asked_again = False
         if self._until is not None and min(one["event_time"] for one in new.values()) > self._until:
             return self._over(", and those it gives now are later than the gap's end")
-        self.wanted, self.time = row[-1] + 1, new[row[-1]]["event_time"]
+        self.wanted, time = row[-1] + 1, new[row[-1]]["event_time"]
+        if (self._known is None or time >= self._known) and (self._until is None or time <= self._until):
+            self.time = time  # else it is no time of the gap, by which nothing is to be asked for
         self._known = self.time
         return self._goes_on()
 

@@ -76,7 +76,7 @@ def read_charged(found: Sequence[Charged], asked: str, most: int, memory: Memory
             "raw_field": "fundingRate",
         }
         made.append(DecodedEvent("funding_rate", fields))
-        memory.depends(name, fields)
+        memory.depends(name, fields, rows[place])
     return made
 
 

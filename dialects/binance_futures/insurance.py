@@ -50,5 +50,5 @@ def read_insurance(found: Sequence[Group], memory: Memory) -> list[DecodedEvent]
                 "shared": not alone,
             }
             made.append(DecodedEvent("insurance_fund", fields))
-            memory.depends(name, fields)
+            memory.depends(name, fields, rows[place])
     return made

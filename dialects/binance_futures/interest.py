@@ -59,7 +59,7 @@ def read_past_interest(found: Sequence[PastInterest], asked: dict[str, str], mem
         amounts = _amounts(symbol, encode(one.sum_open_interest), encode(one.sum_open_interest_value), market)
         header = {"symbol": symbol, "event_time": microseconds(one.timestamp), "period_s": seconds}
         made.append(DecodedEvent("open_interest", header | amounts))
-        memory.depends(name, made[-1].fields)
+        memory.depends(name, made[-1].fields, rows[place])
     return made
 
 

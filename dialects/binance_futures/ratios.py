@@ -84,7 +84,7 @@ def read_ratios(found: Sequence[Ratio], path: str, asked: dict[str, str], memory
             "scope": "symbol" if by_symbol else "pair",
         }
         made.append(DecodedEvent("long_short_ratio", fields | {field: encode(text) for field, text in texts.items() if text}))
-        memory.depends(name, made[-1].fields)
+        memory.depends(name, made[-1].fields, rows[place])
     return made
 
 

@@ -87,6 +87,7 @@ def read_ticker(message: TickerMessage, memory: Memory, market: Market) -> list[
         now = fields_of(after, market)
         if now is not None and now != fields_of(before, market):
             made.append(DecodedEvent(event, header | now))
+            memory.depends(name, made[-1].fields)
     memory[name] = after
     return made
 

@@ -43,10 +43,10 @@ def read_fundings(payload: bytes, coin: str, memory: Memory) -> list[DecodedEven
     made = [DecodedEvent("funding_rate", _fields(one)) for one in found]
     rows = [[str(one.time), written(one.funding_rate), "" if one.premium is None else written(one.premium)] for one in found]
     name = f"charged|{coin}"
-    told = [made[place] for place in untold(memory, name, rows)]
-    for one in told:
-        memory.depends(name, one.fields)
-    return told
+    told = untold(memory, name, rows)
+    for place in told:
+        memory.depends(name, made[place].fields, rows[place])
+    return [made[place] for place in told]
 
 
 def _fields(one: _Funding) -> Fields:

@@ -20,6 +20,7 @@ from dialects.kraken.refusals import errors
 from dialects.listings import instruments_of
 from dialects.memory import Memory
 from dialects.quotes import best
+from schemas.bounds import LONGEST_NAME
 from schemas.decimals import SCALE, unscaled
 from schemas.errors import InvalidDatum
 
@@ -280,6 +281,10 @@ _STATUSES = {
 """The venue's words (…/spot-websocket-v2/instrument, "status") in ours."""
 
 
+MOST_PAIRS = 5_000
+"""Pairs whose scales are remembered: the venue lists some 1,500."""
+
+
 def _instruments(pairs: Sequence[msgspec.Raw], memory: Memory) -> list[DecodedEvent]:
     """Return the instruments (PartlyInvalid where some cannot be read), and remember their scales, whatever else is odd of a pair."""
     scales: dict[str, list[int]] = {}
@@ -292,7 +297,10 @@ def _instruments(pairs: Sequence[msgspec.Raw], memory: Memory) -> list[DecodedEv
     try:
         return instruments_of("kraken", pairs, read_pair)
     finally:
-        memory["scales"] = memory.get("scales", {}) | scales
+        known = memory.get("scales", {})
+        room = MOST_PAIRS - len(known)
+        new = [symbol for symbol in scales if symbol not in known and len(symbol) <= LONGEST_NAME][:room]
+        memory["scales"] = known | {symbol: scales[symbol] for symbol in (*new, *(known.keys() & scales))}
         memory.keep()  # the books need them where the frame is refused for another field of one pair, too
 
 

@@ -65,7 +65,7 @@ def read_ratios(payload: bytes, path: str, query: dict[str, str], memory: Memory
     made = []
     for place in reversed(untold(memory, name, rows)):
         made.append(DecodedEvent("long_short_ratio", _fields(rows[place], symbol, KINDS[path])))
-        memory.depends(name, made[-1].fields)
+        memory.depends(name, made[-1].fields, rows[place])
     return made
 
 

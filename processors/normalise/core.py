@@ -243,7 +243,8 @@ class Normaliser:
         memory = PassingMemory(connection.memory) if again else connection.memory
         lost = connection.lost_before(frame.connection_sequence) if again else None
         try:
-            if dialect.counts_connection and frame.kind == "message" and (number := dialect.connection_sequence(frame.payload)) is not None:
+            number = dialect.connection_sequence(frame.payload) if dialect.counts_connection and frame.kind == "message" else None
+            if number is not None and not again:
                 connection.count_venue(number)
             refused: RefusedFrame | None = None
             try:
