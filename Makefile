@@ -14,7 +14,7 @@ STAMP := $(VENV)/.complete
 ARGS ?=
 ONLY ?=
 # More than a small machine has processors: outside whole pipelines a worker waits for servers half of its time.
-WORKERS ?= 6
+WORKERS ?= 4
 # Set to nothing: a stage that has to compile all that it imports takes three times the CPU seconds to start.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -54,7 +54,7 @@ lint: venv ## rules, form, types, imports between rooms
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: venv ## everything but the long runs, with coverage, WORKERS=6 at once; ARGS='tests/dialects -x' for some of it
+test: venv ## everything but the long runs, with coverage, WORKERS=4 at once; ARGS='tests/dialects -x' for some of it
 	@$(if $(ARGS),true,$(MAKE) --no-print-directory vault || echo "NOT TESTED: what needs a real Vault (see above)" >&2)
 	$(BIN)/pytest $(or $(ARGS),--numprocesses $(WORKERS) --no-loadscope-reorder --cov --cov-report=term)
 
