@@ -55,10 +55,10 @@ def used(root: int) -> dict[str, Used]:
 
 
 def _name(command: str) -> str:
-    """Return what a command line is: the module that Python runs, or the server that Java does."""
+    """Return what a command line is: the module or the file that Python runs, or the server that Java does; never where it lies."""
     words = command.split()
     if "-m" in words[:-1]:
         return " ".join(words[words.index("-m") + 1 :][:2])
     if "java" in command:
         return "registry" if "registry" in command else "broker"
-    return words[0] if words else "?"
+    return Path(next((word for word in words[1:] if word.endswith(".py")), words[0])).name if words else "?"

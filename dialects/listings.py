@@ -5,14 +5,12 @@ from typing import Any
 
 import msgspec
 
+from dialects.answers import MOST_LETTERS
 from dialects.contract import DecodedEvent, PartlyInvalid
 from schemas.errors import InvalidDatum
 
 MOST_NAMED = 5
 """Instruments whose reasons are told of one list; of more, only how many there are."""
-
-MOST_LETTERS = 64
-"""Letters of a symbol that a reason shows."""
 
 
 NAMES = ("symbol", "instId", "product_id", "id", "name")

@@ -2,7 +2,9 @@
 
 import ast
 import json
+import os
 import re
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,9 @@ from bench.peers import catalogue, environment, measured
 from bench.peers.catalogue import FIGURES, JOBS, PEERS, Peer, cells, lines_of
 from bench.peers.environment import NotToBeHad
 from bench.peers.measured import Measured
+from bench.processes import used
 from bench.result import Result, result
+from local import watchdog
 from local.artifacts import read_lock
 from tests.test_layout import ROOMS
 
@@ -144,3 +148,12 @@ def test_other_requirements_are_another_environment(tmp_path: Path, monkeypatch:
 def test_lines_of_code_are_neither_blank_nor_comments() -> None:
     """What a reader skips is not counted."""
     assert lines_of('# why\n\n"""What."""\nx = 1  # so\n    # then\n') == 2
+
+
+def test_processes_are_named_by_what_they_are() -> None:
+    """A figure's words name no folder of the machine that it was measured on: a file that Python runs goes by its name."""
+    command = [sys.executable, "-I", "-S", str(Path(watchdog.__file__))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE):
+        found = used(os.getpid())
+    assert "watchdog.py" in found
+    assert not [name for name in found if "/" in name]

@@ -254,14 +254,13 @@ class Normaliser:
             if not again:
                 lost = connection.lost, connection.venue_lost
             _bound(memory, len(frame.payload))
-            alone = frame.kind == "reply" or dialect.shape(frame.payload) is None
             events: list[NormalisedEvent | RefusedFrame] = []
             for place, one in enumerate(decoded):
                 made = _event(place, one, frame, lost or (0, 0))
                 try:
                     bounds.check(made.name, made.record, negative_prices=dialect.negative_prices)
                 except InvalidDatum as error:
-                    if not alone:
+                    if frame.kind != "reply" and dialect.shape(frame.payload) is not None:
                         raise InvalidDatum(f"{frame.venue}: {error}") from error
                     refused = refused or RefusedFrame(offset, f"{frame.venue}: {error}", frame.venue)  # of a list, each stands for itself
                     memory.let_go(one.fields)
