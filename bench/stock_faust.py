@@ -9,9 +9,9 @@ import faust
 
 from dialects.catalogue import all_dialects
 from dialects.contract import Frame
+from dialects.normaliser import NormalisedEvent, Normaliser
 from processors.engine.messages import Messages
 from processors.engine.output import Output
-from processors.normalise.core import NormalisedEvent, Normaliser
 from schemas.catalogue import event
 from topology import metrics
 from topology.health import Health

@@ -12,7 +12,7 @@ from bench.sink_clickhouse import trades
 from bench.stage_rate import Bench
 from dialects.catalogue import all_dialects
 from dialects.contract import Frame
-from processors.normalise.core import NormalisedEvent, Normaliser
+from dialects.normaliser import NormalisedEvent, Normaliser
 from schemas.catalogue import event
 from sinks.clickhouse.ddl import prepare
 from topology.clickhouse import connect, password_of

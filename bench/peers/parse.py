@@ -14,7 +14,7 @@ from bench.peers.environment import NotToBeHad, installed
 from bench.peers.measured import Measured, nothing
 from dialects.catalogue import all_dialects
 from dialects.contract import Frame
-from processors.normalise.core import NormalisedEvent, Normaliser
+from dialects.normaliser import NormalisedEvent, Normaliser
 from schemas.catalogue import event
 from schemas.codec import Codec
 

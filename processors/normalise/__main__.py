@@ -5,11 +5,11 @@ from typing import Any
 
 from dialects.catalogue import all_dialects
 from dialects.contract import Frame
+from dialects.normaliser import Block, NormalisedEvent, Normaliser, RefusedFrame
 from processors.engine.messages import COLUMNS_FROM, Messages
 from processors.engine.output import Output
 from processors.engine.stage import NewTask, main
 from processors.engine.transport import Batch
-from processors.normalise.core import Block, NormalisedEvent, Normaliser, RefusedFrame
 from schemas.catalogue import event
 from schemas.errors import InvalidDatum
 from topology.errors import Reject

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects
 from dialects.contract import Frame
-from processors.normalise.core import Normaliser
+from dialects.normaliser import Normaliser
 from tests.dialects.recorded import excerpts, read_excerpt
 from tests.examples import examples
 from tests.processors.normalise.test_block import by_name, columns_of, told

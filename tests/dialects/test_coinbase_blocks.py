@@ -11,9 +11,9 @@ from dialects.coinbase.dialect import Coinbase, CoinbaseDerivatives
 from dialects.continuity import Finding, Place, Step
 from dialects.contract import Frame
 from dialects.judge import judge
+from dialects.normaliser import Normaliser
 from processors.detect_gaps.connections import Counters
 from processors.detect_gaps.readers import tells_absence
-from processors.normalise.core import Normaliser
 from tests.processors.normalise.test_block import columns_of, told
 
 AT = 1_790_931_600_000_000

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from dialects import notices
 from dialects.contract import Frame
+from dialects.normaliser import NormalisedEvent, Normaliser
 from processors.detect_gaps.connections import Counters
-from processors.normalise.core import NormalisedEvent, Normaliser
 from tests.dialects.test_counter import losses, numbers_of, truth
 from tests.examples import examples
 from tests.processors.normalise.feeding import TRADE, frame

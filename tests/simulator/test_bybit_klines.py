@@ -11,8 +11,8 @@ import pytest
 
 from dialects.bybit.klines import ASKED
 from dialects.contract import Frame
+from dialects.normaliser import NormalisedEvent, Normaliser
 from processors.build_candles.builder import Builder
-from processors.normalise.core import NormalisedEvent, Normaliser
 from producers import plan
 from producers.backoff import Backoff
 from producers.coverage import Coverage

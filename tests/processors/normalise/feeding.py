@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dialects import notices
 from dialects.catalogue import all_dialects
 from dialects.contract import Frame
-from processors.normalise.core import NormalisedEvent, Normaliser
+from dialects.normaliser import NormalisedEvent, Normaliser
 
 TRADE = (
     b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1700000000000,"s":"BTCUSDT","t":%d,"p":"1.5","q":"2","T":1700000000000,'

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects
 from dialects.contract import Frame
-from processors.normalise.core import Block, NormalisedEvent, Normaliser, RefusedFrame
+from dialects.normaliser import Block, NormalisedEvent, Normaliser, RefusedFrame
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 from tests.examples import examples

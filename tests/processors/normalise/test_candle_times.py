@@ -7,7 +7,7 @@ import pytest
 
 from dialects.catalogue import all_dialects
 from dialects.contract import Frame
-from processors.normalise.core import NormalisedEvent, Normaliser, RefusedFrame
+from dialects.normaliser import NormalisedEvent, Normaliser, RefusedFrame
 
 AT = 1_790_000_000_000_000
 MINUTE = 60_000

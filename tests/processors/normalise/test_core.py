@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects
+from dialects.connections import MOST_LOSSES
 from dialects.contract import DecodedEvent, Dialect, Endpoints, Frame, Shape
 from dialects.memory import Memory
+from dialects.normaliser import NormalisedEvent, Normaliser, RefusedFrame
 from dialects.session import Session
 from dialects.stream import Stream
-from processors.normalise.core import NormalisedEvent, Normaliser, RefusedFrame
-from processors.normalise.memories import MOST_LOSSES
 from tests.dialects.recorded import excerpts, read_excerpt
 from tests.examples import examples
 from tests.processors.normalise.feeding import BOOK, SCALES, TRADE, events, frame, kept, normaliser

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dialects.catalogue import all_dialects
 from dialects.contract import Frame
-from processors.normalise.core import Block, NormalisedEvent, Normaliser, RefusedFrame
+from dialects.normaliser import Block, NormalisedEvent, Normaliser, RefusedFrame
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.errors import InvalidDatum

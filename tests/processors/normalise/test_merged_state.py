@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from dialects import notices
 from dialects.catalogue import all_dialects
+from dialects.connections import PassingMemory
 from dialects.contract import Frame
 from dialects.memory import MERGED, Memory
-from processors.normalise.core import NormalisedEvent, Normaliser, RefusedFrame
-from processors.normalise.memories import PassingMemory
+from dialects.normaliser import NormalisedEvent, Normaliser, RefusedFrame
 from schemas.decimals import encode
 from tests.examples import examples
 from tests.processors.normalise.test_block import by_name, columns_of, told

@@ -8,12 +8,12 @@ import orjson
 import pytest
 
 from dialects.catalogue import all_dialects
+from dialects.connections import MOST_BYTES
 from dialects.contract import Frame
 from dialects.kraken.frames import MOST_PAIRS
 from dialects.memory import LONGEST_NAME, MOST_NAMES, Memory
+from dialects.normaliser import NormalisedEvent, Normaliser, RefusedFrame
 from dialects.told import MOST_ROWS, untold
-from processors.normalise.core import NormalisedEvent, Normaliser, RefusedFrame
-from processors.normalise.memories import MOST_BYTES
 from schemas.decimals import encode
 from schemas.errors import InvalidDatum
 

@@ -1,8 +1,8 @@
 """What is remembered from frame to frame: over a restart, per connection, bounded, and written where it changed."""
 
 from dialects.catalogue import all_dialects
-from processors.normalise.core import Normaliser
-from processors.normalise.memories import MOST_CONNECTIONS
+from dialects.connections import MOST_CONNECTIONS
+from dialects.normaliser import Normaliser
 from tests.processors.normalise.feeding import BOOK, SCALES, TRADE, closed, events, frame, kept, normaliser
 
 

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from dialects import notices
+from dialects.connections import MOST_BYTES, Connections, ConnectionState, PassingMemory
 from dialects.contract import DecodedEvent, Dialect, Frame, PartlyInvalid, Shape
 from dialects.memory import Memory
-from processors.normalise.memories import MOST_BYTES, Connections, ConnectionState, PassingMemory
 from schemas import bounds
 from schemas.catalogue import event as event_of
 from schemas.errors import InvalidDatum
