@@ -128,7 +128,7 @@ def encoding() -> Result:
     from producers.frames import Frames
 
     codec = Codec(event("frame"), 1)
-    frames = Frames(codec, "binance", "live", "rest", "binance-20261121T115300.123456-9f86d081", lambda _key, _value: True)
+    frames = Frames(codec, "binance", "live", "rest", "binance-20261121T115300.123456-9f86d081", lambda *_message: True)
     record = {
         "venue": "binance", "origin": "live", "connection_id": frames.connection_id, "connection_sequence": 1, "received_at": now(),
         "kind": "message", "request": None, "payload": PAYLOAD,

@@ -179,10 +179,13 @@ class Normaliser:
             else:
                 yield from self._read(offset, frame, connection, again=again)
 
-    def apply_block(self, offsets: Sequence[int], frames: Sequence[list[Any]]) -> Iterator[NormalisedEvent | RefusedFrame | Block]:
+    def apply_block(
+        self, offsets: Sequence[int], frames: Sequence[list[Any]], published: Sequence[bool] = ()
+    ) -> Iterator[NormalisedEvent | RefusedFrame | Block]:
         """Yield what `apply` would of frames given as columns (Frame's fields, in its order), alike events together as blocks.
 
-        The events of one name keep their order.
+        The events of one name keep their order. `published`: of each frame whether its events are published already: it is counted,
+        and remembered of it is what others are read with, but nothing is yielded. Empty: of none.
         """
         gathering: dict[str, Block] = {}
         shapes = {
@@ -202,6 +205,9 @@ class Normaliser:
                 connection, again = connections.open(connection_id, sequence, offset)
             if kind == "notice":
                 self._note(connection_id, payload)
+                continue
+            if published and published[row]:
+                self._only_remember(offset, Frame(*(column[row] for column in frames)), connection, again=again)
                 continue
             if kind == "message" and not again and venue in shapes and shapes[venue][1] is None:
                 try:
@@ -234,6 +240,21 @@ class Normaliser:
             return  # whoever reads notices refuses it; here it counts as a frame, and says nothing
         if notice["notice"] == "closed":
             self.connections.close(connection_id)
+
+    def _only_remember(self, offset: int, frame: Frame, connection: ConnectionState, *, again: bool) -> None:
+        """Read a frame for what is remembered of it alone. One of a shape changes nothing, and only its venue may count it."""
+        dialect = self._dialects.get(frame.venue)
+        if dialect is not None and frame.kind == "message" and not dialect.counts_connection and self._has_shape(dialect, frame.payload):
+            return
+        for _ in self._read(offset, frame, connection, again=again):
+            pass
+
+    @staticmethod
+    def _has_shape(dialect: Dialect, payload: bytes) -> bool:
+        try:
+            return dialect.shape(payload) is not None
+        except Exception:  # noqa: BLE001 - the reading of it meets it again, and says what is wrong
+            return False
 
     def _read(self, offset: int, frame: Frame, connection: ConnectionState, *, again: bool) -> Iterator[NormalisedEvent | RefusedFrame]:
         dialect = self._dialects.get(frame.venue)

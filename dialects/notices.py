@@ -9,7 +9,7 @@ import orjson
 
 from schemas.errors import InvalidDatum
 
-Kind = Literal["connected", "confirmed", "refused", "silent", "resumed", "closed", "dropped"]
+Kind = Literal["connected", "confirmed", "refused", "silent", "resumed", "closed", "dropped", "published"]
 
 
 class Notice(TypedDict):
@@ -22,6 +22,8 @@ class Notice(TypedDict):
     again, on whichever connection: `since` as the silence's gap has it, `detected_at` when it was told (both microseconds),
     `previous` the connection that told it; with a `reason` it will not speak again, and the silence is over all the same.
     closed: the connection ended; nothing follows on it. dropped: frames given up at the spill bound (`count`).
+    published: the producer publishes the events of this connection's frames by itself, and all of those up to the frame `count` are
+    delivered, but for the frames `left`, which it leaves to whoever reads frames; with a `reason` it publishes no more of them.
     """
 
     notice: Kind
@@ -31,6 +33,7 @@ class Notice(TypedDict):
     since: int | None
     count: int
     detected_at: int | None
+    left: list[int]
 
 
 def encode(
@@ -42,6 +45,7 @@ def encode(
     since: int | None = None,
     count: int = 0,
     detected_at: int | None = None,
+    left: list[int] | None = None,
 ) -> bytes:
     """Return a notice as the payload of a frame. `streams` are (channel, symbol); `since` is in microseconds since 1970 UTC."""
     return orjson.dumps(
@@ -53,6 +57,7 @@ def encode(
             since=since,
             count=count,
             detected_at=detected_at,
+            left=left or [],
         )
     )
 
@@ -69,6 +74,7 @@ def decode(payload: bytes) -> Notice:
             since=document["since"],
             count=document["count"],
             detected_at=document.get("detected_at"),
+            left=[int(number) for number in document.get("left") or ()],
         )
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidDatum(f"not a notice: {error}") from error

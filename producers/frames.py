@@ -5,18 +5,22 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from dialects import notices
-from dialects.contract import Origin
+from dialects.contract import Frame, Origin
+from producers.direct import Direct, DirectConnection
 from schemas.catalogue import event
 from schemas.codec import Codec
 from schemas.encoder import zigzag
-from schemas.events import Frame
+from schemas.events import Frame as FrameRecord
 from topology.errors import Fatal
 from topology.metrics import dropped_frames, refused_streams
 
 Kind = Literal["message", "reply", "notice"]
-Put = Callable[[bytes, bytes], bool]
-"""Takes a message's key and value; False where it had to give the message up. Called in the event loop for each frame, in order, at once
-on receipt: it must neither wait nor raise."""
+Put = Callable[[bytes, bytes, Frame | None], bool]
+"""Takes a message's key and value, and the frame that it is where its events are published as soon as it is delivered; False where it had
+to give the message up. Called in the event loop for each frame, in order, at once on receipt: it must neither wait nor raise."""
+
+_framed = tuple.__new__
+"""Makes a Frame of its fields, as its own constructor does at three times the price."""
 
 
 def connection_id(venue: str, started_at: int, noise: str) -> str:
@@ -31,7 +35,17 @@ class Frames:
     price of the general encoder (bench/websocket_clients.py). That both write the same bytes is checked at construction.
     """
 
-    def __init__(self, codec: Codec, venue: str, origin: Origin, reply_origin: Origin, connection: str, put: Put) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        venue: str,
+        origin: Origin,
+        reply_origin: Origin,
+        connection: str,
+        put: Put,
+        direct: Direct | None = None,
+    ) -> None:
+        """Put the frames of a new connection. `direct`: what publishes their events as well; None: normalise makes all of them."""
         self.connection_id = connection
         self.count = 0
         """The number of the last frame."""
@@ -47,6 +61,7 @@ class Frames:
         self._head, self._tail = self._learn(origin, "message")
         self._notice_head, self._notice_tail = self._learn(origin, "notice")
         self._over = False
+        self._direct: DirectConnection | None = None if direct is None else direct.follow(self)
 
     def message(self, payload: bytes, received_at: int) -> None:
         """Publish a pushed frame, verbatim; `received_at` in microseconds since 1970 UTC."""
@@ -54,7 +69,10 @@ class Frames:
             self._say_dropped(received_at)
         self.count = count = self.count + 1
         value = b"".join((self._head, zigzag(count), zigzag(received_at), self._tail, zigzag(len(payload)), payload))
-        if not self._put(self.key, value):
+        frame = None
+        if self._direct is not None:
+            frame = _framed(Frame, (self._venue, self._origin, self.connection_id, count, received_at, "message", None, payload))
+        if not self._put(self.key, value, frame):
             self._drop()
 
     def reply(self, payload: bytes, request: str, received_at: int) -> None:
@@ -64,7 +82,8 @@ class Frames:
         self.count += 1
         record = self._record(self._reply_origin, "reply", received_at, payload)
         record["request"] = request
-        if not self._put(self.key, self._codec.encode(record)):
+        frame = self._frame(self._reply_origin, self.count, received_at, "reply", request, payload)
+        if not self._put(self.key, self._codec.encode(record), frame):
             self._drop()
 
     def notice(
@@ -82,6 +101,8 @@ class Frames:
         """Publish a remark on the connection, under the next number; `closed` is the last of all."""
         if self._over:
             return
+        if kind == "closed" and self._direct is not None:
+            self._direct.end(received_at, "the connection has ended")
         self._over = kind == "closed"
         if kind == "refused":
             for channel, symbol in streams or [("", "")]:
@@ -90,6 +111,13 @@ class Frames:
         if not self._put_notice(payload, received_at):
             self.count += 1
             self._drop()
+        if kind == "connected" and self._direct is not None:
+            self._direct.begin(received_at)
+
+    def published(self, received_at: int, count: int, left: list[int], reason: str) -> None:
+        """Publish how far the events of its frames are published already; see dialects/notices.py. A notice given up costs nothing."""
+        if not self._over:
+            self._put_notice(notices.encode("published", reason=reason, count=count, left=left), received_at)
 
     def _say_dropped(self, received_at: int) -> None:
         """Tell how many were given up, once there is room to; the attempt costs no number."""
@@ -98,8 +126,9 @@ class Frames:
             self.dropped = 0
 
     def _put_notice(self, payload: bytes, received_at: int) -> bool:
-        parts = (self._notice_head, zigzag(self.count + 1), zigzag(received_at), self._notice_tail, zigzag(len(payload)), payload)
-        if not self._put(self.key, b"".join(parts)):
+        count = self.count + 1
+        parts = (self._notice_head, zigzag(count), zigzag(received_at), self._notice_tail, zigzag(len(payload)), payload)
+        if not self._put(self.key, b"".join(parts), self._frame(self._origin, count, received_at, "notice", None, payload)):
             return False
         self.count += 1
         return True
@@ -108,7 +137,12 @@ class Frames:
         self.dropped += 1
         dropped_frames.labels(self._venue).inc()
 
-    def _record(self, origin: Origin, kind: Kind, received_at: int, payload: bytes) -> Frame:
+    def _frame(self, origin: Origin, count: int, received_at: int, kind: Kind, request: str | None, payload: bytes) -> Frame | None:
+        if self._direct is None:
+            return None
+        return Frame(self._venue, origin, self.connection_id, count, received_at, kind, request, payload)
+
+    def _record(self, origin: Origin, kind: Kind, received_at: int, payload: bytes) -> FrameRecord:
         return {
             "venue": self._venue,
             "origin": origin,

@@ -28,10 +28,12 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from itertools import count, islice
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 from confluent_kafka import KafkaError, KafkaException
 
+from dialects.contract import Frame
+from producers.deliveries import Deliveries
 from producers.segments import Segment
 from producers.spill import Spill
 from topology.errors import Fatal, Reject
@@ -71,6 +73,8 @@ class Waiting(NamedTuple):
     value: bytes
     segment: Segment | None
     """Its place on disk, if it has one."""
+    frame: Frame | None
+    """The frame that it is, where its events are published once it is delivered and it was not read from disk."""
 
 
 _waiting = tuple.__new__
@@ -83,6 +87,16 @@ class Unwritten(NamedTuple):
     at: float
     key: bytes
     value: bytes
+
+
+class Follower(Protocol):
+    """Told of what is delivered (direct.py). Called in the event loop; it must neither wait nor raise, nor call the outbox from `take`."""
+
+    def take(self, key: bytes, value: bytes, frame: Frame | None) -> None:
+        """Take a message that is delivered; of one key in order."""
+
+    def flush(self) -> None:
+        """Take that all which was delivered by now has been told."""
 
 
 Refused = Callable[[bytes, bytes, str], None]
@@ -107,6 +121,7 @@ class Outbox:
         when_full: Literal["drop", "stop"],
         refused: Refused,
         clock: Callable[[], float],
+        follower: Follower | None = None,
     ) -> None:
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done, with Fatal, when nothing can be delivered until a person acts."""
@@ -131,8 +146,12 @@ class Outbox:
         self._numbers = count()
         self._delivered_count = 0
         self._synced_at = self._now
-        overrides = {"on_delivery": self._delivered, "delivery.report.only.error": False, "delivery.timeout.ms": 0}
+        self._follower = follower
+        self._deliveries = Deliveries(self._delivered, None if follower is None else follower.flush)
+        overrides = {"on_delivery": self._deliveries.report, "delivery.report.only.error": False, "delivery.timeout.ms": 0}
         self._publisher = publisher(overrides)
+        if follower is not None:
+            self._deliveries.listen(self._publisher)
         if self.spilling:
             logger().info("frames of a producer that ended are on disk and are sent first", bytes=spill.bytes)
 
@@ -167,11 +186,14 @@ class Outbox:
     def _all_on_disk(self) -> bool:
         return self.spilling and not self._unwritten and not self._uncopied
 
-    def put(self, key: bytes, value: bytes) -> bool:
-        """Take a message; never waits. False where it had to be given up: no room, or Kafka never takes it (then `refused` knows)."""
+    def put(self, key: bytes, value: bytes, frame: Frame | None = None) -> bool:
+        """Take a message; never waits. False where it had to be given up: no room, or Kafka never takes it (then `refused` knows).
+
+        `frame`: the same, for the follower.
+        """
         if self._mode is _STRAIGHT:
             if self._room():
-                return self._hand_over(key, value, None)
+                return self._hand_over(key, value, None, frame)
             if not self._spill.ready:
                 return self._no_room(NO_KEY)
             self._begin_spilling("librdkafka's queue is full")
@@ -181,6 +203,7 @@ class Outbox:
         """Serve deliveries, notice a broker that is away, replay what is on disk."""
         self._now = self._clock()
         self._publisher.check()
+        self._deliveries.serve()
         if not self.spilling and self._away() and self._spill.ready:
             self._begin_spilling("the broker acknowledges nothing")
         if self.spilling:
@@ -220,11 +243,12 @@ class Outbox:
             say("frames stay on disk for the next start", bytes=self._spill.bytes, undelivered=left, lost=lost)
         complete = not left and not self._spill.unread
         self._spill.close()
+        await self._deliveries.close()
         self.failure.cancel()  # what librdkafka gives back now is on disk, or was counted as lost
         self._publisher.close()
         return complete
 
-    def _hand_over(self, key: bytes, value: bytes, segment: Segment | None) -> bool:
+    def _hand_over(self, key: bytes, value: bytes, segment: Segment | None, frame: Frame | None = None) -> bool:
         try:
             self._publisher.publish(self._topic, key, value)
         except Reject as error:
@@ -237,20 +261,18 @@ class Outbox:
         queue = self._waiting.get(key)
         if queue is None:
             queue = self._waiting[key] = deque()
-        queue.append(_waiting(Waiting, (next(self._numbers), self._now, value, segment)))
+        queue.append(_waiting(Waiting, (next(self._numbers), self._now, value, segment, frame)))
         self._count += 1
         self._bytes += len(value)
         return True
 
-    def _delivered(self, error: KafkaError | None, message: Any) -> None:
+    def _delivered(self, error: KafkaError | None, key: bytes) -> None:
         """Take the oldest message of a key off: one key is one partition, and a partition's reports come in order."""
         if self.failure.done():
             return
-        key = message.key()
         if error is not None and error.code() not in PERMANENT:
-            why = self._publisher.explained(error, self._topic)
-            text = f"Kafka gives messages of {self._topic} back: {why} (kafka.brokers; does the topic exist?)"
-            self.failure.set_exception(Fatal(text))
+            why = f"{self._publisher.explained(error, self._topic)} (kafka.brokers; does the topic exist?)"
+            self.failure.set_exception(Fatal(f"Kafka gives messages of {self._topic} back: {why}"))
             return
         queue = self._waiting[key]
         delivered = queue.popleft()
@@ -265,6 +287,8 @@ class Outbox:
         self._delivered_count += 1
         if delivered.segment is not None:
             self._spill.delivered(delivered.segment)
+        if self._follower is not None:
+            self._follower.take(key, delivered.value, delivered.frame)
 
     def _give_up(self, key: bytes, value: bytes, segment: Segment | None, reason: str) -> None:
         if segment is not None:

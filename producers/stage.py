@@ -8,7 +8,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 from math import isinf
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from producers.backfill import Backfill, Means
 from producers.backoff import Backoff
 from producers.companions import keep_running
 from producers.connection import Connection, Surroundings
+from producers.direct import Direct
 from producers.feed import Feed, Policy
 from producers.frames import Frames, connection_id
 from producers.gaps import GapReader
@@ -39,6 +40,7 @@ from topology.access import ensure_allowed
 from topology.clock import now
 from topology.dead_letters import DeadLetters
 from topology.errors import Fatal, Retry
+from topology.event_publisher import EventPublisher
 from topology.faults import Faults
 from topology.grace import stopping
 from topology.grants import grants
@@ -59,6 +61,8 @@ T = TypeVar("T")
 FLUSH_SECONDS = 30.0
 """How long a stopping producer waits for the broker; what is not delivered then stays on disk."""
 SMALLEST_SEGMENT = 64 * 1024
+ROOMY = {"queue.buffering.max.kbytes": 1_048_576}
+"""Of what is published from the event loop: a queue that is full would stop it. What waits is bounded before (direct.py)."""
 
 
 def _noise() -> str:
@@ -121,18 +125,19 @@ class Stage:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Produce until `stop` is set, then close every connection and deliver what was received. Raises Fatal."""
-        with self._sealing, closing(Publisher(self._settings.kafka, **{"delivery.timeout.ms": 0})) as events:
+        with self._sealing, closing(Publisher(self._settings.kafka, **{"delivery.timeout.ms": 0})) as events, ExitStack() as open_until:
             try:
                 codec = await self._from_registry(stop, lambda: self._registry.codec(self._topic, self._frame))
                 dead_letters = await self._from_registry(stop, lambda: DeadLetters(events, self._registry, self.name, now))
+                direct = await self._make_direct(stop, codec, open_until)
             except Retry as error:
                 logger().info("stopped before it could begin", venue=self._dialect.venue, waited_for=str(error))
                 return
-            outbox = self._outbox(dead_letters)
+            outbox = self._outbox(dead_letters, direct)
             self._refused = lambda: outbox.refused
             shipping = asyncio.create_task(outbox.run())
             try:
-                await self._produce(stop, outbox, shipping, codec, events, dead_letters)
+                await self._produce(stop, outbox, shipping, codec, events, dead_letters, direct)
             finally:
                 self._state = "stopping"
                 await _end(shipping)
@@ -141,20 +146,27 @@ class Stage:
                 logger().info("stopped", venue=self._dialect.venue, everything_delivered=complete)
 
     async def _produce(
-        self, stop: asyncio.Event, outbox: Outbox, shipping: asyncio.Task[None], codec: Codec, events: Publisher, letters: DeadLetters
+        self,
+        stop: asyncio.Event,
+        outbox: Outbox,
+        shipping: asyncio.Task[None],
+        codec: Codec,
+        events: Publisher,
+        letters: DeadLetters,
+        direct: Direct | None,
     ) -> None:
         venue, where = self._dialect.venue, plan.endpoints(self._dialect, self._own)
         async with Rest(where.rest, self._dialect, time.monotonic, now) as rest:
             symbols = await spelled(self._own.symbols, self._dialect, rest)
             self._own = self._own.model_copy(update={"symbols": symbols})
 
-            def frames() -> Frames:
-                return Frames(codec, venue, *self._origins, connection_id(venue, now(), self._noise()), outbox.put)
+            def frames(direct: Direct | None = None) -> Frames:
+                return Frames(codec, venue, *self._origins, connection_id(venue, now(), self._noise()), outbox.put, direct)
 
             alive = self._settings.state_dir / ALIVE / f"{venue}.json"
             covered = coverage.read(alive, plan.streams(self._dialect, self._own))
             self._access = self._make_access(self._own.credential) if self._own.credential else None
-            self._make_sources(rest, frames, covered)
+            self._make_sources(rest, frames, covered, direct)
             stopped = asyncio.create_task(stop.wait())
             life: list[asyncio.Future[Any]] = [stopped, shipping, outbox.failure]
             life += [self._run("source", source.run, vital=True) for source in self.sources]
@@ -162,6 +174,8 @@ class Stage:
                 self._run("coverage", lambda: coverage.keep(covered, alive, lambda: now() - int(outbox.unsafe_seconds() * 1_000_000)))
             ]
             beside.append(self._run("rights", self._prepare))
+            if direct is not None:
+                beside.append(self._run("direct events", direct.run))
             if (access := self._access) is not None:
                 private = [feed for feed in self.feeds if self._dialect.is_private(feed.streams)]
                 beside.append(self._run("credential", lambda: access.run(private)))
@@ -200,12 +214,22 @@ class Stage:
     def _tell(self, error: BaseException, part: str) -> str:
         return self.faults.tell(error, venue=self._dialect.venue, event=part)
 
-    def _make_sources(self, rest: Rest, frames: Callable[[], Frames], covered: coverage.Coverage) -> None:
+    async def _make_direct(self, stop: asyncio.Event, codec: Codec, open_until: ExitStack) -> Direct | None:
+        """Return what publishes events beside their frames, until `open_until` is left; None where normalise is to make them."""
+        if not self._settings.producer.direct_events:
+            return None
+        overrides = {"linger.ms": self._settings.producer.direct_linger_ms, "delivery.report.only.error": False}
+        publisher = open_until.enter_context(closing(Publisher(self._settings.kafka, **overrides, **ROOMY)))
+        events = EventPublisher(publisher, self._registry, STAGE.name)
+        await self._from_registry(stop, lambda: events.know(sorted(self._dialect.events())))
+        return Direct(self._dialect, events, publisher, codec, self.name, tell=self._tell, now=now, clock=time.monotonic)
+
+    def _make_sources(self, rest: Rest, frames: Callable[..., Frames], covered: coverage.Coverage, direct: Direct | None) -> None:
         dialect, producer = self._dialect, self._settings.producer
         surroundings = Surroundings(
             dialect=dialect,
             endpoints=plan.endpoints(dialect, self._own),
-            frames=frames,
+            frames=lambda: frames(direct),
             rest=rest,
             silence={**_silence(dialect), **producer.silence_seconds},
             confirm_seconds=producer.confirm_seconds,
@@ -284,7 +308,7 @@ class Stage:
             await reader.close()  # what is done meanwhile is still committed
             await _end(mending, telling)
 
-    def _outbox(self, dead_letters: DeadLetters) -> Outbox:
+    def _outbox(self, dead_letters: DeadLetters, direct: Direct | None) -> Outbox:
         producer, venue = self._settings.producer, self._dialect.venue
         segment = min(SEGMENT_BYTES, max(SMALLEST_SEGMENT, producer.spill_bytes // 16))
         name = connection_id(venue, now(), self._noise())
@@ -302,6 +326,7 @@ class Stage:
             when_full=producer.spill_when_full,
             refused=refused,
             clock=time.monotonic,
+            follower=direct,
         )
 
     def _backoff(self) -> Backoff:

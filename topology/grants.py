@@ -42,7 +42,8 @@ class Role(NamedTuple):
 def grants(stage: Stage, venue: str = "", manage: Manage = "verify") -> tuple[Grant, ...]:
     """Return what a stage needs, of one venue where it is per venue; more where it manages its topics itself (`kafka.manage_topics`)."""
     reads = [name for one in stage.reads for name in _topics(one)]
-    writes = [name for one in dict.fromkeys((*stage.writes, *BY_ALL)) for name in _topics(one, venue)]
+    others = _others(venue) if stage.per_venue else frozenset[str]()
+    writes = [name for one in dict.fromkeys((*stage.writes, *BY_ALL)) if one not in others for name in _topics(one, venue)]
     if stage.changelog:
         reads.append(stage.changelog)
         writes.append(stage.changelog)
@@ -52,6 +53,13 @@ def grants(stage: Stage, venue: str = "", manage: Manage = "verify") -> tuple[Gr
     if manage == "create":
         found += [Grant("topic", name, operation) for name in dict.fromkeys(reads + writes) for operation in MANAGING]
     return tuple(sorted(set(found)))
+
+
+def _others(venue: str) -> frozenset[str]:
+    """Return the events that other venues' frames become, and this venue's never."""
+    dialects = all_dialects()
+    known = dialects.get(venue)
+    return frozenset() if known is None else frozenset(name for one in dialects.values() for name in one.events()) - known.events()
 
 
 def makes_topics() -> tuple[Grant, ...]:

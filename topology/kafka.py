@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -39,6 +39,9 @@ PERMANENT = (
     KafkaError.INVALID_RECORD,
     KafkaError._INVALID_ARG,  # noqa: SLF001 - librdkafka's own codes are named so
 )
+
+Delivered = Callable[[KafkaError | None, Message], None]
+"""Told that a message is delivered, or why it is not."""
 
 
 class Publisher:
@@ -114,14 +117,15 @@ class Publisher:
         self._closed = True
         return left
 
-    def publish(self, topic: str, key: bytes, value: bytes) -> None:
+    def publish(self, topic: str, key: bytes, value: bytes, delivered: Delivered | None = None) -> None:
         """Queue one message; waits while the queue is full (back-pressure), and raises as `check` does.
 
+        `delivered` is told of it in place of `check`, within a `poll`, `check` or `flush`, where the publisher reports more than errors.
         Raises Reject where the message can never be sent (too large).
         """
         while True:
             try:
-                self._produce(topic, value, key)
+                self._produce(topic, value, key, on_delivery=delivered)
             except BufferError:
                 self._producer.poll(0.05)
                 self.check()
@@ -132,14 +136,18 @@ class Publisher:
             else:
                 return
 
-    def publish_many(self, messages: Iterable[tuple[str, bytes, bytes]]) -> None:
+    def publish_many(self, messages: Iterable[tuple[str, bytes, bytes]], delivered: Delivered | None = None) -> None:
         """Queue (topic, key, value) in order, as `publish` does but without its cost per message. What failed is told by `check`."""
         produce = self._produce
         for topic, key, value in messages:
             try:
-                produce(topic, value, key)
+                produce(topic, value, key, on_delivery=delivered)
             except (BufferError, KafkaException):
-                self.publish(topic, key, value)
+                self.publish(topic, key, value, delivered)
+
+    def poll(self, seconds: float) -> None:
+        """Wait for reports of deliveries, so long at most, and tell of them. Any thread: those told of are called in it."""
+        self._producer.poll(seconds)
 
     def check(self) -> None:
         """Raise Retry (or Fatal) where a delivery has failed since the last check."""

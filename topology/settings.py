@@ -191,6 +191,13 @@ class Producer(Group):
         2.0, gt=0, description="Frames go to disk when the broker has acknowledged none for this long; seconds."
     )
     backfill: bool = Field(True, description="Ask the venue's REST API for missing trades and book snapshots.")
+    direct_events: bool = Field(
+        True,
+        description="Publish the events of a connection's frames as soon as Kafka has these; else normalise makes them all, later.",
+    )
+    direct_linger_ms: float = Field(
+        1, ge=0, le=900_000, description="How long such an event waits for a fuller batch; milliseconds. Longer: fewer requests."
+    )
     processes: int = Field(
         0,
         ge=0,
@@ -207,10 +214,11 @@ class Processors(Group):
     gather_ms: int = Field(
         25,
         ge=0,
-        description="How long a fetch of normalise waits for a fuller batch, ms; 0: not at all, the least delay where cores are idle.",
+        description="How long a fetch of normalise waits for a fuller batch where producers publish no events themselves "
+        "(producer.direct_events), ms; 0: not at all.",
     )
     background_gather_ms: int = Field(
-        500, ge=0, description="The same for candles, gaps and books, which work in the background: larger batches cost less CPU."
+        500, ge=0, description="The same for all that works in the background (candles, gaps, books): larger batches cost less CPU."
     )
     stall_seconds: float = Field(60.0, gt=0, description="A stage that has commits to make and makes none for so long ends, to start over.")
     data_dir: str = Field("", description="Where Faust keeps its files; empty: under state_dir.")

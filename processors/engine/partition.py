@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from processors.engine.bookmarks import Bookmark
 from processors.engine.output import Output
@@ -39,6 +39,18 @@ class PartitionTask(Protocol):
         """
 
 
+@runtime_checkable
+class Holding(Protocol):
+    """A task that may hold records back: they are not acknowledged, and what a checkpoint keeps knows nothing of them."""
+
+    @property
+    def holds_from(self) -> int | None:
+        """The offset of the first record held back; None: none is."""
+
+    def settle(self, output: Output) -> None:
+        """Hold nothing back: do all of it now."""
+
+
 NewTask = Callable[[str, int, Mapping[str, bytes]], PartitionTask]
 """Make the task of (topic, partition) from its saved entries, all that `dump` gave so far. Called before its first batch or tick."""
 
@@ -65,9 +77,23 @@ class PartitionState:
     reading: Reading
     end: int
     """The offset after the last that has been applied."""
+    read: int
+    """The offset after the last that the task was given: beyond `end` where it holds some back."""
     kept: int
     """The offset after the last that a checkpoint has kept."""
     receipts: list[Receipt] = field(default_factory=list)
+
+    def given(self, end: int) -> None:
+        """Take that the task was given everything up to an offset, and has done what it does not hold back."""
+        held = self.task.holds_from if isinstance(self.task, Holding) else None
+        self.read = max(self.read, end)
+        self.end = self.read if held is None else held
+
+    def done(self) -> list[Receipt]:
+        """Take the receipts of the batches that are wholly applied."""
+        done = [one for one in self.receipts if one.end <= self.end]
+        self.receipts = [one for one in self.receipts if one.end > self.end]
+        return done
 
     @property
     def bookmark(self) -> Bookmark:

@@ -19,7 +19,7 @@ from processors.engine.application import create_app, gathering, reaching, run
 from processors.engine.isolation import blameless
 from processors.engine.logs import Logs
 from processors.engine.output import Output
-from processors.engine.partition import NewTask, PartitionState, PartitionTask, Place, Reading
+from processors.engine.partition import Holding, NewTask, PartitionState, PartitionTask, Place, Reading
 from processors.engine.state import TABLE, SavedState, unreadable
 from processors.engine.transport import Batch, Consumer, Receipt, Revoked
 from processors.engine.transport.progress import end_anyway
@@ -169,7 +169,7 @@ class Stage:
                 blameless(error)
                 await self._begin_again(place, held, error, suspect=batch.end)
                 return
-            held.end = batch.end
+            held.given(batch.end)
         metrics.position.labels(self.name, *place).set(held.end)
         self.output.watch(len(batch), batch.topic)
         held.receipts.append(receipt)
@@ -185,7 +185,7 @@ class Stage:
         except Exception as error:
             blameless(error)
             raise Fatal(f"{unreadable(self.name, *place)} ({reason_of(error)})") from error
-        return PartitionState(task, generation, reading, end=offset, kept=offset)
+        return PartitionState(task, generation, reading, end=offset, read=offset, kept=offset)
 
     # ---- a bug in the work
 
@@ -207,6 +207,8 @@ class Stage:
             return False
         try:
             held.task.apply(batch, self.output)
+            if isinstance(held.task, Holding):
+                held.task.settle(self.output)
         except Exception as error:  # noqa: BLE001 - sorted by `blameless`
             blameless(error)
             held.task = self._begun(place, held.reading, held.generation, held.end).task
@@ -215,7 +217,7 @@ class Stage:
                 first, second = batch.part(batch.first, middle), batch.part(middle, batch.end)
                 return await self._sift(place, held, first) and await self._sift(place, held, second)
             self.output.fault(batch, batch[0].offset, error, venue=venue_of(batch.topic), event=self._events.get(batch.topic, ""))
-        held.end = batch.end
+        held.given(batch.end)
         return True
 
     # ---- time and checkpoints
@@ -237,7 +239,7 @@ class Stage:
     async def _let_time_pass(self, tp: TP, epoch: int, owed: int) -> None:
         """Tick a partition of which nothing is left to read; one that no batch has come of since it was assigned is begun for it."""
         held = self._held.get(tp)
-        if (at := self._consumer.nothing_left(tp, owed if held is None else held.end)) is None:
+        if (at := self._consumer.nothing_left(tp, owed if held is None else held.read)) is None:
             return
         if held is None:
             reading = self._logs.reading(tp, epoch)
@@ -253,6 +255,8 @@ class Stage:
             self.faults.tell(error, venue=venue_of(tp.topic), event=self._events.get(tp.topic, ""))
             self._no_tick_before[tp.topic, tp.partition] = at + NO_TICK_FOR
             await self._begin_again(tp, held, error)
+        else:
+            held.given(held.read)
 
     @contextmanager
     def _or_nothing_more(self) -> Iterator[None]:
@@ -283,9 +287,7 @@ class Stage:
                 await self._checkpoint({place: held})
 
     async def _checkpoint(self, held_by_place: dict[Place, PartitionState]) -> None:
-        dumps = [(place, held, held.bookmark, held.task.dump(), held.receipts) for place, held in held_by_place.items()]
-        for held in held_by_place.values():
-            held.receipts = []
+        dumps = [(place, held, held.bookmark, held.task.dump(), held.done()) for place, held in held_by_place.items()]
         if dumps or len(self.output):
             await asyncio.to_thread(self.output.flush)
         while dumps:
@@ -324,7 +326,7 @@ def main(
     begin_of: Callable[[Settings, Registry], NewTask],
     checkpoint_seconds_of: Callable[[Settings], float] = lambda settings: settings.processors.checkpoint_seconds,
     *,
-    background: bool = False,
+    background: bool | Callable[[Settings], bool] = False,
 ) -> None:
     """Run a processor as its own process until SIGTERM or SIGINT; SystemExit says how it ended (topology/ending.py).
 
@@ -338,7 +340,8 @@ def main(
         private.keep()
         share_arenas()
         configure(settings.log, name)
-        stage = _made(settings, name, topics_of(settings), begin_of, checkpoint_seconds_of(settings), background=background)
+        later = background(settings) if callable(background) else background
+        stage = _made(settings, name, topics_of(settings), begin_of, checkpoint_seconds_of(settings), background=later)
     except TidewireError as error:
         end(name, error)
     with closing(stage.output), Health(settings, name, stage.status, [stage.faults]) as health, shipping(settings, name):

@@ -22,7 +22,7 @@ BUGS = {
     "what a connection hears": [("dialects.kraken.dialect:KrakenSession.hear", '"bid_qty"')],
     "backfill": [("dialects.binance.dialect:Binance.trades_request", "'ETHUSDT'")],
     "a poller": [("dialects.binance.dialect:Binance.next_page", "")],
-    "an event's schema": [(f"processors.engine.output:Output.{name}", "'quote', {") for name in ("publish", "publish_block")],
+    "an event's schema": [(f"topology.event_publisher:EventPublisher.{name}", "'quote', {") for name in ("publish", "publish_block")],
     "a symbol's candles": [("processors.build_candles.builder:Builder._symbol", "'ETHUSDT'")],
     "a symbol's gaps": [(f"processors.detect_gaps.streams:Streams.{name}", "'kraken', 'SOL/USD', 'trade'") for name in ("goes_on", "see")],
     "a symbol's book": [("processors.rebuild_books.core:Book.apply", "'symbol': 'ETHUSDT'")],

@@ -12,7 +12,7 @@ CODEC = Codec(event("frame"), 7)
 def frames_into(sent: list[tuple[bytes, bytes]], *, takes: bool = True) -> Frames:
     """Return the frames of one connection that go into a list."""
 
-    def put(key: bytes, value: bytes) -> bool:
+    def put(key: bytes, value: bytes, _frame: object = None) -> bool:
         if takes:
             sent.append((key, value))
         return takes
@@ -72,7 +72,7 @@ def test_frames_given_up_keep_their_numbers_and_are_told() -> None:
     sent: list[tuple[bytes, bytes]] = []
     room = True
 
-    def put(key: bytes, value: bytes) -> bool:
+    def put(key: bytes, value: bytes, _frame: object = None) -> bool:
         if room:
             sent.append((key, value))
         return room

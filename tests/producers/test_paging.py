@@ -101,7 +101,7 @@ class Working:
         self.published: list[bytes] = []
         self.done: list[Place] = []
 
-        def put(_key: bytes, value: bytes) -> bool:
+        def put(_key: bytes, value: bytes, _frame: object = None) -> bool:
             self.published.append(value)
             return True
 

@@ -88,7 +88,7 @@ class Polled:
         self._connections += 1
         return Frames(self._codec, "venue", "live", "rest", f"venue-{self._connections}", self._put)
 
-    def _put(self, _key: bytes, value: bytes) -> bool:
+    def _put(self, _key: bytes, value: bytes, _frame: object = None) -> bool:
         self.published.append(self._codec.decode(value))
         return True
 

@@ -72,7 +72,7 @@ async def polled(client: Client) -> list[NormalisedEvent]:
     codec = Codec(event("frame"), 0)
     names = Frame._fields
 
-    def put(_key: bytes, value: bytes) -> bool:
+    def put(_key: bytes, value: bytes, _frame: object = None) -> bool:
         record = codec.decode(value)
         published.append(Frame(*(record[name] for name in names)))
         return True
