@@ -33,6 +33,8 @@ from topology.log import logger
 TICK_SECONDS: Final = 0.1
 SAY_SECONDS: Final = 0.4
 """Between two notices of a connection: normalise holds what was not said to be published."""
+BOUND_SECONDS: Final = 60.0
+"""Between two looks at what is remembered of a connection: what has grown too large is begun anew, as at a checkpoint of normalise."""
 MOST_WAITING: Final = 100_000
 """Events that wait for Kafka; beyond, a connection's are left to normalise: nothing here may wait."""
 MOST_LEFT: Final = 10_000
@@ -93,9 +95,15 @@ class Direct:
         one = self._connections.get(key)
         if one is None:
             return  # of a process that has ended: nobody here knows what its connection remembers
+        if frame is None:
+            try:
+                frame = Frame(**self._codec.decode(value))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the outbox must go on
+                one.stop(f"a fault of ours: {self.tell(error, 'direct events')}")
+                return
         if not one.rows:
             self._touched.append(one)
-        one.rows.append(frame if frame is not None else Frame(**self._codec.decode(value)))
+        one.rows.append(frame)
 
     def flush(self) -> None:
         """Queue the events of all frames taken. The outbox calls it once it has told of all that was delivered."""
@@ -156,7 +164,7 @@ class DirectConnection:
         """The frame up to which all events are delivered."""
         self._left: list[int] = []
         self._worth_telling = False
-        self._said_at = around.clock()
+        self._said_at = self._bounded_at = around.clock()
         self._over = False
 
     def begin(self, received_at: int) -> None:
@@ -177,7 +185,7 @@ class DirectConnection:
             return
         around = self._around
         if len(around.publisher) > MOST_WAITING:
-            self._stop("Kafka takes events slower than they come")
+            self.stop("Kafka takes events slower than they come")
             return
         telling = any(row.kind != "notice" for row in rows)
         queued = Queued(self, rows[-1], telling=telling, made_at=around.now())
@@ -186,7 +194,7 @@ class DirectConnection:
             for one in self._made(rows):
                 self._send(one, queued)
         except Exception as error:  # noqa: BLE001 - whatever it is, normalise meets it again and says of which frame
-            self._stop(f"a fault of ours: {around.tell(error, 'direct events')}")
+            self.stop(f"a fault of ours: {around.tell(error, 'direct events')}")
             return
         queued.sealed = True
         around.publisher.poll(0)
@@ -239,14 +247,14 @@ class DirectConnection:
         if not self._left or self._left[-1] != number:
             self._left.append(number)
         if len(self._left) > MOST_LEFT:
-            self._stop(f"more than {MOST_LEFT:,} frames could not be read in a moment")
+            self.stop(f"more than {MOST_LEFT:,} frames could not be read in a moment")
 
     def advance(self, seconds: float | None) -> None:
         """Take that all events of some frames are delivered; the last of them `seconds` after it was queued."""
         while self._queued and self._queued[0].sealed and not self._queued[0].events:
             done = self._queued.popleft()
             if done.failed:
-                self._stop(f"Kafka refuses events: {done.failed}")
+                self.stop(f"Kafka refuses events: {done.failed}")
                 return
             self._through = done.last
             self._worth_telling = self._worth_telling or done.telling
@@ -255,6 +263,9 @@ class DirectConnection:
 
     def say(self, at: float) -> None:
         """Say how far its events are, where that has changed and was not said a moment ago."""
+        if at - self._bounded_at >= BOUND_SECONDS:
+            self._bounded_at = at
+            self._normaliser.dump()
         if self._worth_telling and at - self._said_at >= SAY_SECONDS:
             self._said_at, self._worth_telling = at, False
             self._frames.published(self._around.now(), *self._standing(), "")
@@ -264,7 +275,7 @@ class DirectConnection:
         self._left = self._left[len(left) :]
         return self._through, left
 
-    def _stop(self, reason: str) -> None:
+    def stop(self, reason: str) -> None:
         """Leave the rest of the connection to normalise."""
         if not self._over:
             logger().warning("events are no longer published beside their frames", connection=self._frames.connection_id, reason=reason)
