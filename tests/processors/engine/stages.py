@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException
 from local import Addresses
 from processors.engine.output import Output
 from processors.engine.stage import Stage
-from processors.engine.transport import Batch
+from processors.engine.transport import Batch, Record
 from schemas.catalogue import event
 from tests.processors.engine.transport.broker import Broker
 from tests.processors.engine.transport.running import running
@@ -36,6 +36,8 @@ class Watched:
     bad: set[int] = field(default_factory=set)
     """Numbers on which the work fails, after it has spoilt its state."""
     bad_ticks: bool = False
+    released: int = -1
+    """Numbers up to this are done by a work that holds others back."""
 
 
 class Numbers:
@@ -71,6 +73,42 @@ class Numbers:
         return {"applied": b"%d" % self.applied, "numbers": b" ".join(b"%d" % one for one in self.numbers)}
 
 
+class Reluctant(Numbers):
+    """Numbers that hold back those which are not released, and all behind one."""
+
+    def __init__(self, watched: Watched, entries: Mapping[str, bytes]) -> None:
+        super().__init__(watched, entries)
+        self._held: list[Record] = []
+        self._batch: Batch | None = None
+
+    @property
+    def holds_from(self) -> int | None:
+        """See Holding."""
+        return self._held[0].offset if self._held else None
+
+    def apply(self, batch: Batch, output: Output) -> int | None:
+        """Take the numbers of a batch that are released, after those before."""
+        self._held += batch
+        self._batch = batch.part(batch.first, batch.first)
+        self._do(self._watched.released, output)
+        return None
+
+    def settle(self, output: Output) -> None:
+        """See Holding."""
+        self._do(None, output)
+
+    def _do(self, released: int | None, output: Output) -> None:
+        while self._held and self._batch is not None and (released is None or int(self._held[0].value or b"-1") <= released):
+            self._batch.append(self._held.pop(0))
+            super().apply(self._batch, output)
+            self._batch.clear()
+
+    def tick(self, now: int, output: Output) -> None:
+        """Take what was released meanwhile."""
+        super().tick(now, output)
+        self._do(self._watched.released, output)
+
+
 class Laboratory:
     """A stage of one topic, started as often as a test likes, and what it published."""
 
@@ -98,10 +136,10 @@ class Laboratory:
         return f"{self.group}-state-changelog"
 
     @asynccontextmanager
-    async def running(self, checkpoint_seconds: float = 0.1) -> AsyncIterator[Any]:
+    async def running(self, checkpoint_seconds: float = 0.1, work: type[Numbers] = Numbers) -> AsyncIterator[Any]:
         """Run the stage, and hand out its consumer."""
         settings = self.settings.model_copy(update={"processors": Processors(checkpoint_seconds=checkpoint_seconds)})
-        self.stage = Stage(settings, self.name, (self.topic,), lambda *place: Numbers(self.watched, place[2]), partitions=1)
+        self.stage = Stage(settings, self.name, (self.topic,), lambda *place: work(self.watched, place[2]), partitions=1)
         with closing(self.stage.output):
             async with running(self.stage.app) as consumer:
                 yield consumer
