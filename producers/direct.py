@@ -197,7 +197,6 @@ class DirectConnection:
             self.stop(f"a fault of ours: {around.tell(error, 'direct events')}")
             return
         queued.sealed = True
-        around.publisher.poll(0)
         if not queued.events:
             self.advance(None)
 
