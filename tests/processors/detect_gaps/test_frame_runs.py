@@ -24,11 +24,21 @@ STREAMS = [("quote", "S"), ("book", "S"), ("trade", "S")]
 ODDS = st.sampled_from([*["message"] * 14, "confirmed", "silent", "resumed", "closed", "reply"])
 STEPS = st.sampled_from([1] * 12 + [0, -1, 2, 5, -40, 400])
 TIMES = st.sampled_from([0] * 6 + [1_000] * 6 + [-5_000, 7 * SECOND, 40 * SECOND])
-ROWS = st.lists(st.tuples(st.integers(0, 2), STEPS, STEPS, TIMES, ODDS), min_size=2, max_size=80)
-CUTS = st.lists(st.integers(1, 80), max_size=8)
+Row = tuple[int, int, int, int, str]
+ROWS = st.lists(st.tuples(st.integers(0, 2), STEPS, STEPS, TIMES, ODDS, st.integers(0, 6)), min_size=2, max_size=40)
+"""Frames of whatever kind, and how many more of the same connection follow without anything odd."""
+CUTS = st.lists(st.integers(1, 150), max_size=8)
 
 
-def frames_of(rows: Sequence[tuple[int, int, int, int, str]]) -> list[Frame]:
+def spread(rows: Sequence[tuple[int, int, int, int, str, int]]) -> list[Row]:
+    """Return each row with those that follow it."""
+    found: list[Row] = []
+    for place, step, step_of_theirs, later, kind, more in rows:
+        found += [(place, step, step_of_theirs, later, kind), *[(place, 1, 1, 1_000, "message")] * more]
+    return found
+
+
+def frames_of(rows: Sequence[Row]) -> list[Frame]:
     """Return frames of three connections, of which the last is of a venue that counts them."""
     numbers, theirs, at, frames = [1, 500, 1], 0, HOUR, list[Frame]()
     for place, step, step_of_theirs, later, kind in rows:
@@ -69,9 +79,9 @@ def kept(reader: Frames) -> dict[str, bytes]:
 
 @given(rows=ROWS, cuts=CUTS)
 @examples(300)
-def test_runs_tell_what_frames_tell(rows: list[tuple[int, int, int, int, str]], cuts: list[int]) -> None:
+def test_runs_tell_what_frames_tell(rows: list[tuple[int, int, int, int, str, int]], cuts: list[int]) -> None:
     """The gaps of each stream, and the state that is kept, are the same wherever batches end: holes, repeats, odd times, notices."""
-    frames = frames_of(rows)
+    frames = frames_of(spread(rows))
     slow, wanted = one_by_one(frames)
     quick, runs, made = Frames(shared(), {}), frame_runs(), list[Gap]()
     ends = sorted({0, len(frames), *(cut for cut in cuts if cut < len(frames))})
@@ -84,14 +94,13 @@ def test_runs_tell_what_frames_tell(rows: list[tuple[int, int, int, int, str]], 
 
 @given(rows=ROWS, cuts=CUTS, back=st.lists(st.integers(0, 40), min_size=8, max_size=8))
 @examples(300)
-def test_what_is_said_again_changes_nothing(rows: list[tuple[int, int, int, int, str]], cuts: list[int], back: list[int]) -> None:
-    """After a kill normalise tells runs again, cut otherwise: the gaps are those of frames that came once, told once."""
-    numbers = [0, 0, 0]
-    steady = []
-    for place, step, *rest in rows:  # a counter of ours never goes back by itself
-        numbers[place] += 1
-        steady.append((place, max(1, step), *rest))
-    frames = frames_of(steady)  # type: ignore[arg-type]
+def test_what_is_said_again_changes_nothing(rows: list[tuple[int, int, int, int, str, int]], cuts: list[int], back: list[int]) -> None:
+    """After a kill normalise tells runs again, cut otherwise: the gaps are those of frames that came once, told once.
+
+    Our count never goes back by itself.
+    """
+    steady = [(place, max(1, step), theirs, later, kind, more) for place, step, theirs, later, kind, more in rows]
+    frames = frames_of(spread(steady))
     slow, wanted = one_by_one(frames)
     quick, made, ends, begin = Frames(shared(), {}), list[Gap](), sorted({*cuts, len(frames)}), 0
     for end, again in zip(ends, back, strict=False):
@@ -101,6 +110,34 @@ def test_what_is_said_again_changes_nothing(rows: list[tuple[int, int, int, int,
     made += came(quick, frame_runs(), frames[max(0, begin - back[-1]) :])
     assert by_stream(made) == by_stream(wanted)
     assert by_stream(quick.tick(2 * HOUR)) == by_stream(slow.tick(2 * HOUR))
+
+
+def test_a_venues_count_goes_on_over_runs() -> None:
+    """What it numbers in one run and the next is no loss; a number that is missing between two, or within, is one of the right span."""
+    reader, runs, made = Frames(shared(), {}), frame_runs(), list[Gap]()
+    confirmed = notices.encode("confirmed", streams=[("quote", "S")])
+    made += came(reader, runs, [Frame("coinbase", "live", "a", 1, 1, "notice", None, confirmed)])
+    numbers = [*range(20), *range(22, 40), *range(41, 60)]
+    frames = [
+        Frame("coinbase", "live", "a", place, place * SECOND, "message", None, b'{"sequence_num":%d}' % number)
+        for place, number in enumerate(numbers, 2)
+    ]
+    for begin, end in pairwise((0, 5, 17, 38, 57)):
+        made += came(reader, runs, frames[begin:end])
+    told_at = [(gap["from_time"], gap["to_time"], gap["cause"], (gap["repair"] or "")[:20]) for gap in made if gap["state"] != "open"]
+    assert told_at == [
+        (21 * SECOND, 22 * SECOND, "wire", "messages 20 to 21 of"),
+        (39 * SECOND, 40 * SECOND, "wire", "messages 40 to 40 of"),
+    ]
+
+
+def test_a_run_that_comes_again_in_part_goes_on() -> None:
+    """Late ones of it fill what waits, the rest of it moves the count: nothing is told."""
+    reader, run = Frames(shared(), {}), ("kraken", "live", "a")
+    for first, last in ((1, 5), (8, 9), (6, 20)):
+        assert reader.take((*run, last, last, first, first, None, None))[1] == []
+    assert reader.tick(HOUR) == []
+    assert reader.streams.highest("a") == 20
 
 
 def message(connection: str, number: int, at: int) -> Frame:
