@@ -36,7 +36,7 @@ def test_no_topic_lacks_a_writer_or_a_reader() -> None:
 def test_a_topic_without_writer_or_reader_is_named() -> None:
     """What a flow leaves unwritten, or unread and not public, is said in words."""
     found = [stage for stage in stages().values() if stage.name not in {"normalise", "detect_gaps"}]
-    assert "trade is written by no stage" in orphans(found)
+    assert "frame_run is written by no stage" in orphans(found)
     assert "frame is read by no stage and not public" in orphans(found), "that the sink stores it makes nobody read it"
     assert not [one for one in orphans(found) if one.startswith("gap ")]
 
