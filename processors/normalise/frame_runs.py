@@ -35,7 +35,7 @@ Numbered = tuple[int, FrameRun]
 class _Connection:
     """Where the frames of a connection stand, and its newest run: `first…` and `row` are its first frame's."""
 
-    __slots__ = ("after", "alone", "at", "first", "first_at", "first_number", "number", "row")
+    __slots__ = ("after", "alone", "at", "due", "first", "first_at", "first_number", "number", "row")
 
     def __init__(self) -> None:
         self.row = self.first = self.first_at = 0
@@ -45,7 +45,9 @@ class _Connection:
         self.at = 0
         """When its newest frame was received; microseconds."""
         self.number: int | None = None
-        """The venue's next number; None where its newest frame had none."""
+        """The venue's next number; frames that have none, such as our notices, leave it as it is."""
+        self.due: int | None = None
+        """What the next frame of the run must have: that number, or none where the run has none."""
         self.alone = SINGLY
         """So many frames are runs by themselves before one may have more."""
 
@@ -85,11 +87,11 @@ class FrameRuns:
         going: dict[str, _Connection] = {}
         for row, connection_id, sequence, at, number in zip(range(begin, end), ids, sequences, times, numbers, strict=False):
             one = going.get(connection_id)
-            if one is not None and sequence == one.after and at >= one.at and number == one.number:
+            if one is not None and sequence == one.after and at >= one.at and number == one.due:
                 one.after = sequence + 1
                 one.at = at
                 if number is not None:
-                    one.number = number + 1
+                    one.due = one.number = number + 1
                 continue
             if one is None:
                 one = self._connection(venue, connection_id)
@@ -113,14 +115,15 @@ class FrameRuns:
     @staticmethod
     def _begin(one: _Connection, row: int, sequence: int, at: int, number: int | None) -> bool:
         """Begin a run with a frame; return whether it may have more. A frame below those that came does not move the count."""
-        goes_on = sequence == one.after and at >= one.at and number == one.number
+        goes_on = sequence == one.after and at >= one.at and (number is None or number == one.number)
         several = goes_on and one.alone == 0
         one.alone = max(0, one.alone - 1) if goes_on else SINGLY
         one.row, one.first, one.first_at, one.first_number = row, sequence, at, number
         if one.after is None or sequence >= one.after:
             one.after = sequence + 1
         one.at = at
-        one.number = None if number is None else number + 1
+        one.due = None if number is None else number + 1
+        one.number = one.number if number is None else one.due
         return several
 
     def _numbers(self, venue: str, kinds: Sequence[str], payloads: Sequence[bytes]) -> Iterable[int | None]:

@@ -114,6 +114,18 @@ def test_a_venues_counter_is_in_its_runs() -> None:
     assert told == [(5, 6, 105), (7, 7, 110), (8, 8, 111), (9, 9, 112), (10, 11, 113), (12, 12, None)]
 
 
+def test_a_frame_without_a_number_is_no_break_of_the_venues_count() -> None:
+    """A notice of ours between messages that are numbered on and on: what follows it is one run again."""
+    runs = FrameRuns({"coinbase": int})
+    runs_of(runs, *(came("a", number, payload=b"%d" % (number + 100), venue="coinbase") for number in range(1, 5)))
+    published = notices.encode("published", count=5)
+    frames = [came("a", 5 + place, payload=b"%d" % (105 + place), venue="coinbase") for place in range(3)]
+    frames.append(came("a", 8, payload=published, venue="coinbase", kind="notice"))
+    frames += [came("a", 9 + place, payload=b"%d" % (108 + place), venue="coinbase") for place in range(3)]
+    told = [(run["first_sequence"], run["connection_sequence"], run["first_number"]) for run in runs_of(runs, *frames)]
+    assert told == [(5, 7, 105), (8, 8, None), (9, 11, 108)]
+
+
 def test_a_counter_that_cannot_be_read_is_none() -> None:
     """Whatever our reading of it raises, or however large it is: the frame came, and that is told."""
     runs = FrameRuns({"coinbase": int})
