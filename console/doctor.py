@@ -11,7 +11,7 @@ from typing import Literal
 from local.health_pages import failing, readiness
 from local.java import find_java
 from local.reachability import unreachable
-from schemas.catalogue import events
+from schemas.catalogue import stored_events
 from topology import addresses
 from topology.clickhouse import Questions
 from topology.errors import Fatal, Retry
@@ -129,7 +129,7 @@ def clickhouse(settings: Settings) -> Iterator[Finding]:
         yield Finding("ClickHouse", "fail", str(error), "start it, or mend clickhouse.url (TIDEWIRE_CLICKHOUSE__URL)")
         return
     yield Finding("ClickHouse", "ok", settings.clickhouse.url)
-    wanted = {event.table: event for event in events().values() if event.name not in settings.sink.skip}
+    wanted = {event.table: event for event in stored_events().values() if event.name not in settings.sink.skip}
     lacking = [table for table in wanted if table not in columns]
     if lacking:
         yield Finding("tables", "warn", f"missing: {', '.join(lacking)}", "the sink creates them: `tidewire run clickhouse`")

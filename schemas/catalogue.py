@@ -49,6 +49,8 @@ class Event:
     """What a field's values may be beyond its type, by field (schemas/bounds.py)."""
     public: bool = True
     """Whether people outside may build on its topic; the document of one that only our own stages read says `"public": false`."""
+    stored: bool = True
+    """Whether it has a table; the document of one that only passes between two of our stages says `"stored": false`."""
 
     @property
     def table(self) -> str:
@@ -76,7 +78,7 @@ def compose(document: Schema) -> Schema:
     """Return the full Avro schema of an event document: headers put before its fields, named types resolved.
 
     A named type (enum) is defined where it first occurs, as Avro wants it. Attributes that are ours (topic,
-    identity, headers, public, bounds) are left out: a change of retention is no new schema version.
+    identity, headers, public, stored, bounds) are left out: a change of retention is no new schema version.
     """
     types = json.loads((HEADERS / "types.avsc").read_text())
     return {
@@ -121,6 +123,7 @@ def _read(path: Path) -> Event:
             {field["name"]: field["bound"] for field in _fields(document) if "bound" in field} | document.get("bounds", {})
         ),
         public=document.get("public", True),
+        stored=document.get("stored", True),
     )
 
 
@@ -128,6 +131,11 @@ def _read(path: Path) -> Event:
 def events() -> Mapping[str, Event]:
     """Return every event by name (the file's stem: `trade`, `book_delta` …), in alphabetical order."""
     return MappingProxyType({path.stem: _read(path) for path in sorted(AVRO.glob("*.avsc"))})
+
+
+def stored_events() -> Mapping[str, Event]:
+    """Return the events that have a table, as `events` does."""
+    return {name: one for name, one in events().items() if one.stored}
 
 
 def event(name: str) -> Event:

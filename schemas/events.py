@@ -215,6 +215,29 @@ class Frame(TypedDict):
     """The bytes as they came."""
 
 
+class FrameRun(TypedDict):
+    """Frames of one connection, each the next after the one before: what whoever looks for gaps must know of them, without their bytes."""
+
+    venue: str
+    """Who spoke: the dialect's id, lower case (binance, kraken)."""
+    origin: Literal["live", "rest", "archive", "simulated"]
+    """How it reached us: live socket, REST reply, archive file, or the simulator (never a real market)."""
+    connection_id: str
+    """The connection the frame came on: venue, start time and a random part; unique for ever."""
+    connection_sequence: int
+    """Our own count of frames on that connection, from 1, by one; with connection_id it names the frame. A jump is our loss."""
+    received_at: int
+    """When the frame reached us, first statement on receipt; microseconds since 1970 UTC."""
+    first_sequence: int
+    """connection_sequence of the first frame; that of the run is the last's."""
+    first_received_at: int
+    """When the first frame reached us; that of the run is when the last did; microseconds since 1970 UTC."""
+    first_number: int | None
+    """The venue's own number of the first message, of a counter that spans the connection: by one more with each; null where the messages have none."""
+    notice: bytes | None
+    """The payload of a frame of kind notice, which is a run by itself."""
+
+
 class FundingRate(TypedDict):
     """What longs pay shorts of a perpetual, as said or as charged."""
 

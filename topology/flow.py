@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
 
-from schemas.catalogue import event, events
+from schemas.catalogue import event, events, stored_events
 
 ROOMS = ("producers", "processors", "sinks")
 STATEFUL = "processors"
@@ -111,10 +111,10 @@ def in_order(found: Iterable[Stage]) -> list[Stage]:
 def orphans(found: Iterable[Stage]) -> list[str]:
     """Return what is wrong with the flow, in words: events nobody writes, and events nobody reads that are not public.
 
-    A stage that reads every event there is keeps them; it makes nothing of one, so an event that it alone reads is read by nobody.
+    A stage that reads every event that is stored keeps them; it makes nothing of one, so an event that it alone reads is read by nobody.
     """
     declared = list(found)
     written = {name for stage in declared for name in stage.writes}
-    read = {name for stage in declared if set(stage.reads) < set(events()) for name in stage.reads}
+    read = {name for stage in declared if not set(stage.reads) >= set(stored_events()) for name in stage.reads}
     wrong = [f"{name} is written by no stage" for name in events() if name not in written]
     return wrong + [f"{name} is read by no stage and not public" for name, one in events().items() if not one.public and name not in read]

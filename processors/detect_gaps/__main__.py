@@ -1,11 +1,11 @@
-"""`python -m processors.detect_gaps`: frames, trades and book deltas → every gap, with its cause, and how it was closed."""
+"""`python -m processors.detect_gaps`: runs of frames, trades and book deltas → every gap, with its cause, and how it was closed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from dialects.catalogue import all_dialects
 from processors.detect_gaps import STAGE
+from processors.detect_gaps.frames import Venues
 from processors.detect_gaps.ledger import Ended, OpenGaps
-from processors.detect_gaps.readers import BookDeltas, Ends, Frames, Reader, Shared, Trades
+from processors.detect_gaps.readers import BookDeltas, Ends, Reader, Shared, Trades
 from processors.detect_gaps.work import DetectGaps
 from processors.engine.messages import Messages
 from processors.engine.stage import NewTask, main
@@ -15,27 +15,25 @@ from topology.settings import Settings
 
 
 def topics_of(_settings: Settings) -> tuple[str, ...]:
-    """Return the raw topics of every dialect, trades, book deltas, and gaps, which say what others have ended."""
-    raw = tuple(event("frame").topic.of(venue) for venue in all_dialects())
-    return (*raw, *(event(name).topic.of() for name in ("trade", "book_delta", "gap")))
+    """Return the topics of what it reads; gaps say what others have ended."""
+    return tuple(event(name).topic.of() for name in STAGE.reads)
 
 
 def begin_of(settings: Settings, registry: Registry) -> NewTask:
     """Return how the work of a partition begins."""
     shared = Shared(int(settings.gaps.reorder_seconds * 1_000_000), Ended(), OpenGaps())
-    messages = {name: Messages(event(name), registry, bytes) for name in ("frame", "trade", "book_delta", "gap")}
-    topics = {event(name).topic.of(): name for name in ("trade", "book_delta", "gap")}
-
-    def reader_of(name: str, entries: Mapping[str, bytes]) -> Reader:
-        if name == "gap":
-            return Ends(shared)
-        return (
-            Trades(shared, entries) if name == "trade" else BookDeltas(shared, entries) if name == "book_delta" else Frames(shared, entries)
-        )
+    messages = {name: Messages(event(name), registry, bytes) for name in STAGE.reads}
+    names = {event(name).topic.of(): name for name in STAGE.reads}
+    readers: dict[str, Callable[[Shared, Mapping[str, bytes]], Reader]] = {
+        "frame_run": Venues,
+        "trade": Trades,
+        "book_delta": BookDeltas,
+        "gap": lambda shared, _entries: Ends(shared),
+    }
 
     def begin(topic: str, _partition: int, entries: Mapping[str, bytes]) -> DetectGaps:
-        name = topics.get(topic, "frame")
-        return DetectGaps(messages[name], reader_of(name, entries), shared, entries)
+        name = names[topic]
+        return DetectGaps(messages[name], readers[name](shared, entries), shared, entries)
 
     return begin
 

@@ -99,6 +99,19 @@ class Counters:
         why = f"messages {verdict.first} to {verdict.last}{but} of the connection are lost, and any may have been of this stream"
         return self._of_all_streams(venue, origin, connection_id, before, step, why)
 
+    def see_on(self, venue: str, origin: Origin, connection_id: str, numbers: tuple[int, int], at: int) -> list[Gap]:
+        """Take the numbers of many frames from one to another, each the next, as `see` would each; the number before was seen just now.
+
+        The first says whether the one before was a stray; what is not above the count then is a repetition, and the rest goes on from it.
+        """
+        first, last = numbers
+        made = self.see(venue, origin, connection_id, first, at, ours=0)
+        place = self._places.get(connection_id)
+        if place is not None and place.last is not None and last > place.last:
+            self._places[connection_id] = Place(last, connection_id, at, None, None, place.frames_lost, place.venue_lost)
+            self._changed.add(PLACE + connection_id)
+        return made
+
     def _of_all_streams(self, venue: str, origin: Origin, connection_id: str, before: Place, step: Step, why: str) -> list[Gap]:
         """Return the gap of each stream that a connection carries, between a place of its counter and a step."""
         made: list[Gap] = []

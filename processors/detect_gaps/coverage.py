@@ -18,8 +18,9 @@ from schemas.events import Gap
 
 PREFIX = "covers|"
 CLAIMS = "claims"
-GRACE = 5_000_000
-"""So long by the clock a time away is not told where a connection carries the stream that may be heard again: then it has gone."""
+GRACE = 20_000_000
+"""So long by the clock nothing is told that frames on their way may show to be wrong: a connection that may be heard again has gone then.
+Normalise may be behind with one partition by what a worker of it that was killed is missed after (processors.session_timeout), and more."""
 MOST_CONNECTIONS = 128
 """Connections of a partition that are remembered, closed ones for what they heard; of more, the one longest quiet is forgotten."""
 

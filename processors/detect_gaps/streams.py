@@ -213,6 +213,11 @@ class Streams:
             return 0
         return hole.last - hole.first + 1
 
+    def highest(self, name: str) -> int | None:
+        """Return the highest id of a stream's count; None where it is not known."""
+        entry = self.streams.get(name)
+        return entry.place.last if entry is not None and entry.place is not None else None
+
     def heard(self, name: str) -> int | None:
         """Return when a stream was last heard (microseconds); None where it is not known."""
         entry = self.streams.get(name)

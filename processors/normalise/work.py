@@ -13,6 +13,7 @@ from dialects.normaliser import Block, NormalisedEvent, Normaliser, RefusedFrame
 from processors.engine.messages import COLUMNS_FROM, Messages
 from processors.engine.output import Output
 from processors.engine.transport import Batch, Record
+from processors.normalise.frame_runs import FrameRuns, tell
 from processors.normalise.published import Published
 from schemas.errors import InvalidDatum
 from topology.errors import Reject
@@ -38,6 +39,7 @@ class Normalise:
         self._messages = messages
         self._core = Normaliser(all_dialects(), {name: data for name, data in entries.items() if name != AGAIN})
         self._published = Published(entries)
+        self._runs = FrameRuns({venue: one.connection_sequence for venue, one in all_dialects().items() if one.counts_connection})
         self._clock = clock
         self._again_until = int(entries.get(AGAIN, b"0")) if entries else begun_at
         self._again_changed = not entries
@@ -55,13 +57,20 @@ class Normalise:
         return self._records[0].offset if self._records else None
 
     def apply(self, batch: Batch, output: Output) -> int | None:
-        """Publish the events of a batch of frames, and of those held before; hold those of which it is not known whose they are."""
+        """Publish the events of a batch of frames, and of those held before; hold those of which it is not known whose they are.
+
+        Which frames came is published of all of them at once.
+        """
         values = [record.value for record in batch]
         columns = self._columns_of(values)
         if columns is None:
             self.settle(output)
-            self._publish(self._core.apply(self._frames(batch, values)), batch, output)
+            frames = list(self._frames(batch, values))
+            came = [(offset, *frame) for offset, frame in frames if isinstance(frame, Frame)]
+            tell(self._runs, batch, list(zip(*came, strict=True)), self._core.applied, output)
+            self._publish(self._core.apply(frames), batch, output)
             return None
+        tell(self._runs, batch, [[record.offset for record in batch], *columns], self._core.applied, output)
         self._published.look(columns[CONNECTION], columns[KIND], columns[PAYLOAD])
         if self._is_again(columns) or not (self._published.marks or self._records):
             return self._do(batch, columns, (), output)

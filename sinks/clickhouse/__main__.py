@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
 
 def run(settings: Settings, stop: threading.Event, *, prepare_only: bool = False) -> None:
     """Compose the sink and run it until `stop` is set; it waits for ClickHouse and the registry where they are away."""
-    topics = {name: event for name, event in all_topics().items() if event.name not in settings.sink.skip}
+    topics = {name: event for name, event in all_topics().items() if event.stored and event.name not in settings.sink.skip}
     registry = Registry(settings.registry)
     faults = Faults(STAGE)
     writer = Writer(settings.clickhouse, registry, topics, settings.sink.reject_share, partial(connect, settings.clickhouse), faults)

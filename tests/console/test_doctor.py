@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from console import doctor
-from schemas.catalogue import events
+from schemas.catalogue import stored_events
 from topology.clickhouse import connect
 from topology.faults import Faults
 from topology.health import Health
@@ -56,7 +56,7 @@ def test_a_table_that_lacks_a_column_fails(filled: Settings) -> None:
     settings = filled.model_copy(update={"clickhouse": filled.clickhouse.model_copy(update={"database": "older"})})
     with connect(filled.clickhouse) as client:
         client.command("CREATE DATABASE IF NOT EXISTS older")
-        for event in events().values():
+        for event in stored_events().values():
             columns = ", ".join(
                 f"`{field['name']}` String" for field in event.fields if (event.name, field["name"]) != ("trade", "trade_id")
             )

@@ -1,4 +1,4 @@
-"""Every event, through its codec, into its table and out again, exactly; and one row for one identity."""
+"""Every event that is stored, through its codec, into its table and out again, exactly; and one row for one identity."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from local import Addresses
-from schemas.catalogue import Event, events
+from schemas.catalogue import Event, stored_events
 from schemas.codec import Codec
 from sinks.clickhouse import ddl
 from sinks.clickhouse.writer import Writer
@@ -19,7 +19,7 @@ from tests.contracts.records import records, values
 from tests.examples import examples
 from tests.sinks.tables import Tables, tables
 
-EVENTS = list(events().values())
+EVENTS = list(stored_events().values())
 NAMES = [event.name for event in EVENTS]
 FRAME = {"connection_id", "connection_sequence"}
 EARLIEST = {"trade", "order_delta"}

@@ -13,7 +13,7 @@ from dialects.contract import Frame
 from dialects.judge import judge
 from dialects.normaliser import Normaliser
 from processors.detect_gaps.connections import Counters
-from processors.detect_gaps.readers import tells_absence
+from processors.detect_gaps.frames import tells_absence
 from tests.processors.normalise.test_block import columns_of, told
 
 AT = 1_790_931_600_000_000

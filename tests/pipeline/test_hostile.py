@@ -150,7 +150,8 @@ def put(pipeline: SupervisedPipeline, count: int, chance: random.Random, sent: S
 def unaccounted(pipeline: SupervisedPipeline, sent: Sent) -> Iterator[str]:
     """Yield in words what was refused by nobody, or told by nobody."""
     for topic, places in sent.places.items():
-        rows = pipeline.query(f"SELECT DISTINCT partition, offset FROM dead_letters FINAL WHERE topic = '{topic}' AND stage = 'clickhouse'")
+        stage = "clickhouse" if all_topics()[topic].stored else "detect_gaps"
+        rows = pipeline.query(f"SELECT DISTINCT partition, offset FROM dead_letters FINAL WHERE topic = '{topic}' AND stage = '{stage}'")
         if missing := places - set(rows):
             yield f"{topic}: {len(missing)} of {len(places)} messages that nobody can read are no dead letters, at {sorted(missing)[:5]}"
     for venue, count in sent.frames_refused.items():

@@ -23,12 +23,12 @@ from topology.topics import all_topics
 
 SECOND = 1_000_000
 NOW = 1_790_000_000_000_000
-NAMES = ("trade", "book_delta", "frame", "gap")
+NAMES = ("trade", "book_delta", "frame_run", "gap")
 WORKS: list[tuple[Callable[..., NewTask], str]] = [
     (build_candles, "trade"),
     (detect_gaps, "trade"),
     (detect_gaps, "book_delta"),
-    (detect_gaps, "frame"),
+    (detect_gaps, "frame_run"),
     (detect_gaps, "gap"),
     (rebuild_books, "book_delta"),
 ]
@@ -87,7 +87,7 @@ def test_a_state_outlives_whatever_a_schema_allows(begin_of: Callable[..., NewTa
     begin = begin_of(Settings(), KnownSchemas(name))
     codecs = {topic: Codec(event(topic), 1) for topic in NAMES}
     hostile = Messages({topic: event(topic) for topic in NAMES}, {topic: codec.encode for topic, codec in codecs.items()}, chance)
-    topic = event(name).topic.of("binance" if name == "frame" else "")
+    topic = event(name).topic.of()
     entries: dict[str, bytes] = {}
     task, desk, offset = begin(topic, 0, entries), Table(), 0
     for size in sizes:

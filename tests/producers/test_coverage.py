@@ -10,14 +10,16 @@ import msgspec
 import pytest
 
 from dialects import notices
+from dialects.contract import Frame
 from dialects.stream import Stream
-from processors.detect_gaps.readers import Frames
+from processors.detect_gaps.frames import Frames
+from processors.normalise.frame_runs import FrameRuns
 from producers import coverage
 from producers.coverage import Coverage
 from schemas.events import Gap
 from simulator.faults import Fault
 from simulator.server import Simulator
-from tests.processors.detect_gaps.feeding import shared
+from tests.processors.detect_gaps.feeding import came, frame_runs, shared
 from tests.producers.conftest import Runs
 from tests.producers.harness import Running
 from tests.waiting import until
@@ -154,13 +156,13 @@ async def test_of_two_producers_one_that_comes_back_was_not_away(
 
 def gaps_of(frames: list[dict[str, Any]]) -> list[Gap]:
     """Return the gaps that raw frames show, each connection on a partition of its own."""
-    common, readers, made = shared(), dict[str, Frames](), list[Gap]()
+    common, readers, made = shared(), dict[str, tuple[Frames, FrameRuns]](), list[Gap]()
     for one in sorted(frames, key=lambda one: (one["received_at"], one["connection_sequence"])):
-        reader = readers.setdefault(one["connection_id"], Frames(common, {}))
-        made += reader.take(tuple(one[name] for name in Frames.fields))[1]
+        reader, runs = readers.setdefault(one["connection_id"], (Frames(common, {}), frame_runs()))
+        made += came(reader, runs, [tuple(one[name] for name in Frame._fields)])
     last = max(one["received_at"] for one in frames)
     for at in (last, last + 3_600_000_000 // 2):
-        made += [gap for reader in readers.values() for gap in reader.tick(at)]
+        made += [gap for reader, _ in readers.values() for gap in reader.tick(at)]
     return made
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas import decimals
-from schemas.catalogue import Event, Topic, event, events
+from schemas.catalogue import Event, Topic, event, stored_events
 from schemas.generate import HISTORY
 from sinks.clickhouse import ddl
 from tests.sinks.market import START, trade
@@ -29,7 +29,7 @@ def test_partitions_and_retention_are_settings(span: str, function: str) -> None
     assert "TTL" not in ddl.render(event("quote"), settings)[0]
 
 
-@pytest.mark.parametrize("one", list(events().values()), ids=list(events()))
+@pytest.mark.parametrize("one", list(stored_events().values()), ids=list(stored_events()))
 def test_a_cluster_is_a_setting(one: Event) -> None:
     """With a cluster named, tables are replicated on it and spread by message key; the name that is queried stays the same."""
     local, spread = ddl.render(one, ClickHouse(cluster="main"))
@@ -42,7 +42,7 @@ def test_a_cluster_is_a_setting(one: Event) -> None:
 
 def test_creating_twice_changes_nothing(store: Tables) -> None:
     """Every table is created once; at the next start there is nothing to do."""
-    for one in events().values():
+    for one in stored_events().values():
         assert ddl.prepare(store.client, store.settings, one) == ()
         assert ddl.prepare(store.client, store.settings, one, add_columns=False) == ()
 
@@ -108,7 +108,7 @@ def columns_of(store: Tables, table: str) -> dict[str, str]:
     return dict(store.client.query(sql, parameters={"d": store.settings.database, "t": table}).result_rows)
 
 
-@pytest.mark.parametrize("one", list(events().values()), ids=list(events()))
+@pytest.mark.parametrize("one", list(stored_events().values()), ids=list(stored_events()))
 def test_an_older_table_is_widened(store: Tables, one: Event) -> None:
     """A table made from an event's first schema, without what its file makes of others, has every column after the next start."""
     store.client.command(f"DROP TABLE IF EXISTS {store.settings.database}.{one.table} SYNC")

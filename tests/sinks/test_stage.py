@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from local import Addresses
-from schemas.catalogue import events
+from schemas.catalogue import stored_events
 from sinks.clickhouse.__main__ import main
 from sinks.clickhouse.batch import NOT_WIRE_FORMAT
 from sinks.clickhouse.stage import Stage
@@ -192,7 +192,7 @@ def test_the_command_prepares_and_ends(store: Tables, run: Run, monkeypatch: pyt
     monkeypatch.setenv("TIDEWIRE_CLICKHOUSE__DATABASE", run.database)
     assert main(["--prepare"]) == 0
     there = store.client.query("SELECT name FROM system.tables WHERE database = {d:String}", parameters={"d": run.database}).result_rows
-    assert {name for (name,) in there} >= {one.table for one in events().values()}
+    assert {name for (name,) in there} >= {one.table for one in stored_events().values()}
     store.client.command(f"DROP TABLE {run.database}.quotes SYNC")
     store.client.command(f"CREATE TABLE {run.database}.quotes (venue String) ENGINE = MergeTree ORDER BY venue")
     try:

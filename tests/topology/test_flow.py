@@ -36,14 +36,14 @@ def test_no_topic_lacks_a_writer_or_a_reader() -> None:
 def test_a_topic_without_writer_or_reader_is_named() -> None:
     """What a flow leaves unwritten, or unread and not public, is said in words."""
     found = [stage for stage in stages().values() if stage.name not in {"normalise", "detect_gaps"}]
-    assert "trade is written by no stage" in orphans(found)
+    assert "frame_run is written by no stage" in orphans(found)
     assert "frame is read by no stage and not public" in orphans(found), "that the sink stores it makes nobody read it"
     assert not [one for one in orphans(found) if one.startswith("gap ")]
 
 
 def test_what_is_not_public_is_said_by_its_schema_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every event is for people outside but those whose document says that it is not; one that is not needs a reader of ours."""
-    assert [name for name, one in events().items() if not one.public] == ["frame"]
+    assert [name for name, one in events().items() if not one.public] == ["frame", "frame_run"]
     hidden = {name: replace(one, public=False) if name == "funding_rate" else one for name, one in events().items()}
     monkeypatch.setattr(flow, "events", lambda: hidden)
     assert "funding_rate is read by no stage and not public" in orphans(stages().values())

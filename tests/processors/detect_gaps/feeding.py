@@ -1,13 +1,16 @@
 """Streams fed by hand, and what they tell in short form."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 from dialects import rules
+from dialects.catalogue import all_dialects
 from dialects.continuity import NONE, Rule, Step
+from processors.detect_gaps.frames import Frames
 from processors.detect_gaps.ledger import Ended, OpenGaps
 from processors.detect_gaps.readers import Shared
 from processors.detect_gaps.streams import Streams
+from processors.normalise.frame_runs import FrameRuns
 from schemas.events import Gap
 from topology.gap_versions import FILLING
 
@@ -66,3 +69,15 @@ def copy(of: Streams) -> Streams:
     next_owner = streams(of.reorder)
     next_owner.load({name: data for name, data in of.dump().items() if data is not None})
     return next_owner
+
+
+def frame_runs() -> FrameRuns:
+    """Return what tells the runs of a raw partition, as normalise begins it."""
+    return FrameRuns({venue: one.connection_sequence for venue, one in all_dialects().items() if one.counts_connection})
+
+
+def came(reader: Frames, runs: FrameRuns, frames: Sequence[tuple[Any, ...]]) -> list[Gap]:
+    """Feed frames (dialects.contract.Frame's fields) that normalise got as one batch; return all that is told."""
+    made = runs.of([list(column) for column in zip(*frames, strict=True)]) if frames else []
+    rows = [tuple(cast("dict[str, Any]", run)[name] for name in Frames.fields) for _, run in made]
+    return [gap for row in rows for gap in reader.take(row)[1]]

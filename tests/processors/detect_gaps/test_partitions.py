@@ -8,13 +8,14 @@ from dialects import notices
 from dialects.catalogue import dialect as dialect_of
 from processors.detect_gaps import silences
 from processors.detect_gaps.connections import Counters, away
+from processors.detect_gaps.frames import Frames
 from processors.detect_gaps.ledger import MOST_ENDED, Ended
-from processors.detect_gaps.readers import BookDeltas, Ends, Frames, Shared, Trades
+from processors.detect_gaps.readers import BookDeltas, Ends, Shared, Trades
 from processors.detect_gaps.silences import ORPHANED
 from processors.detect_gaps.work import DetectGaps
 from schemas.events import Gap
 from tests.processors.desk import Desk, batch, messages
-from tests.processors.detect_gaps.feeding import HOUR, SECOND, ledger, shared, told
+from tests.processors.detect_gaps.feeding import HOUR, SECOND, came, frame_runs, ledger, shared, told
 from topology import metrics
 
 STREAMS = [("quote", "S")]
@@ -25,12 +26,13 @@ class Partition:
 
     def __init__(self, common: Shared, entries: dict[str, bytes] | None = None) -> None:
         self.reader = Frames(common, entries or {})
+        self.runs = frame_runs()
         self.counts: dict[str, int] = {}
 
     def take(self, kind: str, payload: bytes, connection: str, at: int, venue: str = "kraken", skip: int = 0) -> list[Gap]:
         """Take the next frame of a connection, `skip` frames of our own having been lost before it."""
         count = self.counts[connection] = self.counts.get(connection, 0) + 1 + skip
-        return self.reader.take((venue, "live", connection, count, at, kind, payload))[1]
+        return came(self.reader, self.runs, [(venue, "live", connection, count, at, kind, None, payload)])
 
     def notice(self, kind: notices.Kind, connection: str, at: int, venue: str = "kraken", **more: Any) -> list[Gap]:
         """Take a notice."""

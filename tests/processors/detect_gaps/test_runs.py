@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialects import notices
 from processors.detect_gaps import work
-from processors.detect_gaps.readers import BookDeltas, Frames, Shared, Trades
+from processors.detect_gaps.readers import BookDeltas, Shared, Trades
 from processors.detect_gaps.work import DetectGaps
 from processors.engine import messages as blocks
 from tests.examples import examples
@@ -18,7 +17,7 @@ from tests.processors.desk import Desk, batch, messages
 from tests.processors.detect_gaps.feeding import HOUR, SECOND, shared
 
 Records = list[dict[str, Any]]
-READERS: dict[str, type[Trades | Frames]] = {"trade": Trades, "book_delta": BookDeltas, "frame": Frames}
+READERS: dict[str, type[Trades]] = {"trade": Trades, "book_delta": BookDeltas}
 LEVELS = ("bid_prices", "bid_sizes", "ask_prices", "ask_sizes")
 
 
@@ -136,27 +135,6 @@ class Market:
             made.append(where(stream, odd, self.at, self.number) | ids | dict.fromkeys(LEVELS, ()))
         return made
 
-    def frames(self, rows: Sequence[tuple[int, int, int, str]]) -> Records:
-        """Return frames of three connections; what is odd of other events is a notice here."""
-        kinds: dict[str, notices.Kind] = {"rest": "closed", "idless": "confirmed", "early": "silent", "lost": "resumed"}
-        made = []
-        for stream, step, later, odd in rows:
-            self.next(stream, step, later)
-            notice = kinds.get(odd)
-            told = notices.encode(notice, streams=[("quote", "S")], since=self.at - SECOND) if notice is not None else b"{}"
-            made.append(
-                {
-                    "venue": "kraken",
-                    "origin": "live",
-                    "connection_id": f"c{stream}",
-                    "connection_sequence": self.ids[stream],
-                    "received_at": self.at,
-                    "kind": "message" if notice is None else "notice",
-                    "payload": told,
-                }
-            )
-        return made
-
 
 @pytest.mark.parametrize("name", READERS)
 @given(batches=st.lists(ROWS, min_size=1, max_size=6))
@@ -164,7 +142,7 @@ class Market:
 def test_columns_tell_what_single_events_tell(name: str, batches: list[list[tuple[int, int, int, str]]]) -> None:
     """Gaps of each stream, in order, and the state that a checkpoint keeps are the same for holes, repeats, resets and odd times."""
     market = Market()
-    make = {"trade": market.trades, "book_delta": market.deltas, "frame": market.frames}[name]
+    make = {"trade": market.trades, "book_delta": market.deltas}[name]
     same(name, [make(rows) for rows in batches])
 
 
