@@ -39,7 +39,9 @@ class RebuildBooks:
 
     def apply(self, batch: Batch, output: Output) -> int | None:
         """Apply a batch of deltas and publish what follows. A book whose code fails on a delta is broken; all others go on."""
-        messages = [message for message in batch if message.offset > self._applied]
+        messages: Sequence[Record] = batch
+        if batch.first <= self._applied:
+            messages = [message for message in batch if message.offset > self._applied]
         frame = self._messages.frame([message.value for message in messages], FIELDS)
         if frame is None:
             last = None

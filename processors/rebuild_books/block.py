@@ -63,8 +63,8 @@ class Block:
     def run(self, begin: int, end: int) -> Run | None:
         """Return what rows that go on from each other by their ids say together; None where the first has none that it could."""
         header, last = self._header, end - 1
-        first, final, oldest = self._first[begin], self._last[last], header["event_time"][begin]
-        if first is None or final is None or self._last[begin] < first:
+        first, its, final, oldest = self._first[begin], self._last[begin], self._last[last], header["event_time"][begin]
+        if first is None or its is None or final is None or its < first:
             return None
         if oldest is not None and oldest > self.received_at[begin] + SKEW:
             return None
