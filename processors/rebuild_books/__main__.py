@@ -1,6 +1,7 @@
 """`python -m processors.rebuild_books`: book deltas → the best levels of each book, verified, and a gap where one breaks."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import cast
 
 import msgspec
@@ -14,7 +15,7 @@ from processors.engine.transport import Batch, Record
 from processors.rebuild_books import STAGE
 from processors.rebuild_books.block import FIELDS, Block
 from processors.rebuild_books.core import Book, BookSettings
-from processors.rebuild_books.runs import end_of, take
+from processors.rebuild_books.runs import ALONE, end_of, take
 from schemas.catalogue import event
 from schemas.errors import InvalidDatum
 from schemas.events import BookDelta
@@ -42,7 +43,9 @@ class RebuildBooks:
         messages: Sequence[Record] = batch
         if batch.first <= self._applied:
             messages = [message for message in batch if message.offset > self._applied]
-        frame = self._messages.frame([message.value for message in messages], FIELDS)
+        frame = None
+        if any((message.key or b"").partition(b"|")[0] not in _one_by_one() for message in messages):  # else columns would be made in vain
+            frame = self._messages.frame([message.value for message in messages], FIELDS)
         if frame is None:
             last = None
             for message in messages:
@@ -120,6 +123,12 @@ class RebuildBooks:
 def _rule(venue: str) -> Rule | None:
     rule = rule_of(venue, "book")
     return None if rule.kind is Kind.NONE else rule
+
+
+@cache
+def _one_by_one() -> frozenset[bytes]:
+    """Return the venues of whose books each delta is looked at."""
+    return frozenset(venue.encode() for venue in all_dialects() if (rule := _rule(venue)) is not None and rule.kind in ALONE)
 
 
 def topics_of(_settings: Settings) -> tuple[str, ...]:
