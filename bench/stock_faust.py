@@ -1,4 +1,4 @@
-"""The peers: the same work on stock Faust, one event at a time. `python -m bench.stock_faust normalise|candles`."""
+"""The peers: the same work on stock Faust, one event at a time. `python -m bench.stock_faust normalise|candles|books`."""
 
 import asyncio
 import logging
@@ -7,11 +7,12 @@ from typing import Any
 
 import faust
 
-from dialects.catalogue import all_dialects
+from dialects.catalogue import all_dialects, rule_of
 from dialects.contract import Frame
 from dialects.normaliser import NormalisedEvent, Normaliser
 from processors.engine.messages import Messages
 from processors.engine.output import Output
+from processors.rebuild_books.core import Book, BookSettings
 from schemas.catalogue import event
 from topology import metrics
 from topology.health import Health
@@ -81,11 +82,33 @@ def candles(settings: Settings, registry: Registry) -> faust.App:
     return app
 
 
+def books(settings: Settings, registry: Registry) -> faust.App:
+    """Apply deltas as processors.rebuild_books does, with the same books and publisher, one by one and with no state kept."""
+    app = application(settings, "books")
+    output = Output(settings, registry, "stock_books")
+    messages = Messages(event("book_delta"), registry, bytes)
+    held: dict[str, Book] = {}
+    count = metrics.events_in.labels("stock_books", "book_deltas")
+
+    @app.agent(app.topic("book_deltas", value_type=bytes, key_type=bytes))
+    async def agent(stream: Any) -> None:
+        async for one in stream.events():
+            delta: Any = next(messages.records([one.value]))
+            book = held.get(delta["symbol"])
+            if book is None:
+                book = held[delta["symbol"]] = Book(BookSettings(), rule_of(delta["venue"], "book"))
+            for made in book.apply(delta):
+                output.publish(*made)
+            count.inc()
+
+    return app
+
+
 def main() -> None:
     """Run one peer until it is stopped."""
     name = sys.argv[1]
     settings = load()
-    app = {"normalise": normalise, "candles": candles}[name](settings, Registry(settings.registry))
+    app = {"normalise": normalise, "candles": candles, "books": books}[name](settings, Registry(settings.registry))
     with Health(settings, f"stock_{name}"):
         worker = faust.Worker(app, quiet=True, loglevel=logging.WARNING, redirect_stdouts=False)
         asyncio.set_event_loop(worker.loop)

@@ -110,8 +110,8 @@ class _Layout:
 class Reader:
     """Reads the named fields of one event, whatever version of its schema wrote them.
 
-    Decimals are counts of 10⁻¹⁸ (columns: Int128 behind a Decimal; rows: int), times microseconds, enums their place
-    among the event's own symbols. `writer_of` gives the schema registered under an id (LookupError where there is none).
+    Decimals are counts of 10⁻¹⁸ (columns: Int128 behind a Decimal; rows: int), alone or in lists, times microseconds, enums their
+    place among the event's own symbols. `writer_of` gives the schema registered under an id (LookupError where there is none).
     """
 
     def __init__(self, event: Event, fields: Sequence[str], writer_of: Callable[[int], Schema]) -> None:
@@ -211,7 +211,7 @@ class Reader:
     def _lay_out(self, number: int, writer: Schema) -> _Layout:
         kinds = {field["name"]: field["type"] for field in writer["fields"]}
         same = all(_symbols(kinds[name]) == symbols[: len(_symbols(kinds[name]))] for name, symbols in self._enums.items() if name in kinds)
-        head = block_head(writer, bare=True) if same and not self._lists and not set(sums(writer)).intersection(self.fields) else None
+        head = block_head(writer, bare=True) if same and not set(sums(writer)).intersection(self.fields) else None
         codec = Codec(self.event, number, None if writer == self.event.schema else writer, bytes)
         return _Layout(head, [name for name in self.fields if name in kinds], codec)
 

@@ -19,6 +19,8 @@ LONGEST_HEAD = 512
 _HIGH = tuple(bytes(((n & 0x7F) | 0x80, (n >> 7) | 0x80)) for n in range(1 << 14))
 LOW = tuple(bytes((n,)) if n < 0x80 else bytes(((n & 0x7F) | 0x80, n >> 7)) for n in range(1 << 14))
 
+_UNSCALED = {bytes}
+
 Encode = Callable[[Mapping[str, Any]], bytes]
 EncodeRows = Callable[[Mapping[str, Any], int], list[bytes]]
 
@@ -61,6 +63,8 @@ def numbers(values: list[Any]) -> bytes:
     """Return an array of decimals: one block and its end."""
     if not values:
         return b"\0"
+    if set(map(type, values)) == _UNSCALED:
+        return b"".join((zigzag(len(values)), *[LOW[len(value) << 1] + value for value in values], b"\0"))
     return b"".join((zigzag(len(values)), *map(number, values), b"\0"))
 
 

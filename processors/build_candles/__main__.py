@@ -38,7 +38,7 @@ class BuildCandles:
     def apply(self, batch: Batch, output: Output) -> int | None:
         """Count a batch of trades and publish the candles that makes."""
         time = wall_clock()
-        block = Block([message.value or b"" for message in batch], [message.offset for message in batch])
+        block = Block([message.value or b"" for message in batch], batch.offsets)
         built = self._builder.apply(block, time)
         output.publish_many(("candle", candle) for candle in built.candles)
         for one in built.uncounted:

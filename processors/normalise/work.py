@@ -136,7 +136,7 @@ class Normalise:
         if alone:
             made = self._core.apply([(batch[0].offset, Frame(*(column[0] for column in columns)))])
         else:
-            made = self._core.apply_block([record.offset for record in batch], columns, published)
+            made = self._core.apply_block(batch.offsets, columns, published)
         self._publish(made, batch, output)
         self._published.forget(self._closed(columns))
         if not published:

@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 from dialects.kraken.checksum import checksum
-from processors.rebuild_books.sides import Side
+from processors.rebuild_books.sides import DeepSide, Side
 from schemas.decimals import SCALE, from_bytes, to_bytes
 from schemas.events import BookDelta
 
@@ -19,6 +19,8 @@ MOST_LEVELS = 250_000
 """Levels of both sides together: real full books have some 100,000 a side at most. One takes up to 37 bytes of a checkpoint's entry, so
 these and what waits (pending.MOST_WEIGHT) take 15 MB at most: less than Kafka takes as one message (`kafka.message_max_bytes`)."""
 Levels = list[tuple[bytes, bytes]]
+Changes = tuple[Sequence[int], Sequence[int]]
+"""Prices, and the size at each."""
 
 
 class Contents:
@@ -27,8 +29,8 @@ class Contents:
     __slots__ = ("_found", "_tries", "asks", "bids")
 
     def __init__(self, bids: Sequence[tuple[int, int]] = (), asks: Sequence[tuple[int, int]] = ()) -> None:
-        self.bids = Side(highest_first=True, levels=bids)
-        self.asks = Side(highest_first=False, levels=asks)
+        self.bids: Side | DeepSide = Side(highest_first=True, levels=bids)
+        self.asks: Side | DeepSide = Side(highest_first=False, levels=asks)
         self._found: tuple[int, int] | None = None
         self._tries = TRIES
 
@@ -46,6 +48,15 @@ class Contents:
         if depth:
             self.bids.truncate(depth)
             self.asks.truncate(depth)
+
+    def change_many(self, bids: Changes, asks: Changes) -> None:
+        """Apply the changes of many messages in turn, as `change` would apply each; from then on only the best levels are kept in order."""
+        if isinstance(self.bids, Side):
+            self.bids = DeepSide(self.bids)
+        if isinstance(self.asks, Side):
+            self.asks = DeepSide(self.asks)
+        self.bids.change(*bids)
+        self.asks.change(*asks)
 
     def is_right(self, delta: BookDelta) -> bool | None:
         """Whether the levels are those of a message's checksum; None where it has none, or no scales from 0 to 18 that it is made with.
@@ -80,10 +91,9 @@ class Contents:
         return len(self.bids) + len(self.asks)
 
     @property
-    def crossed(self) -> bool:
-        """Whether the best bid is not below the best ask."""
-        bids, asks = self.bids.best(1), self.asks.best(1)
-        return bool(bids and asks and bids[0][0] >= asks[0][0])
+    def room(self) -> int:
+        """How many levels there are at most: known at once."""
+        return self.bids.room + self.asks.room
 
     def dump(self) -> tuple[Levels, Levels]:
         """Return the levels as bytes."""
@@ -108,8 +118,8 @@ def _levels(prices: list[Any], sizes: list[Any]) -> list[tuple[int, int]]:
     return [(_count(price), _count(size)) for price, size in zip(prices, sizes, strict=True)]
 
 
-def _bytes(side: Side) -> Levels:
-    return [(to_bytes(price), to_bytes(size)) for price, size in side.sizes.items()]
+def _bytes(side: Side | DeepSide) -> Levels:
+    return [(to_bytes(price), to_bytes(size)) for price, size in side.levels()]
 
 
 def _numbers(levels: Levels) -> list[tuple[int, int]]:

@@ -275,7 +275,7 @@ class Book:
 
     def _keep_to_bound(self, delta: BookDelta, told: list[Gap]) -> None:
         """Let the contents go where they are more than can be kept: told once, until a snapshot has made it right."""
-        if (levels := len(self.contents)) > MOST_LEVELS:
+        if self.contents.room > MOST_LEVELS and (levels := len(self.contents)) > MOST_LEVELS:
             why = f"it has {levels:,} levels, and no more than {MOST_LEVELS:,} are kept of a book"
             self._break(delta, "snapshot", self.last_time, why, told)
 

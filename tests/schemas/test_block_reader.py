@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from decimal import Decimal
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,6 +62,28 @@ def test_columns_hold_what_rows_hold(numbers: list[int]) -> None:
     for name in FIELDS:
         column = [int(one.scaleb(18)) if isinstance(one, Decimal) else one for one in frame[name].to_list()]
         assert column == [record[name] for record in records]
+
+
+@given(st.lists(st.lists(st.integers(-decimals.LARGEST, decimals.LARGEST), max_size=4), min_size=1, max_size=10))
+def test_columns_hold_lists_as_rows_do(lists: list[list[int]]) -> None:
+    """Lists of decimals, empty ones among them, however the writer spelled a number; one of more bytes than a column has is no column."""
+    delta, levels = event("book_delta"), ("bid_prices", "bid_sizes", "ask_prices", "ask_sizes")
+    codec, of_deltas = Codec(delta, 7), Reader(delta, levels, lambda _: delta.schema)
+
+    def deltas(prices: list[list[bytes]]) -> list[bytes]:
+        fields = {"venue": "v", "symbol": "S", "origin": "live", "connection_id": "c", "connection_sequence": 1, "received_at": 1}
+        rest = {"is_snapshot": False, "frame_index": 0, "frames_lost": 0, "bid_sizes": [], "ask_prices": [b"\0"], "ask_sizes": [b""]}
+        return [codec.encode(delta.defaults | fields | rest | {"bid_prices": one}) for one in prices]
+
+    values = deltas([[number.to_bytes(16, "big", signed=True) for number in one] for one in lists])
+    frame = of_deltas.frame(values)
+    assert frame is not None
+    records, _, rejected = of_deltas.rows(Block(values, range(len(values))))
+    assert not rejected
+    for name in levels:
+        column = frame[name].list.eval(pl.element().to_physical()).to_list()
+        assert column == [record[name] for record in records]
+    assert of_deltas.frame([*values, *deltas([[bytes(17)]])]) is None
 
 
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
