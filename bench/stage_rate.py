@@ -70,6 +70,7 @@ class Bench:
             "TIDEWIRE_REGISTRY__URL": stack.addresses.registry,
             "TIDEWIRE_CLICKHOUSE__URL": stack.addresses.clickhouse,
             "TIDEWIRE_CLICKHOUSE__PASSWORD_FILE": stack.addresses.clickhouse_password_file,
+            "TIDEWIRE_PRODUCER__DIRECT_EVENTS": "false",  # there is no producer: normalise is not to wait for others to go first
         }
         create(self.kafka, all_topics())
         register(self.registry, all_topics())
