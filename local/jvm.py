@@ -12,7 +12,8 @@ SMALL = (
     "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=30",
     # Else some thirty threads may keep a buffer each as large as the largest message they ever sent.
     "-Djdk.nio.maxCachedBufferSize=262144",
-    # The archive of classes is mapped where it was made for: at another place each of its pages is written to, 20 MB and 0.3 s a JVM.
+    # The archive of classes is mapped where it was made for. At another place most of its pages are written to: 35 MB of a registry that
+    # are its own then, and not the file's, which the system can take back and two JVMs share; and 0.3 of 4 s of CPU at the start.
     "-XX:+UnlockDiagnosticVMOptions", "-XX:ArchiveRelocationMode=0",
 )  # fmt: skip
 """What compiles again what runs often: a fifth less CPU for a broker that runs for minutes, and some more before (BENCHMARKS.md)."""
