@@ -16,9 +16,9 @@ from bench.processes import stat
 from local import LocalStack
 from schemas.catalogue import event
 from schemas.codec import Codec
-from topology.health import running
 from topology.kafka import Publisher
 from topology.registry import Registry
+from topology.running import running
 from topology.settings import ClickHouse, Kafka, Settings
 from topology.settings import Registry as RegistrySettings
 from topology.topics import all_topics, create, register

@@ -16,10 +16,10 @@ from topology import addresses
 from topology.clickhouse import Questions
 from topology.errors import Fatal, Retry
 from topology.flow import stages
-from topology.health import running
 from topology.kafka import ensure_reachable
 from topology.lag import Offsets
 from topology.registry import Registry
+from topology.running import running
 from topology.settings import Settings
 from topology.topics import all_topics
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from topology import state_folder
 from topology.errors import Fatal
-from topology.health import running
+from topology.running import running
 from topology.secrets.files import exclusive_or_none
 
 MOST_NAMED = 3

@@ -10,8 +10,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
-from jgo.constants import MAVEN_CENTRAL_URL
-
 from local.artifacts import Artifact
 from topology.errors import Fatal
 
@@ -36,6 +34,8 @@ def fetch(artifacts: Sequence[Artifact], into: Path, base_url: str | None) -> No
     Raises Fatal when neither way is open, or the repository cannot be reached or lacks a file.
     """
     into.mkdir(parents=True, exist_ok=True)
+    from jgo.constants import MAVEN_CENTRAL_URL  # a third of what the supervisor would import, for the first start alone
+
     maven = shutil.which("mvn")
     try:
         fetch_from_url(artifacts, into, base_url or MAVEN_CENTRAL_URL)

@@ -13,6 +13,8 @@ from local.watchdog import Watchdog, end_groups
 from topology import private
 from topology.errors import Fatal
 
+ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}
+"""For a server that has an allocator of its own: what the C library's keeps beside it is then in one place, not one for each thread."""
 LAST_LINES = 15
 POLL_SECONDS = 0.03
 SECRET_NAMES = ("PASSWORD", "TOKEN", "SECRET")

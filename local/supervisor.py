@@ -29,8 +29,8 @@ from local.watchdog import Watchdog
 from topology import addresses, state_folder
 from topology.errors import Fatal, Retry
 from topology.flow import Stage, stages
-from topology.health import running
 from topology.registry import Registry
+from topology.running import running
 from topology.settings import Settings
 from topology.topics import all_topics, create, register
 

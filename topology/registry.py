@@ -8,14 +8,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from schemas.catalogue import Event, Schema
-from schemas.codec import Codec
 from topology import settings as tree
 from topology.addresses import ensure_named
 from topology.errors import Fatal, Reject, Retry
 from topology.tls import distrust, trusting
+
+if TYPE_CHECKING:  # numpy comes with it, which who only asks and registers has no use for: 14 MB and a third of a second of a start
+    from schemas.codec import Codec
 
 UNKNOWN_SECONDS = 1.0
 """Whoever writes with a new schema has registered it first, so an id that was unknown a moment ago is somebody's rubbish."""
@@ -71,8 +73,10 @@ class Registry:
         """Whether a schema that is not there may be registered."""
         return self._registry.schemas == "register"
 
-    def codec(self, topic: str, event: Event) -> Codec:
+    def codec(self, topic: str, event: Event) -> "Codec":
         """Return the codec which writes an event to a topic."""
+        from schemas.codec import Codec
+
         return Codec(event, self.register(topic, event))
 
     def writer_schema(self, schema_id: int) -> Schema:
@@ -141,11 +145,13 @@ class Registry:
         return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
 
 
-def reading_codec(event: Event, schema_id: int, writer: Schema, numbers: type[Decimal | bytes] = Decimal) -> Codec:
+def reading_codec(event: Event, schema_id: int, writer: Schema, numbers: type[Decimal | bytes] = Decimal) -> "Codec":
     """Return the codec which reads an event from datums of a writer's schema; Reject where it is another event's, or nobody can read it.
 
     Every reader asks here: what a schema is named, and what it is made of, is as much from outside as a message.
     """
+    from schemas.codec import Codec
+
     if writer["name"] != event.schema["name"]:
         raise Reject(f"schema id {schema_id} is a {writer['name']}, not a {event.schema['name']}")
     try:

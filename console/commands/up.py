@@ -17,6 +17,7 @@ from console.summary import Outcome, faults_found, summary
 from local.supervisor import Options, Supervisor
 from topology.clickhouse import Questions
 from topology.errors import Fatal, Retry
+from topology.memory import share_arenas
 from topology.settings import Settings
 from topology.terminal import printable
 
@@ -53,6 +54,7 @@ class Run:
 
     def run(self) -> int:
         """Run until told to stop; return the exit code."""
+        share_arenas()
         for number in SIGNALS:
             signal.signal(number, self._on_signal)
         try:

@@ -22,6 +22,9 @@ CONFIGURATION: Final = Path(__file__).parent / "clickhouse.xml"
 
 USERS: Final = Path(__file__).parent / "users.xml"
 
+LIBRARY: Final = "_chdb.abi3.so"
+"""The file that is the engine: half a gigabyte, of which its start reads a quarter once."""
+
 LONGEST_QUESTION_SECONDS: Final = 3600
 """Bound of a query of whoever may only read; one whose client goes is cancelled at once."""
 

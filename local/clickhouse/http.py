@@ -30,6 +30,7 @@ from local.clickhouse.errors import ClickHouseError, describe_error, underway_er
 from local.clickhouse.protocol import READ_METHODS, Pieces, Request, read_form
 from local.ports import HOST
 from topology import http, private
+from topology.memory import let_go_of
 
 if TYPE_CHECKING:
     from local.clickhouse.engine import Engine
@@ -259,9 +260,11 @@ def main() -> None:
     _own(folder)
     _use_private_temporary_folder(folder)
 
-    from local.clickhouse.engine import Engine  # after TMPDIR is set, which chdb reads when it loads
+    sys.modules.setdefault("pyarrow", None)  # type: ignore[arg-type] # chdb goes on without it and numpy: 20 MB and half a second
+    from local.clickhouse.engine import LIBRARY, Engine  # after TMPDIR is set, which chdb reads when it loads
 
     server = Server(Engine(str(folder)), options.password_file.read_text().strip())
+    let_go_of(LIBRARY)
     asyncio.run(_serve(server, options.port, tuple(filter(None, options.allowed_hosts.split(",")))))
 
 

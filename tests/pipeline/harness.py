@@ -24,8 +24,8 @@ from tests.pipeline.emptying import empty
 from tests.uncounted import uncounted, uncounted_children
 from topology.clickhouse import password_of
 from topology.errors import Retry
-from topology.health import running
 from topology.registry import Registry
+from topology.running import running
 from topology.settings import ClickHouse, Kafka
 from topology.settings import Registry as RegistrySettings
 from topology.topics import all_topics, create, register

@@ -15,7 +15,7 @@ from simulator.server import Simulator
 from tests.pipeline.harness import TOGETHER, Pipeline, settings
 from tests.pipeline.havoc import load
 from tests.pipeline.ledger import stored_trades, true_trades
-from topology.health import running
+from topology.running import running
 
 BUGS = {
     "a venue's dialect": [("dialects.kraken.dialect:Kraken.shape", "ETH/USD"), ("dialects.kraken.dialect:Kraken.read", "ETH/USD")],

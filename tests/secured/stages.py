@@ -23,7 +23,7 @@ from topology.access import OPERATIONS
 from topology.errors import Retry
 from topology.flow import stages
 from topology.grants import Grant, Role
-from topology.health import running
+from topology.running import running
 
 PATIENCE = 120.0
 DATABASE = "secured"

@@ -16,7 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from local.health_pages import page, pages_of, readiness, readiness_in
 from topology import metrics
 from topology.errors import Fatal
-from topology.health import Health, Part, running
+from topology.health import Health, Part
+from topology.running import running
 from topology.settings import Health as HealthSettings
 from topology.settings import Settings
 
