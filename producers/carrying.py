@@ -22,7 +22,7 @@ class Carrying:
 
     `planned` says which parts some streams make, `source` makes a part's source, `run` begins its work as a task. `patience`: after so
     many seconds a part whose connection is there counts as heard, though the venue has not confirmed each stream of it. `most`: so many
-    connections may be open at a time (0: any number).
+    connections may be open at a time (0: any number); where that leaves no room for the new beside the old, the old go first.
     """
 
     def __init__(
@@ -68,8 +68,10 @@ class Carrying:
 
         Return whether it came to that; False where `changed` was set meanwhile: then it is called again, with other streams.
         """
-        if self._most and len(self.feeds) + len(self._planned(streams)) > self._most:
-            await self._end([part for part in self._parts if part not in self._planned(streams)])
+        planned = self._planned(streams)
+        both = [part for part in {*self._parts, *planned} if not isinstance(part, Poll)]
+        if self._most and len(both) > self._most:
+            await self._end([part for part in self._parts if part not in planned])
         over = self.begin(streams)
         new = [source for part, source in self._parts.items() if part not in over]
         began = self._clock()
@@ -109,10 +111,9 @@ class Carrying:
                 self.feeds.remove(source)
 
     def _ended(self, source: Source, task: asyncio.Task[None]) -> None:
-        if source not in self._tasks or self.failure.done():
+        if source not in self._tasks or self.failure.done() or task.cancelled():
             return
-        error = None if task.cancelled() else task.exception()
-        if error is None:
+        if (error := task.exception()) is None:
             logger().error("a source has ended that nobody ended", streams=source.streams)
             self.failure.set_result(None)
         else:

@@ -159,11 +159,9 @@ class Member:
 
     def _claim(self, reader: Consumer, claims: Mapping[int, Claim]) -> None:
         """Commit claims, of what is ours still. One that fails is made again, newer, in a moment."""
-        topic = self._terms.topic
-        mine = {partition: claim for partition, claim in claims.items() if partition not in self._went}
-        if not mine:
+        if not claims:
             return
-        offsets = [TopicPartition(topic, partition, claim.heard, claim.words) for partition, claim in mine.items()]
+        offsets = [TopicPartition(self._terms.topic, partition, claim.heard, claim.words) for partition, claim in claims.items()]
         try:
             done = reader.commit(offsets=offsets, asynchronous=False) or []
             errors = [one.error for one in done if one.error is not None]

@@ -195,7 +195,8 @@ class Stage:
             if direct is not None:
                 beside.append(self._run("direct events", direct.run))
             if sharing is not None:
-                beside.append(self._run("share", lambda: self._share(sharing)))
+                life.append(share := self._run("share", lambda: self._share(sharing), vital=True))
+                beside.append(share)
             if (access := self._access) is not None:
                 beside.append(self._run("credential", lambda: access.run(self._private_feeds)))
             if self._settings.producer.backfill:
