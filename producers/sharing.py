@@ -85,9 +85,10 @@ class Sharing:
         return self._holding.assigned
 
     def status(self) -> str:
-        """Return why we do not know what is ours, or nothing; what it is then waits for its sources says."""
+        """Return why what is ours is not known, or not heard yet; nothing where it is."""
         if self._known:
-            return ""
+            taking = sorted(self._holding.assigned - self._settled)
+            return f"{self._shared.dialect.venue}: takes over the symbols of partitions {taking}" if taking else ""
         why = f": {self._trouble}" if self._trouble else ""
         return f"{self._shared.dialect.venue}: waits for its share of the symbols (group {self._shared.terms.group}){why}"
 
