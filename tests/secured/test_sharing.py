@@ -33,7 +33,7 @@ def test_the_group_they_share_in_is_a_right_of_its_own(
         assert "waits for its share of the symbols (group tidewire-producers-kraken)" in run.ready(role)
         cluster.grant(bindings(USER, [GROUP]))
         until(lambda: "partitions=[0]" in run.log(role, 10_000), "it has its share")
-        until(lambda: "connection" in run.ready(role) or "connect" in run.ready(role), "it tries the venue")
+        until(lambda: "takes over the symbols of partitions [0]" in run.ready(role), "it is ready once it hears them")
         joined = ("READ", "group", GROUP.name)
         until(lambda: joined in run.judged("Allowed").get(USER, set()), "it has joined")
     finally:
