@@ -153,13 +153,14 @@ def acls(
 
     `topics` is whoever makes topics (`tidewire topics --create`), `onlooker` whoever reads lag. Stages that make their topics themselves
     (kafka.manage_topics is create) need more: say TIDEWIRE_KAFKA__MANAGE_TOPICS=verify to see what they need without.
+    So do producers that share a venue's symbols (producer.shared): Read on a group of their own.
     """
     from console.commands.acls import chosen
     from console.commands.show import answer
     from topology.grants import commands
     from topology.settings import settings
 
-    found = chosen(role, settings().kafka.manage_topics)
+    found = chosen(role, settings().kafka.manage_topics, shared=settings().producer.shared)
     if as_commands:
         for one in found:
             print("\n".join(commands(one, user)))

@@ -11,4 +11,5 @@ STAGE = Stage(
     outside="exchanges",
     group="tidewire-backfill-{venue}",
     per_venue=True,
+    shares="tidewire-producers-{venue}",
 )

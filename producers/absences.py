@@ -5,7 +5,8 @@ A book that rebuild_books finds broken has its own gap; this one says why nothin
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Literal
 
 from dialects.contract import Origin
 from dialects.stream import Stream
@@ -58,11 +59,19 @@ class Absences:
 
     def over(self, stream: Stream) -> None:
         """Take that a stream's snapshot is published, or that it needs none any more."""
+        self._end(stream, "filled", "its snapshot has come")
+
+    def leave(self, streams: Iterable[Stream]) -> None:
+        """Take that streams are followed no longer: a snapshot that is absent then is nobody's to have here."""
+        for stream in streams:
+            self._end(stream, "closed", "this stream is followed no longer here")
+
+    def _end(self, stream: Stream, state: Literal["filled", "closed"], reason: str) -> None:
         gap = self._open.pop(stream, None)
         if gap is None:
             return
         at = self._now()
-        gap["state"], gap["repair"], gap["to_time"], gap["version"] = "filled", "its snapshot has come", at, certain(gap["version"], at)
+        gap["state"], gap["repair"], gap["to_time"], gap["version"] = state, reason, at, certain(gap["version"], at)
         self._say(gap)
 
     async def tell(self, publish: Publish) -> None:

@@ -51,7 +51,7 @@ class Access:
         self._period = period
         self._listen = listen
         self._clock = clock
-        self._feeds: tuple[Renewable, ...] = ()
+        self._feeds: Callable[[], Iterable[Renewable]] = tuple
         self._using: CredentialVersion | None = None
         self._trouble = f"{identity.path}: not read yet"
         self._asking = asyncio.Lock()
@@ -68,9 +68,9 @@ class Access:
                 raise Retry(self._trouble)
             return await asyncio.to_thread(self._token, self._using.credential)
 
-    async def run(self, feeds: Iterable[Renewable]) -> None:
+    async def run(self, feeds: Callable[[], Iterable[Renewable]]) -> None:
         """Keep the feeds on the newest good version until cancelled. Raises what failed in ourselves; it may then be run again."""
-        self._feeds = tuple(feeds)
+        self._feeds = feeds
         if self._watching is not None:
             await asyncio.wait((self._watching,))
         self._stopping = False
@@ -120,7 +120,7 @@ class Access:
     async def _renew(self, candidate: CredentialVersion) -> None:
         before, self._using = self._using, candidate
         reason = f"version {candidate.version} of {self._identity.path}"
-        outcomes = await asyncio.gather(*(feed.renew(reason) for feed in self._feeds), return_exceptions=True)
+        outcomes = await asyncio.gather(*(feed.renew(reason) for feed in self._feeds()), return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         if failures:
             self._using = before

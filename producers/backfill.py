@@ -76,17 +76,14 @@ class Over(Exception):
 class Backfill:
     """Take gap events with `take` while `run` runs, both in one event loop; trade gaps are filled one after the other, books at once.
 
+    `feeds` may change meanwhile; where two carry a stream, the one before is the newer.
+
     One whose venue must be asked again later is set aside, and the next is worked on meanwhile.
     """
 
     def __init__(self, means: Means, feeds: Sequence[Feed]) -> None:
         self._means = means
         self._feeds = feeds
-        self._situation = Situation(
-            frozenset(stream for feed in feeds for stream in feed.streams),
-            lambda connection_id, stream: self._connection(connection_id, stream) is not None,
-            self._is_silent,
-        )
         self._waiting: dict[str, Gap] = {}
         self._busy: set[str] = set()
         self._over: set[str] = set()
@@ -176,9 +173,16 @@ class Backfill:
                         await self._end(gap, End("closed", UNSEEN, is_final=False))
         self._arrived.clear()
 
+    def _situation(self) -> Situation:
+        return Situation(
+            frozenset(stream for feed in self._feeds for stream in feed.streams),
+            lambda connection_id, stream: self._connection(connection_id, stream) is not None,
+            self._is_silent,
+        )
+
     def _repair(self, gap: Gap) -> Repair:
         try:
-            return repair(gap, self._means.dialect, self._situation)
+            return repair(gap, self._means.dialect, self._situation())
         except Exception as error:  # noqa: BLE001 - it is this gap's, and ends it
             return self._fault(error)
 

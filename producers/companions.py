@@ -1,10 +1,13 @@
 """What runs side by side, none a reason for another to stop: after a fault it is started again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from math import isinf
+from typing import Any
 
 from producers.backoff import Backoff
 from topology.errors import Fatal, Retry
+from topology.grace import stopping
 from topology.log import logger
 from topology.metrics import retries
 
@@ -42,3 +45,34 @@ async def keep_running(
         else:
             return
         await asyncio.sleep(seconds)
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks, and wait as `ended` does."""
+    for task in tasks:
+        task.cancel()
+    await ended(tasks)
+
+
+async def ended(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Wait until tasks have ended, however; for a share of the time to stop, as what was received is still to be delivered or kept."""
+    bound = stopping.left(0.3)
+    if not tasks:
+        return
+    done, late = await asyncio.wait(tasks, timeout=None if isinf(bound) else bound)
+    for task in done:
+        if not task.cancelled():
+            task.exception()  # whoever cares has been told; else asyncio says that nobody asked
+    for task in late:
+        logger().warning("not ended in time (stop_seconds); going on without it", task=str(task))
+        task.cancel()
+
+
+async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, for so many seconds at most; return whether it is set."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -126,7 +126,7 @@ class Connection:
         self._socket = socket
         since = self._around.coverage.away(self.streams)
         self.frames.notice("connected", self._around.now(), streams=_pairs(self.streams), previous=self._previous, since=since)
-        self._tell_left()
+        self.tell_left()
         connections.labels(self._dialect.venue).inc()
         try:
             self._subscribe(self.streams)
@@ -298,7 +298,8 @@ class Connection:
             detected_at=silence.detected_at,
         )
 
-    def _tell_left(self) -> None:
+    def tell_left(self) -> None:
+        """Tell the end of silences of streams that are followed no longer."""
         for stream, silence in self._around.coverage.take_left().items():
             self._notice_end(stream, silence, "this stream is followed no longer")
 

@@ -72,6 +72,20 @@ class Coverage:
                     self.until[stream] = at
                     self._begun.discard(stream)
 
+    def heard_until(self, stream: Stream, at: int) -> int | None:
+        """Return up to when a stream was heard, `at` where it is being heard; None where it never was."""
+        return at if self._carriers.get(stream) else self.until.get(stream)
+
+    def heard_elsewhere(self, stream: Stream, until: int) -> None:
+        """Note that another producer has heard a stream up to a time, for whoever carries it next here."""
+        if not self._carriers.get(stream):
+            self.until[stream] = max(until, self.until.get(stream, until))
+
+    def leave(self, streams: Iterable[Stream]) -> None:
+        """Note that streams are followed no longer: their silences are over, as far as they are ours to tell."""
+        self.left |= {stream: self.silences.pop(stream) for stream in streams if stream in self.silences}
+        self.changed.set()
+
     def begun(self, stream: Stream) -> None:
         """Note that a book's snapshot is published, which its deltas go on from as long as some connection carries them."""
         if self._carriers.get(stream):

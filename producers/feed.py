@@ -135,6 +135,11 @@ class Feed:
             one.want(reason)
         await renewal.done
 
+    def tell_left(self) -> None:
+        """Have it told of streams that are followed no longer that their silence is over, where a connection is open."""
+        for one in self._connections[-1:]:
+            one.tell_left()
+
     async def close(self, reason: str) -> None:
         """End every connection; each one's last frame is its `closed` notice."""
         self._closing = True

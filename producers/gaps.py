@@ -89,6 +89,7 @@ class GapReader:
         lost: Lost,
         now: Callable[[], int],
         fault: Callable[[Exception], str] = reason_of,
+        assigned: Callable[[], frozenset[int]] | None = None,
     ) -> None:
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done, with its error, when the thread had to stop: what is not committed is read again by the next reader."""
@@ -103,6 +104,9 @@ class GapReader:
         self._now = now
         self._fault = fault
         """Tells a fault of ours; returns why in one line."""
+        self._assigned = assigned
+        """Gives the partitions to be read, where symbols are shared (sharing.py): the group then only keeps how far they were read."""
+        self._following: frozenset[int] = frozenset()
         self._next: dict[int, int] = {}
         self._at: dict[int, int] = {}
         """Where we are in the partitions that are ours now."""
@@ -136,8 +140,10 @@ class GapReader:
         try:
             reader = consumer(self._kafka, self._group, auto_offset_reset="error")
             try:
-                reader.subscribe([self._topic], on_revoke=self._revoked, on_lost=self._revoked)
+                if self._assigned is None:
+                    reader.subscribe([self._topic], on_revoke=self._revoked, on_lost=self._revoked)
                 while not self._stop.is_set():
+                    self._follow(reader)
                     batch = self._read(reader)
                     if batch:
                         self._loop.call_soon_threadsafe(take, batch)
@@ -147,6 +153,18 @@ class GapReader:
                 reader.close()
         except Exception as error:  # noqa: BLE001 - handed to the event loop, where it is told and the reader begun anew
             self._loop.call_soon_threadsafe(self._fail, error)
+
+    def _follow(self, reader: Consumer) -> None:
+        """Read the partitions that are ours now, each from where its group has got."""
+        wanted = self._following if self._assigned is None else self._assigned()
+        gone = [TopicPartition(self._topic, one) for one in self._following - wanted]
+        come = [TopicPartition(self._topic, one) for one in wanted - self._following]
+        if gone:
+            reader.incremental_unassign(gone)
+            self._revoked(reader, gone)
+        if come:
+            reader.incremental_assign(come)
+        self._following = wanted
 
     def _fail(self, error: Exception) -> None:
         if not self.failure.done():

@@ -16,7 +16,8 @@ from structlog.contextvars import bind_contextvars
 
 from producers import STAGE
 from producers.backoff import Backoff
-from producers.stage import Stage, is_set_within
+from producers.companions import is_set_within
+from producers.stage import Stage
 from topology import private
 from topology.ending import words_of
 from topology.errors import FATAL_CODE, Fatal, Retry

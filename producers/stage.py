@@ -7,20 +7,21 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack, closing
 from functools import partial
-from math import isinf
 from typing import Any, TypeVar
 
 from dialects.catalogue import dialect as dialect_of
-from dialects.contract import Dialect, Origin
+from dialects.contract import Dialect, Origin, Poll
+from dialects.stream import Stream
 from producers import STAGE, coverage, plan
 from producers.absences import Absences
 from producers.access import Access
 from producers.backfill import Backfill, Means
 from producers.backoff import Backoff
-from producers.companions import keep_running
+from producers.carrying import Carrying, Part
+from producers.companions import end, is_set_within, keep_running
 from producers.connection import Connection, Surroundings
 from producers.direct import Direct
 from producers.feed import Feed, Policy
@@ -31,6 +32,7 @@ from producers.outbox import Outbox
 from producers.poller import Poller, PollerSurroundings
 from producers.rest import Rest
 from producers.sealing import sealer
+from producers.sharing import LEAVE_SECONDS, Shared, Sharing, terms_of
 from producers.source import Source
 from producers.spill import SEGMENT_BYTES, Spill
 from schemas.catalogue import event
@@ -106,8 +108,9 @@ class Stage:
         self._registry = Registry(settings.registry)
         self._sealing = sealer(settings, venue)
         self._state = "starting"
-        self.feeds: list[Feed] = []
-        self.sources: list[Source] = []
+        self._carrying: Carrying | None = None
+        self._sharing: Sharing | None = None
+        self._prepared = asyncio.Event()
         self.faults = faults or Faults(self.name)
         self._access: Access | None = None
         self._absences = Absences(venue, self._origins[0], now)
@@ -118,9 +121,20 @@ class Stage:
         """Its name in logs, metrics and dead letters, and of a process of its own (flow.Stage.child)."""
         return STAGE.child(self._dialect.venue)
 
+    @property
+    def feeds(self) -> list[Feed]:
+        """What carries the streams that are pushed, the newest first."""
+        return self._carrying.feeds if self._carrying is not None else []
+
+    @property
+    def sources(self) -> list[Source]:
+        """What carries all streams."""
+        return self._carrying.sources if self._carrying is not None else []
+
     def status(self) -> str:
         """Return why the producer is not ready, or nothing when all its streams are confirmed (or refused)."""
-        parts = (self._refused(), self._sealing.status(), *(source.status() for source in self.sources))
+        share = self._sharing.status() if self._sharing is not None else ""
+        parts = (self._refused(), self._sealing.status(), share, *(source.status() for source in self.sources))
         return self._state or "; ".join(filter(None, parts))
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -140,7 +154,7 @@ class Stage:
                 await self._produce(stop, outbox, shipping, codec, events, dead_letters, direct)
             finally:
                 self._state = "stopping"
-                await _end(shipping)
+                await end(shipping)
                 complete = await outbox.close(min(FLUSH_SECONDS, stopping.left(0.6)))
                 await asyncio.to_thread(events.flush, FLUSH_SECONDS)
                 logger().info("stopped", venue=self._dialect.venue, everything_delivered=complete)
@@ -164,21 +178,27 @@ class Stage:
                 return Frames(codec, venue, *self._origins, connection_id(venue, now(), self._noise()), outbox.put, direct)
 
             alive = self._settings.state_dir / ALIVE / f"{venue}.json"
-            covered = coverage.read(alive, plan.streams(self._dialect, self._own))
+            wanted = plan.streams(self._dialect, self._own)
+            covered = coverage.read(alive, wanted)
+
+            def safe() -> int:
+                return now() - int(outbox.unsafe_seconds() * 1_000_000)
+
             self._access = self._make_access(self._own.credential) if self._own.credential else None
-            self._make_sources(rest, frames, covered, direct)
+            self._carrying = carrying = self._make_carrying(rest, frames, covered, direct)
+            sharing = self._sharing = self._make_sharing(wanted, carrying, covered, safe) if self._settings.producer.shared else None
+            if sharing is None:
+                carrying.begin(wanted)
             stopped = asyncio.create_task(stop.wait())
-            life: list[asyncio.Future[Any]] = [stopped, shipping, outbox.failure]
-            life += [self._run("source", source.run, vital=True) for source in self.sources]
-            beside = [
-                self._run("coverage", lambda: coverage.keep(covered, alive, lambda: now() - int(outbox.unsafe_seconds() * 1_000_000)))
-            ]
-            beside.append(self._run("rights", self._prepare))
+            life: list[asyncio.Future[Any]] = [stopped, shipping, outbox.failure, carrying.failure]
+            beside = [self._run("coverage", lambda: coverage.keep(covered, alive, safe)), self._run("rights", self._prepare)]
             if direct is not None:
                 beside.append(self._run("direct events", direct.run))
+            if sharing is not None:
+                life.append(share := self._run("share", lambda: self._share(sharing), vital=True))
+                beside.append(share)
             if (access := self._access) is not None:
-                private = [feed for feed in self.feeds if self._dialect.is_private(feed.streams)]
-                beside.append(self._run("credential", lambda: access.run(private)))
+                beside.append(self._run("credential", lambda: access.run(self._private_feeds)))
             if self._settings.producer.backfill:
                 beside.append(self._run("backfill", lambda: self._mend(rest, frames, outbox, events, letters, covered)))
             self._state = ""
@@ -186,15 +206,13 @@ class Stage:
                 done, _ = await asyncio.wait(life, return_when=asyncio.FIRST_COMPLETED)
                 for one in done:
                     one.result()
+                if sharing is not None:
+                    await sharing.leave(min(LEAVE_SECONDS, stopping.left(0.3)))
             finally:
                 self._state = "stopping"
-                await _end(*beside)
-                closing = [asyncio.ensure_future(source.close("the producer stops")) for source in self.sources]
-                await _ended(closing)
-                for one in closing:
-                    if one.done() and not one.cancelled() and (error := one.exception()) is not None:
-                        self._tell(error, "source")
-                await _end(*(one for one in life if isinstance(one, asyncio.Task)))
+                await end(*beside)
+                await carrying.close("the producer stops")
+                await end(*(one for one in life if isinstance(one, asyncio.Task)))
                 coverage.write(alive, covered.beat(now()))
 
     async def _prepare(self) -> None:
@@ -203,10 +221,16 @@ class Stage:
         Fatal where not: it is told for as long as it lasts, and frames are captured meanwhile.
         """
         kafka, venue = self._settings.kafka, self._dialect.venue
-        wanted = grants(STAGE, venue, kafka.manage_topics)
+        wanted = grants(STAGE, venue, kafka.manage_topics, shared=self._settings.producer.shared)
         written = {one.name for one in wanted if one.kind == "topic"}
         await asyncio.to_thread(ensure_allowed, kafka, wanted, f"producers-{venue}")
         await asyncio.to_thread(prepare, kafka, {topic: one for topic, one in all_topics().items() if topic in written})
+        self._prepared.set()
+
+    async def _share(self, sharing: Sharing) -> None:
+        """Take part in the group, once it is known that we may, and that the topic of it is there."""
+        await self._prepared.wait()
+        await sharing.run()
 
     def _run(self, part: str, work: Callable[[], Coroutine[Any, Any, None]], *, vital: bool = False) -> asyncio.Task[None]:
         return asyncio.create_task(keep_running(part, work, self._tell, self._backoff(), time.monotonic, vital=vital))
@@ -224,7 +248,16 @@ class Stage:
         await self._from_registry(stop, lambda: events.know(sorted(self._dialect.events())))
         return Direct(self._dialect, events, publisher, codec, self.name, tell=self._tell, now=now, clock=time.monotonic)
 
-    def _make_sources(self, rest: Rest, frames: Callable[..., Frames], covered: coverage.Coverage, direct: Direct | None) -> None:
+    def _private_feeds(self) -> list[Feed]:
+        return [feed for feed in self.feeds if self._dialect.is_private(feed.streams)]
+
+    def _make_sharing(self, wanted: list[Stream], carrying: Carrying, covered: coverage.Coverage, safe: Callable[[], int]) -> Sharing:
+        terms = terms_of(self._settings, self._dialect.venue)
+        me = connection_id(self._dialect.venue, now(), self._noise())
+        around = (wanted, me, carrying, covered, self._absences, safe, time.monotonic)
+        return Sharing(Shared(self._settings.kafka, terms, self._dialect, *around))
+
+    def _make_carrying(self, rest: Rest, frames: Callable[..., Frames], covered: coverage.Coverage, direct: Direct | None) -> Carrying:
         dialect, producer = self._dialect, self._settings.producer
         surroundings = Surroundings(
             dialect=dialect,
@@ -244,10 +277,21 @@ class Stage:
         )
         policy = Policy(plan.lifetime(dialect, producer), producer.confirm_seconds, self._backoff, self._random, time.monotonic, self._tell)
         polling = PollerSurroundings(dialect, rest, frames, covered, self._backoff, self._tell, time.monotonic, now)
-        wanted = plan.streams(dialect, self._own)
-        together = plan.connections(dialect, wanted)
-        self.feeds = [Feed(dialect.venue, streams, lambda some: Connection(surroundings, some), policy) for streams in together]
-        self.sources = [*self.feeds, *(Poller(polling, poll) for poll in plan.polled(dialect, wanted))]
+
+        def source(part: Part) -> Source:
+            if isinstance(part, Poll):
+                return Poller(polling, part)
+            return Feed(dialect.venue, part, lambda some: Connection(surroundings, some), policy)
+
+        return Carrying(
+            lambda streams: [*plan.connections(dialect, streams), *plan.polled(dialect, streams)],
+            source,
+            lambda one: self._run("source", one.run, vital=True),
+            self._tell,
+            time.monotonic,
+            patience=3 * producer.confirm_seconds,
+            most=dialect.limits.connections_per_address,
+        )
 
     async def _token(self) -> str:
         if self._access is None:
@@ -280,7 +324,17 @@ class Stage:
             events.publish(gap.topic.of(), gap.topic.key_of(record), codec.encode(record))
             events.flush()
 
-        reader = GapReader(self._settings.kafka, self._registry, letters, venue, lost, now, lambda error: self._tell(error, "backfill"))
+        sharing = self._sharing
+        reader = GapReader(
+            self._settings.kafka,
+            self._registry,
+            letters,
+            venue,
+            lost,
+            now,
+            lambda error: self._tell(error, "backfill"),
+            (lambda: sharing.assigned) if sharing is not None else None,
+        )
         means = Means(
             dialect=self._dialect,
             rest=rest,
@@ -306,7 +360,7 @@ class Stage:
                 one.result()
         finally:
             await reader.close()  # what is done meanwhile is still committed
-            await _end(mending, telling)
+            await end(mending, telling)
 
     def _outbox(self, dead_letters: DeadLetters, direct: Direct | None) -> Outbox:
         producer, venue = self._settings.producer, self._dialect.venue
@@ -344,33 +398,3 @@ class Stage:
 
 def _silence(dialect: Dialect) -> dict[str, float]:
     return {name: channel.silence for name, channel in dialect.channels.items() if channel.silence is not None}
-
-
-async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event, for so many seconds at most; return whether it is set."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True
-
-
-async def _end(*tasks: asyncio.Task[Any]) -> None:
-    for task in tasks:
-        task.cancel()
-    await _ended(tasks)
-
-
-async def _ended(tasks: Sequence[asyncio.Future[Any]]) -> None:
-    """Wait until tasks have ended, however; for a share of the time to stop, as what was received is still to be delivered or kept."""
-    bound = stopping.left(0.3)
-    if not tasks:
-        return
-    ended, late = await asyncio.wait(tasks, timeout=None if isinf(bound) else bound)
-    for task in ended:
-        if not task.cancelled():
-            task.exception()  # whoever cares has been told; else asyncio says that nobody asked
-    for task in late:
-        logger().warning("not ended in time (stop_seconds); going on without it", task=str(task))
-        task.cancel()

@@ -35,6 +35,8 @@ class Stage:
     """Its consumer group, with `{venue}` where each venue's process has one of its own; empty: `tidewire.<name>`."""
     per_venue: bool = False
     """Each venue by itself; a process carries those that are its arguments."""
+    shares: str = ""
+    """The group, with `{venue}`, in which those share a venue's symbols that are set to (`producer.shared`)."""
     background: bool = False
     """Nobody waits for its work by the millisecond: it reads in larger batches, and on one machine the others go first."""
     package: str = ""
@@ -48,6 +50,10 @@ class Stage:
     def group_of(self, venue: str = "") -> str:
         """Return the consumer group whose lag is this stage's, of one venue where it is per venue."""
         return (self.group or f"tidewire.{self.name}").format(venue=venue)
+
+    def sharing_group_of(self, venue: str) -> str:
+        """Return the group in which several of a venue share its symbols."""
+        return self.shares.format(venue=venue)
 
     @property
     def changelog(self) -> str:

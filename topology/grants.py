@@ -39,8 +39,11 @@ class Role(NamedTuple):
     grants: tuple[Grant, ...]
 
 
-def grants(stage: Stage, venue: str = "", manage: Manage = "verify") -> tuple[Grant, ...]:
-    """Return what a stage needs, of one venue where it is per venue; more where it manages its topics itself (`kafka.manage_topics`)."""
+def grants(stage: Stage, venue: str = "", manage: Manage = "verify", *, shared: bool = False) -> tuple[Grant, ...]:
+    """Return what a stage needs, of one venue where it is per venue.
+
+    More where it manages its topics itself (`kafka.manage_topics`), and where several share a venue's symbols (`producer.shared`).
+    """
     reads = [name for one in stage.reads for name in _topics(one)]
     others = _others(venue) if stage.per_venue else frozenset[str]()
     writes = [name for one in dict.fromkeys((*stage.writes, *BY_ALL)) if one not in others for name in _topics(one, venue)]
@@ -50,6 +53,8 @@ def grants(stage: Stage, venue: str = "", manage: Manage = "verify") -> tuple[Gr
     found = [Grant("topic", name, "Read") for name in reads] + [Grant("topic", name, "Write") for name in writes]
     if stage.reads:
         found.append(Grant("group", stage.group_of(venue), "Read"))
+    if shared and stage.shares:
+        found.append(Grant("group", stage.sharing_group_of(venue), "Read"))
     if manage == "create":
         found += [Grant("topic", name, operation) for name in dict.fromkeys(reads + writes) for operation in MANAGING]
     return tuple(sorted(set(found)))
@@ -75,10 +80,10 @@ def looks_on() -> tuple[Grant, ...]:
     return tuple(sorted(found))
 
 
-def roles(manage: Manage = "verify") -> list[Role]:
+def roles(manage: Manage = "verify", *, shared: bool = False) -> list[Role]:
     """Return everybody: a role for each process of each stage, then who makes the topics, and who looks on."""
     found = [
-        Role("-".join(filter(None, (stage.name, venue))), stage.name, venue, grants(stage, venue, manage))
+        Role("-".join(filter(None, (stage.name, venue))), stage.name, venue, grants(stage, venue, manage, shared=shared))
         for stage in stages().values()
         for venue in _venues(stage)
     ]

@@ -198,6 +198,8 @@ class Producer(Group):
     direct_linger_ms: float = Field(
         1, ge=0, le=900_000, description="How long such an event waits for a fuller batch; milliseconds. Longer: fewer requests."
     )
+    shared: bool = Field(False, description="Share symbols with all producers of a venue that are set so and have the same `venues`.")
+    session_timeout: float = Field(6.0, gt=0, le=1_800, description="A producer that shares and was killed is missed after this; seconds.")
     processes: int = Field(
         0,
         ge=0,

@@ -181,9 +181,13 @@ class Pipeline:
 
     def start(self, stage: str) -> None:
         """Start one stage as its own process; its log goes to <directory>/<stage>.log."""
-        module, *arguments = (STAGES | TOGETHER).get(stage, ("producers", stage))
+        self.start_as(stage, (STAGES | TOGETHER).get(stage, ("producers", stage)))
+
+    def start_as(self, stage: str, command: Sequence[str], environment: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Start what a command runs (module, then arguments) as a stage of any name; `environment`: settings of it alone."""
+        module, *arguments = command
         with (self.directory / f"{stage}.log").open("ab") as log:
-            process = self._forks.launch([sys.executable, "-m", module, *arguments], self.environment, log)
+            process = self._forks.launch([sys.executable, "-m", module, *arguments], {**self.environment, **environment}, log)
         self.processes[stage] = process
         self._watchdog.watch(process.pid)
 

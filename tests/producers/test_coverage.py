@@ -28,6 +28,32 @@ from topology.settings import Kafka, Registry
 TRADES, QUOTES, NEW = Stream("trade", "S"), Stream("quote", "S"), Stream("quote", "NEW")
 
 
+def test_what_another_producer_heard_is_no_time_away() -> None:
+    """What comes to this one was away since another heard it last; its word is older than ours where we hear it, or did later."""
+    covered = Coverage()
+    covered.heard_elsewhere(TRADES, 100)
+    assert covered.heard_until(TRADES, 500) == 100
+    assert covered.confirmed(TRADES, "a") == 100
+    covered.heard_elsewhere(TRADES, 200)
+    assert covered.heard_until(TRADES, 500) == 500
+    covered.ended("a", 300)
+    covered.heard_elsewhere(TRADES, 250)
+    assert covered.heard_until(TRADES, 500) == covered.confirmed(TRADES, "b") == 300
+    assert covered.heard_until(NEW, 500) is None
+
+
+def test_the_silence_of_what_is_another_producers_is_told_as_over() -> None:
+    """Who lets a stream go ends its silence, once: no connection of ours will hear it speak."""
+    covered = Coverage()
+    silence = coverage.Silence(1, 2, "a")
+    covered.fell_silent(QUOTES, silence)
+    covered.fell_silent(TRADES, silence)
+    covered.leave([QUOTES, NEW])
+    assert covered.silences == {TRADES: silence}
+    assert covered.take_left() == {QUOTES: silence}
+    assert covered.take_left() == {}
+
+
 def test_a_stream_without_a_connection_knows_since_when() -> None:
     """What one connection had and the next takes up was away from the end of the first; the first ever was never away."""
     covered = Coverage()

@@ -243,5 +243,5 @@ async def test_the_watch_over_a_credential_can_be_begun_again() -> None:
     access = Access(Broken(), Identity("kraken", "mainnet"), None, None, 0.01, listen, lambda: 0.5, lambda: 0.0)  # type: ignore[arg-type]
     for expected in (1, 2):
         with pytest.raises(LookupError):
-            await access.run(())
+            await access.run(tuple)
         assert looks == expected

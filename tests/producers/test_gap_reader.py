@@ -71,10 +71,12 @@ class Reading:
         self._publisher.flush(20)
 
     @asynccontextmanager
-    async def reader(self, registry: Registry | None = None) -> AsyncIterator[GapReader]:
-        """Read; what is taken is done at once. `registry` where it is not that of the tests."""
+    async def reader(
+        self, registry: Registry | None = None, assigned: Callable[[], frozenset[int]] | None = None
+    ) -> AsyncIterator[GapReader]:
+        """Read; what is taken is done at once. `registry` where it is not that of the tests, `assigned` where symbols are shared."""
         found = registries.Registry(registry) if registry else self._registry
-        made = GapReader(self._kafka, found, self._letters, self._group, self.lost.append, now)
+        made = GapReader(self._kafka, found, self._letters, self._group, self.lost.append, now, assigned=assigned)
         made._topic = self.topic
 
         def take(batch: list[tuple[Place, Gap]]) -> None:
@@ -106,6 +108,27 @@ async def test_a_topic_that_is_away_is_waited_for(reading: Reading) -> None:
         reading.make_topic()
         reading.write("a", "b")
         await until(lambda: reading.taken == ["a", "b"])
+    assert reading.lost == []
+
+
+async def test_where_symbols_are_shared_it_reads_what_is_ours(reading: Reading) -> None:
+    """A partition is read while it is ours, from where whoever had it before has got."""
+    reading.make_topic()
+    reading.write("a", "b")
+    ours = frozenset[int]()
+    async with reading.reader(assigned=lambda: ours) as first, reading.reader(assigned=lambda: frozenset({0}) - ours) as second:
+        await until(lambda: reading.taken == ["a", "b"])
+        await until(lambda: second._progress.committable() == [] and second._following == {0})
+        assert first._at == {}
+        ours = frozenset({0})
+        await until(lambda: (first._following, second._following) == (ours, frozenset()))
+        reading.write("c")
+        await until(lambda: reading.taken[-1] == "c")
+        assert second._at == {}
+    async with reading.reader():
+        reading.write("d")
+        await until(lambda: reading.taken[-1] == "d")
+    assert set(reading.taken) == {"a", "b", "c", "d"}
     assert reading.lost == []
 
 

@@ -52,6 +52,14 @@ def test_a_venues_producer_writes_no_other_venues_frames() -> None:
     assert Grant("group", "tidewire-backfill-kraken", "Read") in found
 
 
+def test_producers_that_share_need_the_group_they_share_in() -> None:
+    """It is a right more of each, and of nobody else; who does not share needs it not."""
+    shared = {role.name: set(role.grants) for role in chosen("", "verify", shared=True)}
+    for role in roles():
+        more = {Grant("group", f"tidewire-producers-{role.venue}", "Read")} if role.stage == "producers" else set()
+        assert shared[role.name] - set(role.grants) == more
+
+
 def test_whoever_makes_topics_makes_all() -> None:
     """Who makes topics may make every one of the flow and each state's, and read or write none; who looks on only describes."""
     made = {one.name for one in makes_topics()}
