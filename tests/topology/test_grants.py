@@ -32,8 +32,7 @@ def test_a_stage_reads_and_writes_what_it_declares(name: str) -> None:
     writes = {
         topic
         for topic, one in all_topics().items()
-        if one.name in {*stage.writes, "dead_letter", "credential_audit"} - of_others
-        and (one.name != "frame" or topic == f"raw.{venue}")
+        if one.name in {*stage.writes, "dead_letter", "credential_audit"} - of_others and (one.name != "frame" or topic == f"raw.{venue}")
     }
     state = {stage.changelog} - {""}
     assert {one.name for one in found if one.kind == "topic" and one.operation == "Read"} == reads | state
@@ -43,7 +42,7 @@ def test_a_stage_reads_and_writes_what_it_declares(name: str) -> None:
 
 
 def test_a_venues_producer_writes_no_other_venues_frames() -> None:
-    """What a producer may write is its own venue's topic of frames, and the events they become; it reads gaps as the group it commits as."""
+    """What a producer may write is its own venue's topic of frames, and the events they become; it reads gaps as its own group."""
     found = grants(stages()["producers"], "kraken")
     raw = event("frame").topic.of("")
     assert [one for one in found if one.name.startswith(raw)] == [Grant("topic", "raw.kraken", "Write")]
