@@ -5,11 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from local.watchdog import Watchdog
-from schemas.catalogue import Event, events
+from schemas.catalogue import Event, event, events
 from sinks.clickhouse import cluster, ddl
+from sinks.clickhouse.columns import columns
 from tests.sinks.cluster_server import Alone, ClusterServer
+from topology.errors import Fatal, Retry
 from topology.settings import ClickHouse
 
+TRADE = event("trade")
 EVENTS = list(events().values())
 
 
@@ -59,6 +62,45 @@ def test_nothing_is_said_to_a_cluster_that_has_its_tables(server: ClusterServer,
                 assert ddl.prepare(client, server.settings("made"), one) == ()
             assert cluster.is_everywhere(client, server.settings("made", name), one.table, cluster.local_table(one))
         assert client.said == []
+
+
+def test_each_statement_names_the_cluster(server: ClusterServer) -> None:
+    """Database, tables and later columns are asked of all servers, and the engine parses each."""
+    settings = server.settings("said")
+    client = Alone(settings)
+    ddl.prepare(client, settings, TRADE)
+    assert len(client.said) == 3
+    clause = cluster.clause(settings)
+    later = ddl.compare("said.trades_local", columns(TRADE.schema), {}, clause)
+    for statement in (*client.said, *later.values()):
+        assert " ON CLUSTER `main`" in statement
+        client.parse(statement)
+
+
+def test_a_cluster_that_cannot_be_used_is_refused(server: ClusterServer) -> None:
+    """A name the server does not know, and shards that would be written on every replica by us, end the sink with the words to set."""
+    for name, words in (("maine", "knows no such cluster"), ("written_twice", "internal_replication")):
+        settings = server.settings("refused", name)
+        with pytest.raises(Fatal, match=words):
+            ddl.prepare(Alone(settings), settings, TRADE)
+
+
+def test_a_table_of_one_server_is_not_taken_for_one_of_a_cluster(server: ClusterServer) -> None:
+    """Where `clickhouse.cluster` is set after tables were made, or unset, the sink says so: else rows would go to one server alone."""
+    clustered = server.settings("before")
+    single = clustered.model_copy(update={"cluster": ""})
+    ddl.prepare(Alone(single), single, TRADE)
+    with pytest.raises(Fatal, match=r"before\.trades is ReplacingMergeTree, and on a cluster"):
+        ddl.prepare(Alone(clustered), clustered, TRADE)
+    settings = server.settings("after")
+    ddl.prepare(Alone(settings), settings, TRADE)
+    single = settings.model_copy(update={"cluster": ""})
+    with pytest.raises(Fatal, match=r"after\.trades is Distributed; it must be a ReplacingMergeTree"):
+        ddl.prepare(Alone(single), single, TRADE)
+    client = Alone(settings)
+    client.command("DROP TABLE after.trades SYNC")
+    with pytest.raises(Retry, match=r"after\.trades is not there yet"):
+        cluster.ensure_spread(client, settings, TRADE)
 
 
 @pytest.mark.parametrize("one", EVENTS, ids=lambda one: one.name)
