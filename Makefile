@@ -71,7 +71,7 @@ chaos: venv ## long runs of everything broken under load, and of hostile message
 bench: venv ## measure; ONLY=name for one
 	$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
-generate: venv ## write what follows from schemas, dialects and stages: schemas/events.py, schemas/history, parts of README.md and docker-compose.yml
+generate: venv ## write what follows from schemas, dialects and stages: schemas/events.py, schemas/history, parts of README.md and of the compose files
 	$(BIN)/python -m schemas.generate
 	$(BIN)/python -m console.generated
 

@@ -1,6 +1,7 @@
 """The stages as services of docker-compose.yml: one container for each that runs, and one for each venue where a stage is per venue.
 
-What they have in common (`x-stage`) and the servers are written in that file by hand.
+What they have in common (`x-stage`) and the servers are written in that file by hand; what a cluster changes, in
+docker-compose.cluster.yml.
 """
 
 from collections.abc import Iterable
@@ -44,6 +45,11 @@ def services(stages: Iterable[Stage], venues: Iterable[str]) -> str:
             lines.append(f'    volumes: ["{service_name(stage, venue)}:/state"]')
         found.append("\n".join(lines) + "\n")
     return "\n".join(found)
+
+
+def clustered(stages: Iterable[Stage], venues: Iterable[str]) -> str:
+    """Return what docker-compose.cluster.yml adds to each of those services: servers, and two workers but of producers."""
+    return "".join(f"  {service_name(stage, venue)}: {{<<: *{'stage' if venue else 'worker'}}}\n" for stage, venue in _runs(stages, venues))
 
 
 def volumes(stages: Iterable[Stage], venues: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""The parts of README.md and docker-compose.yml that follow from the code: `python -m console.generated` writes them (`make generate`).
+"""The parts of README.md and of the compose files that follow from the code: `python -m console.generated` writes them (`make generate`).
 
 A part stands between two lines: one that says "NAME: made by `make generate`", and one that says "/NAME".
 """
@@ -33,6 +33,11 @@ def services() -> str:
     return compose.services(stages().values(), all_dialects())
 
 
+def clustered() -> str:
+    """Return what those services have on a cluster."""
+    return compose.clustered(stages().values(), all_dialects())
+
+
 def volumes() -> str:
     """Return the volumes of those services."""
     return compose.volumes(stages().values(), all_dialects())
@@ -41,6 +46,7 @@ def volumes() -> str:
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {"flow": flow, "venues": venues},
     "docker-compose.yml": {"services": services, "volumes": volumes},
+    "docker-compose.cluster.yml": {"clustered": clustered},
 }
 """File → the parts it must hold, each with what it should say: whole lines."""
 

@@ -72,6 +72,9 @@ class Kafka(Group):
         "are there, or off; with the latter two somebody else makes them (`tidewire topics --create`), and stages need no right to.",
     )
     replication_factor: int = Field(1, ge=1, le=32_767, description="Replicas of each topic created.")
+    min_insync_replicas: int = Field(
+        0, ge=0, le=32_767, description="How many of them must have a record before it is acknowledged; 0: most, where there are several."
+    )
     partitions: int = Field(
         0, ge=0, le=100_000, description="Partitions of each topic created; 0: 1 for the embedded broker, else as its schema says."
     )
@@ -96,6 +99,7 @@ class Kafka(Group):
             ),
             (not encrypted and bool(self.ssl_ca or self.ssl_certificate or self.ssl_key), "ssl_… is for security_protocol SSL or SASL_SSL"),
             (bool(self.ssl_certificate) != bool(self.ssl_key), "ssl_certificate and ssl_key go together"),
+            (self.min_insync_replicas > self.replication_factor, "min_insync_replicas is more than replication_factor"),
         ]
         if found := [words for is_wrong, words in wrong if is_wrong]:
             raise ValueError("; ".join(found))

@@ -33,15 +33,25 @@ def all_topics(venues: Iterable[str] | None = None) -> Mapping[str, Event]:
     return topics(venues if venues is not None else tuple(all_dialects()))
 
 
+def durability(kafka: Kafka) -> dict[str, str]:
+    """Return what is said of each topic about how many replicas must have a record: nothing where that is left to the brokers."""
+    wanted = kafka.min_insync_replicas or (kafka.replication_factor // 2 + 1 if kafka.replication_factor > 1 else 0)
+    return {"min.insync.replicas": str(wanted)} if wanted else {}
+
+
 def config_of(event: Event, kafka: Kafka) -> dict[str, str]:
     """Return the broker-side settings of an event's topic."""
-    return STAMPED | {
-        "retention.ms": str(event.topic.retention_days * DAY_MS),
-        "max.message.bytes": str(kafka.message_max_bytes),
-        "compression.type": "producer",
-        "cleanup.policy": "delete",
-        "segment.bytes": "268435456",
-    }
+    return (
+        STAMPED
+        | durability(kafka)
+        | {
+            "retention.ms": str(event.topic.retention_days * DAY_MS),
+            "max.message.bytes": str(kafka.message_max_bytes),
+            "compression.type": "producer",
+            "cleanup.policy": "delete",
+            "segment.bytes": "268435456",
+        }
+    )
 
 
 def create(kafka: Kafka, wanted: Mapping[str, Event]) -> list[str]:
@@ -224,7 +234,7 @@ def create_changelogs(kafka: Kafka, wanted: Mapping[str, Iterable[str]]) -> list
         kept = described[changelog].partitions if changelog in described else None
         count = agreed_partitions(changelog, counts, changelog, kept)
         if kept is None:
-            config = CHANGELOG | {"cleanup.policy": "compact"}
+            config = CHANGELOG | durability(kafka) | {"cleanup.policy": "compact"}
             new.append(NewTopic(changelog, count, kafka.replication_factor, config=config))
     for name, future in admin.create_topics(new, request_timeout=30).items() if new else ():
         try:

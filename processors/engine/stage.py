@@ -45,7 +45,7 @@ from topology.secrets.audit import act_as
 from topology.secrets.shipping import shipping
 from topology.settings import Kafka, Settings
 from topology.state_folder import FAUST
-from topology.topics import CHANGELOG, Descriptions, agreed_partitions, all_topics, prepare
+from topology.topics import CHANGELOG, Descriptions, agreed_partitions, all_topics, durability, prepare
 
 SECONDS_TO_END = 30.0
 """Of a process that failed: what it would still do in order is of no use."""
@@ -108,7 +108,7 @@ class Stage:
             partitions=partitions,
             key_type=bytes,
             value_type=bytes,
-            extra_topic_configs=CHANGELOG,
+            extra_topic_configs=CHANGELOG | durability(settings.kafka),
         )
         self._saved = SavedState(self.table, name, settings.kafka.message_max_bytes)
         self._logs = Logs(name, self.app, self._saved, self.output, settings.kafka, partitions)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from schemas.catalogue import Event, Schema
+from sinks.clickhouse import cluster
 from sinks.clickhouse.columns import SUMMED, columns
 from topology.errors import Fatal
 from topology.settings import ClickHouse
@@ -80,31 +81,18 @@ def _parts(sql: str) -> Iterable[str]:
 
 
 def render(event: Event, settings: ClickHouse) -> tuple[str, ...]:
-    """Return the statements that create an event's table: one, or on a cluster the replicated table and the one spread over it.
-
-    On a cluster rows are kept in <table>_local on every shard and <table> distributes them by message key, which is part of the
-    identity, so that two deliveries of one event meet on one shard.
-    """
+    """Return the statements that create an event's table: one, or on a cluster two (see cluster.py)."""
     text = template(event.name)
     days = settings.ttl_days.get(event.name, 0)
     text = text if days else _TTL.sub("", text)
-    name = event.table
-    on_cluster = f" ON CLUSTER `{settings.cluster}`" if settings.cluster else ""
     create = text.format(
-        table=f"{settings.database}.{name}{'_local' if settings.cluster else ''}",
+        table=f"{settings.database}.{cluster.local_table(event) if settings.cluster else event.table}",
         columns=",\n".join(f"    {column.definition}" for column in columns(event.schema)),
         partition=SPANS[settings.partition_by],
         ttl=days,
-        on_cluster=on_cluster,
-        replicated="Replicated" if settings.cluster else "",
+        on_cluster=cluster.clause(settings),
     )
-    if not settings.cluster:
-        return (create,)
-    spread = (
-        f"CREATE TABLE IF NOT EXISTS {settings.database}.{name}{on_cluster} AS {settings.database}.{name}_local\n"
-        f"ENGINE = Distributed(`{settings.cluster}`, {settings.database}, {name}_local, cityHash64({', '.join(event.topic.key)}))"
-    )
-    return create, spread
+    return (cluster.replicated(create), cluster.spread(settings, event)) if settings.cluster else (create,)
 
 
 def compare(table: str, wanted: Iterable[Wanted], present: Mapping[str, str], on_cluster: str = "") -> dict[str, str]:
@@ -128,9 +116,12 @@ def compare(table: str, wanted: Iterable[Wanted], present: Mapping[str, str], on
 
 
 def create_database(client: Any, settings: ClickHouse) -> None:
-    """Create the database where it is missing."""
-    on_cluster = f" ON CLUSTER `{settings.cluster}`" if settings.cluster else ""
-    client.command(f"CREATE DATABASE IF NOT EXISTS {settings.database}{on_cluster}")
+    """Create the database where it is missing; Fatal where `clickhouse.cluster` can't be used."""
+    if settings.cluster:
+        cluster.ensure_known(client, settings)
+        if cluster.is_everywhere(client, settings):
+            return
+    cluster.say(client, settings, f"CREATE DATABASE IF NOT EXISTS {settings.database}{cluster.clause(settings)}")
 
 
 def prepare(client: Any, settings: ClickHouse, event: Event, *, add_columns: bool = True) -> tuple[str, ...]:
@@ -138,11 +129,14 @@ def prepare(client: Any, settings: ClickHouse, event: Event, *, add_columns: boo
 
     Return the statements that changed a table that was there. Fatal where a column has the wrong type, where one is missing and
     `add_columns` is off or the column is part of the sorting key (it names table, column and statement), and where a table of that name
-    does not replace rows of equal identity.
+    does not replace rows of equal identity, or was not made for a cluster and is to be on one.
     """
     create_database(client, settings)
-    for statement in render(event, settings):
-        client.command(statement)
+    if not (settings.cluster and cluster.is_everywhere(client, settings, cluster.local_table(event), event.table)):
+        for statement in render(event, settings):
+            cluster.say(client, settings, statement)
+    if settings.cluster:
+        cluster.ensure_spread(client, settings, event)
     _check_engine(client, settings, event)
     wanted: tuple[Wanted, ...] = (*columns(event.schema), *made_columns(event.name))
     return _add(client, settings, event, wanted, add_columns=add_columns)
@@ -159,17 +153,15 @@ def extend(client: Any, settings: ClickHouse, event: Event, writer: Schema, *, a
 
 
 def _add(client: Any, settings: ClickHouse, event: Event, wanted: Iterable[Wanted], *, add_columns: bool) -> tuple[str, ...]:
-    name = event.table
-    on_cluster = f" ON CLUSTER `{settings.cluster}`" if settings.cluster else ""
     statements: list[str] = []
-    for table in (f"{name}_local", name) if settings.cluster else (name,):
+    for table in (cluster.local_table(event), event.table) if settings.cluster else (event.table,):
         full = f"{settings.database}.{table}"
-        for column, statement in compare(full, wanted, _present(client, settings.database, table), on_cluster).items():
+        for column, statement in compare(full, wanted, _present(client, settings.database, table), cluster.clause(settings)).items():
             if column in event.identity:
                 raise Fatal(f"table {full} lacks column {column}, by which it sorts: move the table aside")
             if not add_columns:
                 raise Fatal(f"table {full} {'is too narrow at' if ' MODIFY ' in statement else 'lacks'} column {column}: run {statement}")
-            client.command(statement)
+            cluster.say(client, settings, statement)
             statements.append(statement)
     return tuple(statements)
 
@@ -183,7 +175,7 @@ def _present(client: Any, database: str, table: str) -> dict[str, str]:
 
 
 def _check_engine(client: Any, settings: ClickHouse, event: Event) -> None:
-    table = f"{event.table}_local" if settings.cluster else event.table
+    table = cluster.local_table(event) if settings.cluster else event.table
     answer = client.query(
         "SELECT engine FROM system.tables WHERE database = {database:String} AND name = {table:String}",
         parameters={"database": settings.database, "table": table},

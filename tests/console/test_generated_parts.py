@@ -1,4 +1,4 @@
-"""What README.md and docker-compose.yml say of stages and venues is made from the code, and is what would be made now."""
+"""What README.md and the compose files say of stages and venues is made from the code, and is what would be made now."""
 
 from pathlib import Path
 

@@ -24,6 +24,7 @@ PLACES = {
     "bourse.jsonl": "tests/recordings/bourse.jsonl",
 }
 """File of this folder → where it is written when the venue is added."""
+GENERATED = {"README.md", "docker-compose.yml", "docker-compose.cluster.yml"}
 PACKAGES = ("dialects/bourse/__init__.py", "simulator/venues/bourse/__init__.py")
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", "*.egg-info", "build", ".coverage*")
 SUITES = ("tests/contracts/test_dialects.py", "tests/contracts/test_simulated_venues.py", "tests/dialects/test_samples.py")
@@ -97,12 +98,17 @@ def test_documents_follow(run: Run, tree: Path) -> None:
     """`make generate` writes its service, its volume and its row, and changes nothing else; a second time it changes nothing."""
     before = texts(tree)
     said = run("-m", "console.generated")
-    assert said.splitlines() == ["README.md: flow, venues written anew", "docker-compose.yml: services, volumes written anew"]
+    assert said.splitlines() == [
+        "README.md: flow, venues written anew",
+        "docker-compose.yml: services, volumes written anew",
+        "docker-compose.cluster.yml: clustered written anew",
+    ]
     after = texts(tree)
-    assert {name for name in after if after[name] != before.get(name)} == {"README.md", "docker-compose.yml"}
+    assert {name for name in after if after[name] != before.get(name)} == GENERATED
     assert b"| bourse | trade, book, quote |" in after["README.md"]
     assert b"command: [run, producers, bourse]" in after["docker-compose.yml"]
     assert b"\n  producers-bourse:\n  producers-" in after["docker-compose.yml"]
+    assert b"\n  producers-bourse: {<<: *stage}\n" in after["docker-compose.cluster.yml"]
     assert run("-m", "console.generated") == ""
 
 
@@ -116,4 +122,4 @@ def test_the_suites_take_it_up(run: Run, tree: Path) -> None:
     assert {*passed} == {*SUITES, *REGISTRIES}
     assert "SKIPPED" not in said
     new = {name for name, text in texts(tree).items() if not (ROOT / name).exists() or (ROOT / name).read_bytes() != text}
-    assert new == {*PLACES.values(), *PACKAGES, "README.md", "docker-compose.yml"}
+    assert new == {*PLACES.values(), *PACKAGES, *GENERATED}

@@ -35,7 +35,8 @@ def test_a_cluster_is_a_setting(one: Event) -> None:
     local, spread = ddl.render(one, ClickHouse(cluster="main"))
     name = one.table
     assert f"tidewire.{name}_local ON CLUSTER `main`\n" in local
-    assert "ENGINE = ReplicatedReplacingMergeTree" in local
+    path = "'/clickhouse/tables/{database}/{table}/{shard}', '{replica}'"
+    assert f"ENGINE = ReplicatedReplacingMergeTree({path}" in local
     assert f"CREATE TABLE IF NOT EXISTS tidewire.{name} ON CLUSTER `main` AS tidewire.{name}_local" in spread
     assert f"Distributed(`main`, tidewire, {name}_local, cityHash64({', '.join(one.topic.key)}))" in spread
 

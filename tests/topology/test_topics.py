@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from pydantic import ValidationError
 
 from local import Addresses
 from schemas.catalogue import Event, event
@@ -48,6 +49,21 @@ def test_topics_are_made_as_their_schemas_say(kafka: Kafka) -> None:
     assert config["retention.ms"] == str(one.topic.retention_days * DAY_MS)
     assert {key: config[key] for key in config_of(one, kafka)} == config_of(one, kafka)
     assert create(kafka, {name: one}) == []
+
+
+@pytest.mark.parametrize(
+    ("replicas", "named", "wanted"), [(1, 0, None), (2, 0, "2"), (3, 0, "2"), (5, 0, "3"), (3, 3, "3"), (3, 1, "1"), (1, 1, "1")]
+)
+def test_a_record_is_acknowledged_by_most_replicas(replicas: int, named: int, wanted: str | None) -> None:
+    """With replicas, more than half must have a record, so that the loss of a broker loses none; one replica is left to the brokers."""
+    kafka = Kafka(replication_factor=replicas, min_insync_replicas=named)
+    assert config_of(event("gap"), kafka).get("min.insync.replicas") == wanted
+
+
+def test_what_no_broker_could_acknowledge_is_refused() -> None:
+    """More replicas in sync than there are replicas would refuse every record."""
+    with pytest.raises(ValidationError, match="min_insync_replicas is more than replication_factor"):
+        Kafka(replication_factor=2, min_insync_replicas=3)
 
 
 def test_what_was_made_is_there_at_once(kafka: Kafka) -> None:

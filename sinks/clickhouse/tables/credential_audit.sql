@@ -3,7 +3,7 @@ CREATE TABLE IF NOT EXISTS {table}{on_cluster}
 (
 {columns}
 )
-ENGINE = {replicated}ReplacingMergeTree
+ENGINE = ReplacingMergeTree
 ORDER BY (credential, audit_id)
 TTL occurred_at + INTERVAL {ttl} DAY
 SETTINGS non_replicated_deduplication_window = 1000

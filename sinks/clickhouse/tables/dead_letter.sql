@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS {table}{on_cluster}
     `earliest` UInt64 MATERIALIZED 18446744073709551615 - toUnixTimestamp64Micro(failed_at)
         COMMENT 'Grows as failed_at shrinks: of two refusals of one message the earlier is kept.' CODEC(Delta(8), ZSTD(3))
 )
-ENGINE = {replicated}ReplacingMergeTree(earliest)
+ENGINE = ReplacingMergeTree(earliest)
 ORDER BY (topic, partition, offset, stage)
 TTL failed_at + INTERVAL {ttl} DAY
 SETTINGS non_replicated_deduplication_window = 1000

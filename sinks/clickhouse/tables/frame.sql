@@ -4,7 +4,7 @@ CREATE TABLE IF NOT EXISTS {table}{on_cluster}
 (
 {columns}
 )
-ENGINE = {replicated}ReplacingMergeTree
+ENGINE = ReplacingMergeTree
 PARTITION BY {partition}(received_at)
 ORDER BY (venue, received_at, connection_id, connection_sequence)
 TTL received_at + INTERVAL {ttl} DAY

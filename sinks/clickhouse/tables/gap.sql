@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS {table}{on_cluster}
 {columns},
     INDEX seen detected_at TYPE minmax GRANULARITY 1
 )
-ENGINE = {replicated}ReplacingMergeTree(version)
+ENGINE = ReplacingMergeTree(version)
 ORDER BY (venue, symbol, channel, gap_id)
 TTL detected_at + INTERVAL {ttl} DAY
 SETTINGS non_replicated_deduplication_window = 1000

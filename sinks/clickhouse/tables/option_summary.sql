@@ -4,7 +4,7 @@ CREATE TABLE IF NOT EXISTS {table}{on_cluster}
 {columns},
     INDEX happened event_time TYPE minmax GRANULARITY 1
 )
-ENGINE = {replicated}ReplacingMergeTree
+ENGINE = ReplacingMergeTree
 PARTITION BY {partition}(received_at)
 ORDER BY (venue, symbol, received_at, connection_id, connection_sequence, frame_index)
 TTL received_at + INTERVAL {ttl} DAY

@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS {table}{on_cluster}
         COMMENT 'Grows as received_at shrinks: of two deliveries of one change the earlier is kept.' CODEC(Delta(8), ZSTD(3)),
     INDEX received received_at TYPE minmax GRANULARITY 1
 )
-ENGINE = {replicated}ReplacingMergeTree(earliest)
+ENGINE = ReplacingMergeTree(earliest)
 ORDER BY (venue, symbol, event_time, order_id, action, snapshot_of)
 TTL received_at + INTERVAL {ttl} DAY
 SETTINGS allow_nullable_key = 1, non_replicated_deduplication_window = 1000

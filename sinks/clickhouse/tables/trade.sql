@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS {table}{on_cluster}
         COMMENT 'Amount in quote currency: price times size, cut at the 18th digit, or what the contract size says; else null.',
     INDEX received received_at TYPE minmax GRANULARITY 1
 )
-ENGINE = {replicated}ReplacingMergeTree(earliest)
+ENGINE = ReplacingMergeTree(earliest)
 PARTITION BY {partition}(event_time)
 ORDER BY (venue, symbol, event_time, trade_id)
 TTL ifNull(event_time, received_at) + INTERVAL {ttl} DAY

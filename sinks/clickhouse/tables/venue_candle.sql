@@ -3,7 +3,7 @@ CREATE TABLE IF NOT EXISTS {table}{on_cluster}
 (
 {columns}
 )
-ENGINE = {replicated}ReplacingMergeTree(version)
+ENGINE = ReplacingMergeTree(version)
 PARTITION BY {partition}(open_time)
 ORDER BY (venue, symbol, interval, open_time)
 TTL open_time + INTERVAL {ttl} DAY
