@@ -25,6 +25,13 @@ SECONDS_WITHOUT_DATA = 30
 PARALLEL_DOWNLOADS = 8
 
 
+def maven_central() -> str:
+    """Return Maven Central's address."""
+    from jgo.constants import MAVEN_CENTRAL_URL  # a third of what the supervisor would import, for the first start alone
+
+    return str(MAVEN_CENTRAL_URL)
+
+
 def fetch(artifacts: Sequence[Artifact], into: Path, base_url: str | None) -> None:
     """Put the artifacts' files into the folder `into`, unverified; from base_url if given, else from Maven Central.
 
@@ -34,11 +41,9 @@ def fetch(artifacts: Sequence[Artifact], into: Path, base_url: str | None) -> No
     Raises Fatal when neither way is open, or the repository cannot be reached or lacks a file.
     """
     into.mkdir(parents=True, exist_ok=True)
-    from jgo.constants import MAVEN_CENTRAL_URL  # a third of what the supervisor would import, for the first start alone
-
     maven = shutil.which("mvn")
     try:
-        fetch_from_url(artifacts, into, base_url or MAVEN_CENTRAL_URL)
+        fetch_from_url(artifacts, into, base_url or maven_central())
     except Fatal:
         if base_url or maven is None:
             raise

@@ -15,30 +15,42 @@ the same event, by identity.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack, closing
 from typing import Any, Final, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from dialects.contract import Dialect, Frame
 from dialects.normaliser import Block, NormalisedEvent, Normaliser, RefusedFrame
+from producers import STAGE
 from producers.companions import Tell
 from schemas.codec import Codec
 from topology import metrics
+from topology.clock import now
 from topology.event_publisher import EventPublisher
 from topology.kafka import Publisher
 from topology.log import logger
+from topology.registry import Registry
+from topology.settings import Settings
 
 TICK_SECONDS: Final = 0.1
 SAY_SECONDS: Final = 0.4
 """Between two notices of a connection: normalise holds what was not said to be published."""
 BOUND_SECONDS: Final = 60.0
 """Between two looks at what is remembered of a connection: what has grown too large is begun anew, as at a checkpoint of normalise."""
+CLOSE_SECONDS: Final = 2.0
+"""A connection that has ended waits so long at most for its last events: what is not delivered then is left to normalise."""
 MOST_WAITING: Final = 100_000
 """Events that wait for Kafka; beyond, a connection's are left to normalise: nothing here may wait."""
 MOST_LEFT: Final = 10_000
 """Frames left to normalise since the last notice; beyond, all of the connection's are."""
+
+
+ROOMY: Final = {"queue.buffering.max.kbytes": 1_048_576}
+"""A queue that is full would stop the event loop; what waits is bounded before."""
 
 
 class Noticing(Protocol):
@@ -46,6 +58,8 @@ class Noticing(Protocol):
 
     key: bytes
     connection_id: str
+    count: int
+    """The number of its newest frame."""
 
     def published(self, received_at: int, count: int, left: list[int], reason: str) -> None:
         """Publish the notice."""
@@ -124,6 +138,15 @@ class Direct:
             await asyncio.sleep(TICK_SECONDS)
             self.tick()
 
+    async def finish(self, seconds: float) -> None:
+        """Wait until all that the connections have heard is published, so long at most; all of them are closed by then."""
+        until = self.clock() + seconds
+        while self._connections and self.clock() < until:
+            self.tick()
+            await asyncio.sleep(TICK_SECONDS / 10)
+        for one in list(self._connections.values()):
+            one.end(self.now(), "the producer has ended")
+
 
 class Queued:
     """The events of some frames of a connection, up to the frame `last`, on their way to Kafka."""
@@ -166,17 +189,39 @@ class DirectConnection:
         self._worth_telling = False
         self._said_at = self._bounded_at = around.clock()
         self._over = False
+        self._closing: tuple[float, Callable[[], None]] | None = None
+        """Until when the last word waits, and what says it."""
 
     def begin(self, received_at: int) -> None:
         """Say that this connection's events are published here."""
         self._frames.published(received_at, 0, [], "")
 
+    def close(self, last_word: Callable[[], None]) -> None:
+        """Take that no more frames come; `last_word` is called once the events of all are delivered, or after CLOSE_SECONDS."""
+        if self._over:
+            last_word()
+        else:
+            self._closing = (self._around.clock() + CLOSE_SECONDS, last_word)
+            self._close_in_time()
+
+    def _close_in_time(self) -> None:
+        if self._closing is None:
+            return
+        until, _ = self._closing
+        if self._through == self._frames.count or self._around.clock() >= until:
+            self.end(self._around.now(), "the connection has ended")
+
     def end(self, received_at: int, reason: str) -> None:
         """Say how far its events are, and that no more follow: before the connection's own last word."""
-        if not self._over:
-            self._over = True
-            self._around.forget(self._frames.key)
-            self._frames.published(received_at, *self._standing(), reason)
+        if self._over:
+            return
+        self._over = True
+        self._around.forget(self._frames.key)
+        self._frames.published(received_at, *self._standing(), reason)
+        if self._closing is not None:
+            _, last_word = self._closing
+            self._closing = None
+            last_word()
 
     def publish(self) -> None:
         """Queue the events of the frames taken."""
@@ -259,15 +304,17 @@ class DirectConnection:
             self._worth_telling = self._worth_telling or done.telling
             if seconds is not None:
                 self._around.latency.observe((done.made_at - done.received_at) / 1_000_000 + seconds)
+        self._close_in_time()
 
     def say(self, at: float) -> None:
         """Say how far its events are, where that has changed and was not said a moment ago."""
         if at - self._bounded_at >= BOUND_SECONDS:
             self._bounded_at = at
             self._normaliser.dump()
-        if self._worth_telling and at - self._said_at >= SAY_SECONDS:
+        if self._worth_telling and at - self._said_at >= SAY_SECONDS and self._closing is None:
             self._said_at, self._worth_telling = at, False
             self._frames.published(self._around.now(), *self._standing(), "")
+        self._close_in_time()
 
     def _standing(self) -> tuple[int, list[int]]:
         left = [number for number in self._left if number <= self._through]
@@ -279,3 +326,21 @@ class DirectConnection:
         if not self._over:
             logger().warning("events are no longer published beside their frames", connection=self._frames.connection_id, reason=reason)
             self.end(self._around.now(), reason)
+
+
+def open_direct(
+    settings: Settings, dialect: Dialect, registry: Registry, codec: Codec, tell: Tell, until: ExitStack, *, name: str
+) -> Direct | None:
+    """Return what publishes a venue's events, open until `until` is left; None where normalise is to make them all (the settings).
+
+    Asks the registry, and raises as that does. `name`: the producer's.
+    """
+    if not settings.producer.direct_events:
+        return None
+    overrides = {"linger.ms": settings.producer.direct_linger_ms, "delivery.report.only.error": False}
+    with ExitStack() as opened:
+        publisher = opened.enter_context(closing(Publisher(settings.kafka, **overrides, **ROOMY)))
+        events = EventPublisher(publisher, registry, STAGE.name)
+        events.know(sorted(dialect.events()))
+        until.push(opened.pop_all())
+    return Direct(dialect, events, publisher, codec, name, tell=tell, now=now, clock=time.monotonic)

@@ -60,7 +60,8 @@ class Frames:
         self._reply_origin = reply_origin
         self._head, self._tail = self._learn(origin, "message")
         self._notice_head, self._notice_tail = self._learn(origin, "notice")
-        self._over = False
+        self._over = self._done = False
+        """Whether `closed` was said; and whether it is published: with direct events that follows what is said of them."""
         self._direct: DirectConnection | None = None if direct is None else direct.follow(self)
 
     def message(self, payload: bytes, received_at: int) -> None:
@@ -98,26 +99,37 @@ class Frames:
         count: int = 0,
         detected_at: int | None = None,
     ) -> None:
-        """Publish a remark on the connection, under the next number; `closed` is the last of all."""
+        """Publish a remark on the connection, under the next number; `closed` is the last of all.
+
+        With direct events `closed` comes once all before it are, for a moment at most: so none of them is made a second time.
+        """
         if self._over:
             return
-        if kind == "closed" and self._direct is not None:
-            self._direct.end(received_at, "the connection has ended")
         self._over = kind == "closed"
         if kind == "refused":
             for channel, symbol in streams or [("", "")]:
                 refused_streams.labels(self._venue, channel, symbol).inc()
         payload = notices.encode(kind, streams=streams, reason=reason, previous=previous, since=since, count=count, detected_at=detected_at)
-        if not self._put_notice(payload, received_at):
-            self.count += 1
-            self._drop()
+        if kind == "closed" and self._direct is not None:
+            self._direct.close(lambda: self._last(payload, received_at))
+        else:
+            self._put_or_drop(payload, received_at)
         if kind == "connected" and self._direct is not None:
             self._direct.begin(received_at)
 
     def published(self, received_at: int, count: int, left: list[int], reason: str) -> None:
         """Publish how far the events of its frames are published already; see dialects/notices.py. A notice given up costs nothing."""
-        if not self._over:
+        if not self._done:
             self._put_notice(notices.encode("published", reason=reason, count=count, left=left), received_at)
+
+    def _last(self, payload: bytes, received_at: int) -> None:
+        self._done = True
+        self._put_or_drop(payload, received_at)
+
+    def _put_or_drop(self, payload: bytes, received_at: int) -> None:
+        if not self._put_notice(payload, received_at):
+            self.count += 1
+            self._drop()
 
     def _say_dropped(self, received_at: int) -> None:
         """Tell how many were given up, once there is room to; the attempt costs no number."""

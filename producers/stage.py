@@ -23,7 +23,7 @@ from producers.backoff import Backoff
 from producers.carrying import Carrying, Part
 from producers.companions import end, is_set_within, keep_running
 from producers.connection import Connection, Surroundings
-from producers.direct import Direct
+from producers.direct import CLOSE_SECONDS, Direct, open_direct
 from producers.feed import Feed, Policy
 from producers.frames import Frames, connection_id
 from producers.gaps import GapReader
@@ -42,7 +42,6 @@ from topology.access import ensure_allowed
 from topology.clock import now
 from topology.dead_letters import DeadLetters
 from topology.errors import Fatal, Retry
-from topology.event_publisher import EventPublisher
 from topology.faults import Faults
 from topology.grace import stopping
 from topology.grants import grants
@@ -63,8 +62,6 @@ T = TypeVar("T")
 FLUSH_SECONDS = 30.0
 """How long a stopping producer waits for the broker; what is not delivered then stays on disk."""
 SMALLEST_SEGMENT = 64 * 1024
-ROOMY = {"queue.buffering.max.kbytes": 1_048_576}
-"""Of what is published from the event loop: a queue that is full would stop it. What waits is bounded before (direct.py)."""
 
 
 def _noise() -> str:
@@ -143,7 +140,7 @@ class Stage:
             try:
                 codec = await self._from_registry(stop, lambda: self._registry.codec(self._topic, self._frame))
                 dead_letters = await self._from_registry(stop, lambda: DeadLetters(events, self._registry, self.name, now))
-                direct = await self._make_direct(stop, codec, open_until)
+                direct = await self._from_registry(stop, lambda: self._direct(codec, open_until))
             except Retry as error:
                 logger().info("stopped before it could begin", venue=self._dialect.venue, waited_for=str(error))
                 return
@@ -154,6 +151,8 @@ class Stage:
                 await self._produce(stop, outbox, shipping, codec, events, dead_letters, direct)
             finally:
                 self._state = "stopping"
+                if direct is not None:
+                    await direct.finish(min(CLOSE_SECONDS, stopping.left(0.2)))
                 await end(shipping)
                 complete = await outbox.close(min(FLUSH_SECONDS, stopping.left(0.6)))
                 await asyncio.to_thread(events.flush, FLUSH_SECONDS)
@@ -238,15 +237,8 @@ class Stage:
     def _tell(self, error: BaseException, part: str) -> str:
         return self.faults.tell(error, venue=self._dialect.venue, event=part)
 
-    async def _make_direct(self, stop: asyncio.Event, codec: Codec, open_until: ExitStack) -> Direct | None:
-        """Return what publishes events beside their frames, until `open_until` is left; None where normalise is to make them."""
-        if not self._settings.producer.direct_events:
-            return None
-        overrides = {"linger.ms": self._settings.producer.direct_linger_ms, "delivery.report.only.error": False}
-        publisher = open_until.enter_context(closing(Publisher(self._settings.kafka, **overrides, **ROOMY)))
-        events = EventPublisher(publisher, self._registry, STAGE.name)
-        await self._from_registry(stop, lambda: events.know(sorted(self._dialect.events())))
-        return Direct(self._dialect, events, publisher, codec, self.name, tell=self._tell, now=now, clock=time.monotonic)
+    def _direct(self, codec: Codec, until: ExitStack) -> Direct | None:
+        return open_direct(self._settings, self._dialect, self._registry, codec, self._tell, until, name=self.name)
 
     def _private_feeds(self) -> list[Feed]:
         return [feed for feed in self.feeds if self._dialect.is_private(feed.streams)]

@@ -31,7 +31,7 @@ def test_topics_say_how_much_is_in_them(ask: Tidewire) -> None:
     assert found.keys() == all_topics().keys()
     assert found["trades"]["messages"] >= 5
     assert found["quotes"]["messages"] == 0
-    assert found["trades"]["written_by"] == ["normalise"]
+    assert found["trades"]["written_by"] == ["producers", "normalise"]
     assert found["trades"]["key"] == "venue|symbol"
     assert found["trades"]["partitions"] == 1
     assert all(one["meaning"] for one in found.values())

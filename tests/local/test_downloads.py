@@ -144,7 +144,7 @@ def test_an_unreachable_repository_names_the_setting(tmp_path: Path, url: str) -
 
 def test_without_maven_and_url_the_error_names_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bare machine that can't reach Maven Central is told its two ways out."""
-    monkeypatch.setattr("local.maven.MAVEN_CENTRAL_URL", "http://127.0.0.1:1/closed")
+    monkeypatch.setattr("local.maven.maven_central", lambda: "http://127.0.0.1:1/closed")
     monkeypatch.delenv("TIDEWIRE_MAVEN_URL", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Fatal, match=r"(?s)mvn.*TIDEWIRE_MAVEN_URL"):
@@ -153,7 +153,7 @@ def test_without_maven_and_url_the_error_names_both(tmp_path: Path, monkeypatch:
 
 def test_a_failing_maven_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Maven's own reason is in the error; the program here stands for a Maven that cannot reach its repository."""
-    monkeypatch.setattr("local.maven.MAVEN_CENTRAL_URL", "http://127.0.0.1:1/closed")
+    monkeypatch.setattr("local.maven.maven_central", lambda: "http://127.0.0.1:1/closed")
     program = tmp_path / "mvn"
     program.write_text("#!/bin/sh\necho '[ERROR] no route'\nexit 1\n")
     program.chmod(0o755)

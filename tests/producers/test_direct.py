@@ -12,7 +12,7 @@ from dialects.catalogue import all_dialects, dialect
 from dialects.contract import Frame
 from dialects.normaliser import NormalisedEvent, Normaliser
 from processors.normalise.published import Published as Said
-from producers.direct import MOST_LEFT, Direct, DirectConnection
+from producers.direct import CLOSE_SECONDS, MOST_LEFT, Direct, DirectConnection
 from schemas.catalogue import event
 from schemas.codec import Codec, schema_id
 from simulator.server import Simulator
@@ -111,6 +111,7 @@ class Bench:
 
     key = b"binance|c"
     connection_id = "c"
+    count = 0
 
     def __init__(self, kafka: Kafka, registry: Registry) -> None:
         self.said: list[notices.Notice] = []
@@ -125,7 +126,8 @@ class Bench:
         )
         self.connection: DirectConnection = self.direct.follow(self)
         self.codec = codec
-        self._number = 0
+        self.last: list[int] = []
+        """At each last word, how much was said before it."""
 
     def _tell(self, error: BaseException, _part: str) -> str:
         self.told.append(repr(error))
@@ -139,8 +141,8 @@ class Bench:
     def take(self, *payloads: bytes, stored: bool = False) -> None:
         """Hand frames over that Kafka has, as they come together; `stored`: they were on disk."""
         for payload in payloads:
-            self._number += 1
-            frame = Frame("binance", "live", "c", self._number, now(), "message", None, payload)
+            self.count += 1
+            frame = Frame("binance", "live", "c", self.count, now(), "message", None, payload)
             value = self.codec.encode(frame._asdict()) if stored else b""
             self.direct.take(self.key, value, None if stored else frame)
         self.direct.flush()
@@ -231,10 +233,35 @@ def test_a_fault_of_ours_ends_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_end_of_a_connection_is_said(bench: Bench) -> None:
-    """The last word names how far the events are, and nothing follows it."""
+    """The last word comes once all events are delivered, after what is said of them, and nothing follows it."""
     bench.take(TRADE % 1)
     bench.settle()
     bench.take(TRADE % 2)
-    bench.connection.end(now(), "the connection has ended")
+    bench.connection.close(lambda: bench.last.append(len(bench.said)))
+    assert bench.last == []
+    bench.settle()
+    assert [(one["count"], one["reason"]) for one in bench.said] == [(1, ""), (2, "the connection has ended")]
+    assert bench.last == [2]
+    bench.settle()
+    assert (len(bench.said), len(bench.last)) == (2, 1)
+
+
+def test_the_end_of_a_connection_does_not_wait_for_ever(bench: Bench) -> None:
+    """What Kafka has not acknowledged after a while is left to normalise, and the last word is said."""
+    bench.take(TRADE % 1)
+    bench.settle()
+    bench.count += 1  # a frame that the broker has not
+    bench.connection.close(lambda: bench.last.append(len(bench.said)))
+    bench.settle()
+    assert bench.last == []
+    bench.time += CLOSE_SECONDS
     bench.settle()
     assert [(one["count"], one["reason"]) for one in bench.said] == [(1, ""), (1, "the connection has ended")]
+    assert bench.last == [2]
+
+
+def test_what_has_ended_already_is_closed_at_once(bench: Bench) -> None:
+    """Nothing is waited for where the events are normalise's."""
+    bench.connection.stop("a reason")
+    bench.connection.close(lambda: bench.last.append(len(bench.said)))
+    assert bench.last == [1]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.watchdog import Watchdog
-from schemas.catalogue import Event, event, events
+from schemas.catalogue import Event, event, stored_events
 from sinks.clickhouse import cluster, ddl
 from sinks.clickhouse.columns import columns
 from tests.sinks.cluster_server import Alone, ClusterServer
@@ -13,7 +13,7 @@ from topology.errors import Fatal, Retry
 from topology.settings import ClickHouse
 
 TRADE = event("trade")
-EVENTS = list(events().values())
+EVENTS = list(stored_events().values())
 
 
 @pytest.fixture(scope="module")
