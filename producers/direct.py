@@ -25,7 +25,6 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from dialects.contract import Dialect, Frame
 from dialects.normaliser import Block, NormalisedEvent, Normaliser, RefusedFrame
-from producers import STAGE
 from producers.companions import Tell
 from schemas.codec import Codec
 from topology import metrics
@@ -333,14 +332,14 @@ def open_direct(
 ) -> Direct | None:
     """Return what publishes a venue's events, open until `until` is left; None where normalise is to make them all (the settings).
 
-    Asks the registry, and raises as that does. `name`: the producer's.
+    Asks the registry, and raises as that does. `name`: the producer's, by which its events are counted: their topics say no venue.
     """
     if not settings.producer.direct_events:
         return None
     overrides = {"linger.ms": settings.producer.direct_linger_ms, "delivery.report.only.error": False}
     with ExitStack() as opened:
         publisher = opened.enter_context(closing(Publisher(settings.kafka, **overrides, **ROOMY)))
-        events = EventPublisher(publisher, registry, STAGE.name)
+        events = EventPublisher(publisher, registry, name)
         events.know(sorted(dialect.events()))
         until.push(opened.pop_all())
     return Direct(dialect, events, publisher, codec, name, tell=tell, now=now, clock=time.monotonic)

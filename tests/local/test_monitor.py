@@ -145,8 +145,9 @@ def test_two_that_share_a_process_are_read_apart(tmp_path: Path) -> None:
     parts = {"producers-one": Part("ready", ""), "producers-two": Part("waiting", "a stream is not confirmed")}
     try:
         with Health(settings, "producers", faults=list(faults.values()), parts={name: partial(parts.__getitem__, name) for name in names}):
-            for times, venue in enumerate(names.values(), 1):
+            for times, (name, venue) in enumerate(names.items(), 1):
                 events_out.labels("producers", event("frame").topic.of(venue)).inc(times)  # as producers/outbox.py does
+                events_out.labels(name, event("trade").topic.of()).inc(10 * times)  # as producers/direct.py does
                 connections.labels(venue).set(times)
                 faults[venue].tell(KeyError(venue), venue=venue, event="feed", times=times)
             found = monitor.read()
@@ -158,8 +159,8 @@ def test_two_that_share_a_process_are_read_apart(tmp_path: Path) -> None:
         monitor.close()
         watchdog.close()
     assert [(one.name, one.state, one.reason, one.written) for one in found.stages.values()] == [
-        ("producers-one", "ready", "", 1),
-        ("producers-two", "waiting", "a stream is not confirmed", 2),
+        ("producers-one", "ready", "", 11),
+        ("producers-two", "waiting", "a stream is not confirmed", 22),
     ]
     assert [(one.name, one.connections, one.frames) for one in found.venues.values()] == [("one", 1, 1), ("two", 2, 2)]
     assert [(one.stage, one.venue, one.count) for one in found.failing] == [("producers-one", "one", 1), ("producers-two", "two", 2)]
