@@ -41,7 +41,9 @@ SERVER = """<clickhouse>
 """
 USERS = """<clickhouse>
     <profiles><default></default></profiles>
-    <users><default><password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota></default></users>
+    <roles><reader><grants><query>GRANT SELECT, SHOW ON *.*</query></grants></reader></roles>
+    <users><default><password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>
+        <grants><query>GRANT ALL ON *.*</query><query>GRANT reader</query></grants></default></users>
     <quotas><default></default></quotas>
 </clickhouse>
 """

@@ -1,16 +1,25 @@
-"""Tables on a cluster, made by ClickHouse's engine as far as it goes (see cluster_server.py)."""
+"""Tables on a cluster, made and written by ClickHouse's engine as far as it goes (see cluster_server.py)."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
+from local import Addresses
 from local.watchdog import Watchdog
 from schemas.catalogue import Event, event, stored_events
 from sinks.clickhouse import cluster, ddl
 from sinks.clickhouse.columns import columns
+from sinks.clickhouse.writer import Writer
 from tests.sinks.cluster_server import Alone, ClusterServer
+from tests.sinks.market import trade
+from tests.sinks.tables import Tables
+from topology.clickhouse import Questions
 from topology.errors import Fatal, Retry
+from topology.faults import Faults
+from topology.registry import Registry
 from topology.settings import ClickHouse
+from topology.settings import Registry as RegistrySettings
 
 TRADE = event("trade")
 EVENTS = list(stored_events().values())
@@ -101,6 +110,32 @@ def test_a_table_of_one_server_is_not_taken_for_one_of_a_cluster(server: Cluster
     client.command("DROP TABLE after.trades SYNC")
     with pytest.raises(Retry, match=r"after\.trades is not there yet"):
         cluster.ensure_spread(client, settings, TRADE)
+
+
+def test_rows_written_twice_through_the_spread_table_are_one(server: ClusterServer, stack_addresses: Addresses) -> None:
+    """The sink's inserts go through the Distributed table; a retry adds nothing, and FINAL has the earliest delivery of each trade.
+
+    Over a table that is not replicated, since a replica of chdb takes no rows.
+    """
+    settings = server.settings("written")
+    client = Alone(settings)
+    client.command("CREATE DATABASE written")
+    for statement in ddl.render(TRADE, settings):
+        client.command(re.sub(r"Replicated(\w+)\('.*?', '.*?', ", r"\1(", statement))
+    registry = Registry(RegistrySettings(url=stack_addresses.registry))
+    store = Tables(settings, client, registry, "written")
+    writer = Writer(settings, registry, {store.topic(TRADE): TRADE}, 0.5, lambda: client, Faults("tests"))
+    early = [trade(number) for number in range(100)]
+    values = [store.codec(TRADE).encode(record) for record in early]
+    for _ in range(2):
+        assert store.insert(writer, TRADE, values, flush=1) == []
+    assert client.query("SELECT count() FROM written.trades").result_rows == [(100,)]
+    assert Questions(settings).rows()["trades"] == 100
+    later = [record | {"received_at": record["received_at"] + 1_000_000} for record in early]
+    assert store.insert(writer, TRADE, [store.codec(TRADE).encode(record) for record in later], flush=2) == []
+    rows = {row["trade_id"]: row["received_at"] for row in store.rows(TRADE)}
+    assert rows == {record["trade_id"]: record["received_at"] for record in early}
+    assert client.query("SELECT count() FROM written.trades_local FINAL").result_rows == [(100,)]
 
 
 @pytest.mark.parametrize("one", EVENTS, ids=lambda one: one.name)
