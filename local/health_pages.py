@@ -57,13 +57,16 @@ def readiness_in(status: int, text: str, part: str = "") -> tuple[str, str]:
 
 
 def failing(url: str, stage: str = "") -> list[FaultReading]:
-    """Return the faults of the last five minutes that a process tells of itself, newest first; none where it does not answer."""
+    """Return the faults of the last five minutes that a process tells of itself, newest first; none where it does not answer.
+
+    `stage` is whose they are where the page does not say.
+    """
     status, text = page(f"{url}/health") if url else (0, "")
     if status != HTTPStatus.OK:
         return []
     try:
         return [
-            FaultReading(stage, str(one["venue"]), str(one["event"]), int(one["count"]), str(one["reason"]))
+            FaultReading(str(one.get("stage", stage)), str(one["venue"]), str(one["event"]), int(one["count"]), str(one["reason"]))
             for one in json.loads(text).get("faults", ())
         ]
     except (ValueError, TypeError, KeyError, AttributeError):  # another program's page

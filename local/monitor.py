@@ -148,8 +148,9 @@ class Monitor:
             for name in names:
                 venue = self._venues.get(name, "") if len(names) > 1 else ""
                 if found and pid is not None:
-                    self.samples(name).take(pid, those_of(found, name, venue) if venue else found, time)
-                self._failing[name] = [replace(one, stage=name) for one in faults if venue in {"", one.venue}]
+                    self.samples(name).take(pid, those_of(found, name, venue) if len(names) > 1 else found, time)
+                own = [one for one in faults if len(names) == 1 or one.stage == name or (venue and one.venue == venue)]
+                self._failing[name] = [replace(one, stage=name) for one in own]
                 for one in reversed(self._failing[name]):
                     self._reasons[name, one.venue, one.event] = one.reason
 

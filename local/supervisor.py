@@ -22,13 +22,13 @@ from local.monitor import Monitor
 from local.priority import BACKGROUND
 from local.pulse import Pulse
 from local.reachability import unreachable
-from local.sharing import by_process, cores, process_name, shared_out
+from local.sharing import by_process, cores, processes_of
 from local.simulator_process import SimulatorProcess
 from local.stage_process import StageProcess
 from local.watchdog import Watchdog
 from topology import addresses, state_folder
 from topology.errors import Fatal, Retry
-from topology.flow import Stage, stages
+from topology.flow import STATEFUL, Stage, stages
 from topology.registry import Registry
 from topology.running import running
 from topology.settings import Settings
@@ -133,17 +133,19 @@ class Supervisor:
             self.hurry = True
             for process in by_process(self.processes):
                 process.ask_to_stop()
+        left = by_process(self.processes)
         for name in order:
-            of_stage = by_process({child: self.processes[child] for child, stage in self.declared.items() if stage.name == name})
-            if of_stage and not stages()[name].per_venue:
-                self._await_drained(name)
+            ending = {process: own for process, own in left.items() if name in {self.declared[child].name for child in own}}
+            for child in (child for own in ending.values() for child in own if not self.declared[child].per_venue):
+                self._await_drained(child)
             self._scrape()
-            for process in of_stage:
+            for process in ending:
                 process.ask_to_stop()
-            for process in of_stage:
+            for process in ending:
                 self._note(process.stop(self.settings.stop_seconds + SECONDS_MORE_TO_STOP))
-            if of_stage:
-                self._say(f"stopped {name}")
+                del left[process]
+            if ending:
+                self._say(f"stopped {', '.join(dict.fromkeys(self.declared[child].name for own in ending.values() for child in own))}")
         if self._simulator is not None:
             self._note(self._simulator.stop(10.0))
         if self._monitor is not None:
@@ -186,7 +188,7 @@ class Supervisor:
             self._lock = None
             raise Fatal(f"another `tidewire up` runs in {state_dir}: stop it, or set TIDEWIRE_STATE_DIR to another folder") from None
         names = {stage.child(venue) for stage in chosen for venue in (all_dialects() if stage.per_venue else ("",))}
-        names |= {stage.name for stage in chosen}
+        names |= {stage.name for stage in chosen} | {STATEFUL}  # as processes are called that do the work of several
         others = [one for one in running(state_dir) if one["stage"] in names]
         if others:
             them = ", ".join(f"{one['stage']} (process {one['pid']})" for one in others)
@@ -240,24 +242,20 @@ class Supervisor:
     def _declare(self, chosen: Sequence[Stage]) -> None:
         base = addresses.environment(self.settings)
         base["TIDEWIRE_VENUES"] = json.dumps({name: venue.model_dump(mode="json") for name, venue in self.market.venues.items()})
-        for stage in chosen:
-            shares = shared_out(self.market.venues, self.settings.producer.processes, cores()) if stage.per_venue else [("",)]
-            for number, venues in enumerate(shares, 1):
-                children = [stage.child(venue) for venue in venues]
-                name = process_name(stage.name, children, number, len(shares))
-                command = [sys.executable, "-m", stage.package, *filter(None, venues)]
-                niceness = BACKGROUND if stage.background else 0
-                made = StageProcess(name, command, base, self.logs, self._watched(), niceness=niceness, launch=self._launch())
-                self.processes |= dict.fromkeys(children, made)
-                self.declared |= dict.fromkeys(children, stage)
+        for shared in processes_of(chosen, self.market.venues, self.settings, cores()):
+            command = [sys.executable, "-m", shared.package, *shared.arguments]
+            niceness = BACKGROUND if all(stage.background for stage in shared.children.values()) else 0
+            made = StageProcess(shared.name, command, base, self.logs, self._watched(), niceness=niceness, launch=self._launch())
+            self.processes |= dict.fromkeys(shared.children, made)
+            self.declared |= shared.children
 
     def _venue_processes(self) -> dict[str, str]:
         return {name: name.removeprefix(f"{stage.name}-") for name, stage in self.declared.items() if stage.per_venue}
 
     def _start_stages(self) -> None:
         readers = [name for name, stage in self.declared.items() if not stage.per_venue]
-        for name in reversed(readers):
-            self.processes[name].start()
+        for process in reversed(by_process({name: self.processes[name] for name in readers})):
+            process.start()
         if readers:
             self._say(f"started {', '.join(readers)}")
         self._await_ready(readers)

@@ -32,7 +32,7 @@ def parse(text: str) -> Samples:
 
 
 def those_of(samples: Mapping[Key, float], stage: str, venue: str) -> Samples:
-    """Return the samples of one of several that share a process: what is neither another stage's nor another venue's.
+    """Return the samples of one of several that share a process: what is neither another stage's nor, where it is of a venue, another's.
 
     A venue's own are those that say its venue, or its raw topic; its stage may be said as all producers are called together.
     """
@@ -41,7 +41,7 @@ def those_of(samples: Mapping[Key, float], stage: str, venue: str) -> Samples:
         (name, pairs): value
         for (name, pairs), value in samples.items()
         if (labels := dict(pairs)).get("stage", stage) in stages
-        and (labels.get("venue") or venue_of(labels.get("topic", "")) or venue) == venue
+        and (not venue or (labels.get("venue") or venue_of(labels.get("topic", "")) or venue) == venue)
     }
 
 

@@ -103,9 +103,9 @@ class Faults:
         return reason
 
     def red(self) -> list[dict[str, str | int]]:
-        """Return the faults of the last five minutes; see FaultBook.red. Called by the health server's threads."""
+        """Return the faults of the last five minutes, each with its stage; see FaultBook.red. Called by the health server's threads."""
         with self._lock:
-            return self._book.red(self._clock())
+            return [{"stage": self._stage, **one} for one in self._book.red(self._clock())]
 
 
 def reason_of(error: BaseException) -> str:

@@ -61,7 +61,9 @@ class Health:
         self.ready = ready
         self.faults = faults
         self.parts = parts
-        self.heartbeat = Heartbeat(max(settings.health.hang_seconds, longest_turn))
+        self._longest = max(settings.health.hang_seconds, longest_turn)
+        self.heartbeat = Heartbeat(self._longest)
+        self._beating: dict[str, Heartbeat] = {}
         self._allowed_hosts = settings.http.allowed_hosts
         self._file = settings.state_dir / STAGES / f"{stage}-{os.getpid()}.json"
         try:
@@ -77,6 +79,19 @@ class Health:
         self._thread = threading.Thread(target=self._loop.run_forever, name="health", daemon=True)
         self.server: http.Server | None = None
         """While it is open."""
+
+    def begin_beating(self, part: str) -> Heartbeat:
+        """Return the heartbeat of a part that has a loop of its own, which has begun anew: /health is 503 while it hangs. Any thread."""
+        beating = self._beating[part] = Heartbeat(self._longest)
+        return beating
+
+    def end_beating(self, part: str) -> None:
+        """Expect nothing more of a part's loop: it has ended. Any thread."""
+        self._beating.pop(part, None)
+
+    def _hanging(self) -> str:
+        parts = (f"{part}: {reason}" for part, one in list(self._beating.items()) if (reason := one.hanging()))
+        return "; ".join(filter(None, (self.heartbeat.hanging(), *parts)))
 
     def document(self, hanging: str = "") -> bytes:
         """Return what /health says: alive, or why it hangs; while there are faults, the venues `failing`, and each fault. Any thread."""
@@ -115,7 +130,7 @@ class Health:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _health(self, _request: web.Request) -> web.Response:
-        hanging = self.heartbeat.hanging()
+        hanging = self._hanging()
         return _json(HTTPStatus.SERVICE_UNAVAILABLE if hanging else HTTPStatus.OK, self.document(hanging))
 
     async def _ready(self, _request: web.Request) -> web.Response:

@@ -227,6 +227,11 @@ class Processors(Group):
         500, ge=0, description="The same for all that works in the background (candles, gaps, books): larger batches cost less CPU."
     )
     stall_seconds: float = Field(60.0, gt=0, description="A stage that has commits to make and makes none for so long ends, to start over.")
+    processes: int = Field(
+        0,
+        ge=0,
+        description="Processes over which `tidewire up` shares out the stages that work in the background (less memory); 0: one a stage.",
+    )
     data_dir: str = Field("", description="Where Faust keeps its files; empty: under state_dir.")
 
 

@@ -8,8 +8,10 @@ the rest, and every event has an identity, so what is published twice is the sam
 
 import asyncio
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -20,19 +22,17 @@ from processors.engine.isolation import blameless
 from processors.engine.logs import Logs
 from processors.engine.output import Output
 from processors.engine.partition import Holding, NewTask, PartitionState, PartitionTask, Place, Reading
+from processors.engine.readiness import partitions_of, prepared
 from processors.engine.state import TABLE, SavedState, unreadable
 from processors.engine.transport import Batch, Consumer, Receipt, Revoked
 from processors.engine.transport.progress import end_anyway
 from topology import metrics, private
-from topology.access import ensure_allowed
 from topology.clock import now
 from topology.ending import end
 from topology.errors import Fatal, TidewireError
 from topology.faults import Faults, reason_of
-from topology.flow import BY_ALL, changelog_of, stages
 from topology.folders import make
 from topology.grace import stopping
-from topology.grants import grants
 from topology.health import Health
 from topology.heartbeat import Heartbeat
 from topology.kafka import ensure_reachable
@@ -43,9 +43,9 @@ from topology.registry import Registry
 from topology.retry import Attempts, persist
 from topology.secrets.audit import act_as
 from topology.secrets.shipping import shipping
-from topology.settings import Kafka, Settings
+from topology.settings import Settings
 from topology.state_folder import FAUST
-from topology.topics import CHANGELOG, Descriptions, agreed_partitions, all_topics, durability, prepare
+from topology.topics import CHANGELOG, all_topics, durability
 
 SECONDS_TO_END = 30.0
 """Of a process that failed: what it would still do in order is of no use."""
@@ -58,7 +58,8 @@ NO_TICK_FOR: Final = 60_000_000
 class Stage:
     """One processor as a Faust app.
 
-    `topics` are its sources, `partitions` how many each of them has; `new_task` makes the task of a partition; `background`: see flow.
+    `topics` are its sources, `partitions` how many each of them has; `new_task` makes the task of a partition; `background`: see flow;
+    `faults` are counted there, where the stage is begun again inside its process.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Stage:
         *,
         partitions: int,
         background: bool = False,
+        faults: Faults | None = None,
     ) -> None:
         self.settings = settings
         self.name = name
@@ -84,10 +86,12 @@ class Stage:
         self._every = max(checkpoint_seconds, settings.processors.checkpoint_seconds)
         self._checkpointing = asyncio.Lock()
         self._failed = False
+        self.ending: threading.Timer | None = None
+        """What ends the process where the stage has failed and does not end."""
         self._counts = {topic: metrics.events_in.labels(name, topic) for topic in topics}
         self._latency = metrics.latency.labels(name)
         self.registry = Registry(settings.registry)
-        self.faults = Faults(name)
+        self.faults = faults or Faults(name)
         self.output = Output(settings, self.registry, name, self.faults)
         given = settings.processors.data_dir
         data_dir = make(Path(given) if given else settings.state_dir / FAUST, "processors.data_dir" if given else "state_dir")
@@ -113,7 +117,7 @@ class Stage:
         self._saved = SavedState(self.table, name, settings.kafka.message_max_bytes)
         self._logs = Logs(name, self.app, self._saved, self.output, settings.kafka, partitions)
         self.app.on_begin, self.app.on_loss = self._logs.on_begin, self._logs.on_loss
-        self.app.readable_from, self.app.on_crash = self._logs.readable_from, self._fail
+        self.app.readable_from, self.app.on_crash = self._logs.readable_from, self.fail
         self.app.topics.add(self.app.batches(*topics))
         self.app.on_batch = self._read
         self.app.task(self._keep_checkpoints)
@@ -264,14 +268,14 @@ class Stage:
         try:
             yield
         except Exception as error:  # whatever it was; a cancellation is no failure, and what it left out is read again
-            self._fail(error)
+            self.fail(error)
             raise
 
-    def _fail(self, error: BaseException | None = None) -> None:
+    def fail(self, error: BaseException | None = None) -> None:
         """Keep nothing from now on, and end within a bound: what the stage would still do in order may never come."""
         if not self._failed:
             self._failed = True
-            end_anyway(min(SECONDS_TO_END, stopping.left()), self.name, error or self.app._crash_reason)  # noqa: SLF001 - mode tells it to nobody
+            self.ending = end_anyway(min(SECONDS_TO_END, stopping.left()), self.name, error or self.app._crash_reason)  # noqa: SLF001 - mode tells it to nobody
 
     async def checkpoint(self) -> None:
         """Keep what has been done up to now; see the head of this file for the order and why. Nothing after a failure."""
@@ -309,11 +313,22 @@ class Stage:
         Faust calls it on the event loop when partitions are revoked, with the flow stopped; it must not wait for a batch.
         """
         await self.checkpoint()
-        for place in self._held:
-            metrics.position.remove(self.name, *place)
+        self._forget_positions()
         for known in (self._held, self._least, self._suspects):
             known.clear()
         self._logs.clear()
+
+    def close(self) -> None:
+        """Let go of what outlives the event loop; called when that has ended."""
+        if self.ending is not None:
+            self.ending.cancel()
+        self._forget_positions()
+        self.output.close()
+
+    def _forget_positions(self) -> None:
+        for place in self._held:
+            with suppress(KeyError):  # nothing of it was read yet
+                metrics.position.remove(self.name, *place)
 
     async def _leave(self, *_arguments: Any, **_named: Any) -> None:
         """Make the last checkpoint. Faust calls it on the event loop before it shuts down, on SIGTERM; not after a crash."""
@@ -341,7 +356,7 @@ def main(
         share_arenas()
         configure(settings.log, name)
         later = background(settings) if callable(background) else background
-        stage = _made(settings, name, topics_of(settings), begin_of, checkpoint_seconds_of(settings), background=later)
+        stage = made(settings, name, topics_of(settings), begin_of, checkpoint_seconds_of(settings), background=later)
     except TidewireError as error:
         end(name, error)
     with closing(stage.output), Health(settings, name, stage.status, [stage.faults]) as health, shipping(settings, name):
@@ -349,7 +364,7 @@ def main(
         run(stage.app, stop_seconds=settings.stop_seconds)
 
 
-def _made(
+def made(
     settings: Settings,
     name: str,
     topics: tuple[str, ...],
@@ -357,41 +372,16 @@ def _made(
     checkpoint_seconds: float,
     *,
     background: bool,
+    faults: Faults | None = None,
+    sleep: Callable[[float], bool | None] = time.sleep,
 ) -> Stage:
-    logging.getLogger("faust").setLevel(logging.WARNING)
-    logging.getLogger("mode").setLevel(logging.WARNING)
-    persist(lambda: ensure_reachable(settings.kafka), Attempts(name, "broker"))
-    partitions = persist(lambda: prepared(settings.kafka, name, topics), Attempts(name, "topics"))
+    """Make a stage once the broker answers and its topics are there. `faults` as of Stage, `sleep` as of `persist`, which may end it."""
+    for library in ("faust", "mode"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    persist(lambda: ensure_reachable(settings.kafka), Attempts(name, "broker"), sleep)
+    partitions = persist(lambda: prepared(settings.kafka, name, topics), Attempts(name, "topics"), sleep)
     begin = begin_of(settings, Registry(settings.registry))
-    return Stage(settings, name, topics, begin, checkpoint_seconds, partitions=partitions, background=background)
+    return Stage(settings, name, topics, begin, checkpoint_seconds, partitions=partitions, background=background, faults=faults)
 
 
-def prepared(kafka: Kafka, name: str, topics: tuple[str, ...]) -> int:
-    """See that we may do what the flow says of a stage, and that its topics are there (`kafka.manage_topics`); see `partitions_of`."""
-    wanted = all_topics()
-    if (declared := stages().get(name)) is not None:
-        ensure_allowed(kafka, grants(declared, manage=kafka.manage_topics), name)
-        own = {*declared.reads, *declared.writes, *BY_ALL}
-        wanted = {topic: event for topic, event in wanted.items() if event.name in own}
-    prepare(kafka, wanted)
-    return partitions_of(kafka, name, topics)
-
-
-def partitions_of(kafka: Kafka, name: str, topics: tuple[str, ...]) -> int:
-    """Return how many partitions the topics of a stage have, all alike; Fatal with the cure where they or its changelog differ."""
-    changelog = changelog_of(name)
-    found = Descriptions(kafka).of((*topics, changelog))
-    if missing := [topic for topic in topics if topic not in found]:
-        raise Fatal(
-            f"{name} reads topics that are not there: {', '.join(missing)} (`tidewire up` or any stage creates those of the schemas)"
-        )
-    kept = found.pop(changelog, None)
-    if kept is None and kafka.manage_topics != "create":
-        raise Fatal(
-            f"{name} keeps its state in {changelog}, which is not there: make it (`tidewire topics --create`; compacted, with as many "
-            "partitions as the topics that it reads), or set kafka.manage_topics to create"
-        )
-    return agreed_partitions(name, {topic: one.partitions for topic, one in found.items()}, changelog, kept and kept.partitions)
-
-
-__all__ = ["NewTask", "PartitionTask", "Stage", "main", "partitions_of"]
+__all__ = ["NewTask", "PartitionTask", "Stage", "made", "main", "partitions_of", "prepared"]

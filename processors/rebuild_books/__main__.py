@@ -143,5 +143,10 @@ def begin_of(settings: Settings, registry: Registry) -> NewTask:
     return lambda _topic, _partition, entries: RebuildBooks(messages, books, entries)
 
 
+def checkpoint_seconds_of(settings: Settings) -> float:
+    """Return how often the books are written: their state is larger than that of others."""
+    return settings.books.checkpoint_seconds
+
+
 if __name__ == "__main__":
-    main("rebuild_books", topics_of, begin_of, lambda settings: settings.books.checkpoint_seconds, background=STAGE.background)
+    main("rebuild_books", topics_of, begin_of, checkpoint_seconds_of, background=STAGE.background)

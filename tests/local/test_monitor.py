@@ -167,3 +167,31 @@ def test_two_that_share_a_process_are_read_apart(tmp_path: Path) -> None:
     assert told == []
     assert [one.state for one in later.stages.values()] == ["ready", "failed"]
     assert told_later == [["producers-two has stopped and is not started again: venues.two.credential names no key"], []]
+
+
+def test_stages_that_share_a_process_are_read_apart(tmp_path: Path) -> None:
+    """Each has its own state, counts and faults, whatever venue they are of."""
+    settings, watchdog = Settings(state_dir=tmp_path), Watchdog()
+    process = Ourselves("processors", [], {}, tmp_path, watchdog)
+    names = ("build_candles", "rebuild_books")
+    monitor = Monitor(settings, dict.fromkeys(names, process), {name: stages()[name] for name in names}, {}, lambda: -1.0)
+    faults = {name: Faults(name) for name in names}
+    parts = {"build_candles": Part("ready", ""), "rebuild_books": Part("waiting", "joining its group")}
+    venue = next(iter(all_dialects()))
+    try:
+        with Health(settings, "processors", faults=list(faults.values()), parts={name: partial(parts.__getitem__, name) for name in names}):
+            before = [monitor.read().stages[name].written for name in names]
+            for times, name in enumerate(names, 1):
+                events_out.labels(name, "shared").inc(times)
+                faults[name].tell(KeyError(name), venue=venue, event=name, times=times)
+            found = monitor.read()
+    finally:
+        monitor.close()
+        watchdog.close()
+    assert [(one.name, one.state, one.reason) for one in found.stages.values()] == [
+        ("build_candles", "ready", ""),
+        ("rebuild_books", "waiting", "joining its group"),
+    ]
+    assert [found.stages[name].written - was for name, was in zip(names, before, strict=True)] == [1, 2]
+    assert [(one.stage, one.venue, one.count) for one in found.failing] == [("build_candles", venue, 1), ("rebuild_books", venue, 2)]
+    assert {(one.stage, one.event) for one in found.faults if one.event in names} == {(name, name) for name in names}

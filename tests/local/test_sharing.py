@@ -1,12 +1,14 @@
-"""Which process carries which venues."""
+"""Which process carries which venues, and which stages of the background."""
 
 from pathlib import Path
 
 import pytest
 
-from local.sharing import by_process, cores, process_name, shared_out
+from local.sharing import by_process, cores, process_name, processes_of, shared_out
 from local.stage_process import StageProcess
 from local.watchdog import Watchdog
+from topology.flow import stages
+from topology.settings import Processors, Producer, Settings
 
 VENUES = ("a", "b", "c", "d", "e")
 
@@ -31,6 +33,38 @@ def test_venues_are_shared_out(processes: int, available: int, shares: list[tupl
 def test_no_venue_is_no_process() -> None:
     """A run that can reach none of them has nothing to carry."""
     assert shared_out((), 0, 8) == []
+
+
+@pytest.mark.parametrize(
+    ("processes", "available", "names"),
+    [
+        (1, 2, ["producers", "normalise", "processors", "clickhouse"]),
+        (1, 64, ["producers", "normalise", "processors", "clickhouse"]),
+        (2, 2, ["producers", "normalise", "processors-1", "{1}", "clickhouse"]),
+        (0, 2, ["producers", "normalise", "{0}", "{1}", "{2}", "clickhouse"]),
+        (0, 64, ["producers", "normalise", "{0}", "{1}", "{2}", "clickhouse"]),
+    ],
+)
+def test_stages_of_the_background_share_processes(processes: int, available: int, names: list[str]) -> None:
+    """Candles, gaps and books do where the settings say so; normalise and the sink never. Each is in one process, whose command says so."""
+    chosen = [stage for stage in stages().values() if stage.runs]
+    background = [stage.name for stage in chosen if stage.background]
+    settings = Settings(processors=Processors(processes=processes), producer=Producer(processes=1))
+    found = processes_of(chosen, VENUES, settings, available)
+    assert [one.name for one in found] == [name.format(*background) for name in names]
+    children = [child for one in found for child in one.children]
+    assert sorted(children) == sorted(stage.child(venue) for stage in chosen for venue in (VENUES if stage.per_venue else ("",)))
+    for one in found:
+        together = one.package == "processors"
+        assert one.arguments == (tuple(one.children) if together else VENUES if one.package == "producers" else ())
+        assert one.package in {"processors", *(stage.package for stage in one.children.values())}
+
+
+def test_a_stage_of_the_background_alone_is_a_process_of_its_own() -> None:
+    """Where it is the only one that was asked for."""
+    only = stages()["build_candles"]
+    (found,) = processes_of([only], (), Settings(), 2)
+    assert (found.name, found.package, found.arguments) == ("build_candles", only.package, ())
 
 
 def test_a_process_is_called_by_what_it_carries() -> None:

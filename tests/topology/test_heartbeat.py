@@ -64,3 +64,23 @@ def awaited(url: str, wanted: int) -> dict[str, str]:
             found: dict[str, str] = json.loads(text)
             return found
         assert time.monotonic() < until, text
+
+
+def test_a_part_with_a_loop_of_its_own_is_told_by_name_until_that_has_ended(tmp_path: Path) -> None:
+    """One that hangs makes the process red; one that has ended, and is begun again, does not."""
+    with Health(Settings(state_dir=tmp_path, health=HealthSettings(hang_seconds=2)), "tested") as health:
+        url = pages_of(tmp_path)[os.getpid()]
+        health.begin_beating("fine").follow(beating := asyncio.new_event_loop())
+        thread = threading.Thread(target=beating.run_forever)
+        thread.start()
+        health.begin_beating("ended").beat()
+        health.begin_beating("stuck").beat()
+        health.end_beating("ended")
+        reason = str(awaited(url, 503)["reason"])
+        assert reason.startswith("stuck: its loop has not turned for")
+        assert "ended" not in reason
+        health.begin_beating("stuck").beat()
+        assert awaited(url, 200)["status"] == "alive"
+        beating.call_soon_threadsafe(beating.stop)
+        thread.join()
+        beating.close()

@@ -56,8 +56,10 @@ async def watch(app: Any, seconds: float) -> None:
             os._exit(1)
 
 
-def end_anyway(seconds: float, name: str = "", error: BaseException | None = None) -> None:
+def end_anyway(seconds: float, name: str = "", error: BaseException | None = None) -> threading.Timer:
     """End the process in so many seconds unless it has ended by then; for one that failed, and has nothing left to keep.
+
+    Cancel what it returns where the stage alone has ended, and the process goes on.
 
     Its code and its last line are as topology.ending has them for the error of the stage of this name.
     """
@@ -74,6 +76,7 @@ def end_anyway(seconds: float, name: str = "", error: BaseException | None = Non
     timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
+    return timer
 
 
 def _tell_where(loop: asyncio.AbstractEventLoop) -> None:
