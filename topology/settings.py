@@ -199,9 +199,7 @@ class Producer(Group):
         True,
         description="Publish the events of a connection's frames as soon as Kafka has these; else normalise makes them all, later.",
     )
-    direct_linger_ms: float = Field(
-        1, ge=0, le=900_000, description="How long such an event waits for a fuller batch; milliseconds. Longer: fewer requests."
-    )
+    direct_linger_ms: float = Field(1, ge=0, le=900_000, description="How long such an event waits for a fuller batch; milliseconds.")
     shared: bool = Field(False, description="Share symbols with all producers of a venue that are set so and have the same `venues`.")
     session_timeout: float = Field(6.0, gt=0, le=1_800, description="A producer that shares and was killed is missed after this; seconds.")
     processes: int = Field(
@@ -227,11 +225,7 @@ class Processors(Group):
         500, ge=0, description="The same for all that works in the background (candles, gaps, books): larger batches cost less CPU."
     )
     stall_seconds: float = Field(60.0, gt=0, description="A stage that has commits to make and makes none for so long ends, to start over.")
-    processes: int = Field(
-        0,
-        ge=0,
-        description="Processes over which `tidewire up` shares out the stages that work in the background (less memory); 0: one a stage.",
-    )
+    processes: int = Field(0, ge=0, description="Processes that `tidewire up` shares out the stages of the background to; 0: one a stage.")
     data_dir: str = Field("", description="Where Faust keeps its files; empty: under state_dir.")
 
 
