@@ -4,7 +4,7 @@ A dialect says an event's own fields; here the header is put around them: who sp
 lost before it; and what the schema holds where nothing was said.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
@@ -206,10 +206,13 @@ class Normaliser:
             if kind == "notice":
                 self._note(connection_id, payload)
                 continue
+            plain = kind == "message" and venue in shapes and shapes[venue][1] is None
             if published and published[row]:
-                self._only_remember(offset, Frame(*(column[row] for column in frames)), connection, again=again)
+                if not (plain and _has_shape(shapes[venue][0], payload)):  # one of a shape changes nothing that is remembered
+                    for _ in self._read(offset, Frame(*(column[row] for column in frames)), connection, again=again):
+                        pass
                 continue
-            if kind == "message" and not again and venue in shapes and shapes[venue][1] is None:
+            if plain and not again:
                 try:
                     shape = shapes[venue][0](payload)
                     decoded = None if shape is None else shape.decode(payload, connection.memory)
@@ -240,21 +243,6 @@ class Normaliser:
             return  # whoever reads notices refuses it; here it counts as a frame, and says nothing
         if notice["notice"] == "closed":
             self.connections.close(connection_id)
-
-    def _only_remember(self, offset: int, frame: Frame, connection: ConnectionState, *, again: bool) -> None:
-        """Read a frame for what is remembered of it alone. One of a shape changes nothing, and only its venue may count it."""
-        dialect = self._dialects.get(frame.venue)
-        if dialect is not None and frame.kind == "message" and not dialect.counts_connection and self._has_shape(dialect, frame.payload):
-            return
-        for _ in self._read(offset, frame, connection, again=again):
-            pass
-
-    @staticmethod
-    def _has_shape(dialect: Dialect, payload: bytes) -> bool:
-        try:
-            return dialect.shape(payload) is not None
-        except Exception:  # noqa: BLE001 - the reading of it meets it again, and says what is wrong
-            return False
 
     def _read(self, offset: int, frame: Frame, connection: ConnectionState, *, again: bool) -> Iterator[NormalisedEvent | RefusedFrame]:
         dialect = self._dialects.get(frame.venue)
@@ -299,6 +287,13 @@ class Normaliser:
             memory.keep()
             if lost is not None and not (isinstance(memory, PassingMemory) and memory.used):
                 yield from events
+
+
+def _has_shape(shape: Callable[[bytes], Shape | None], payload: bytes) -> bool:
+    try:
+        return shape(payload) is not None
+    except Exception:  # noqa: BLE001 - the reading of it meets it again, and says what is wrong
+        return False
 
 
 def _bound(memory: Memory, length: int) -> None:
