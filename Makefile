@@ -44,7 +44,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 
 lock: venv ## renew requirements.lock from pyproject.toml
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip compile --generate-hashes --universal --python-version 3.11 --no-annotate --no-header \
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip compile --generate-hashes --no-strip-extras --universal --python-version 3.11 --no-annotate --no-header \
 		--group dev pyproject.toml -o requirements.lock
 	@! grep -nE '[a-z]+://' requirements.lock || { echo "requirements.lock must name no address" >&2; exit 1; }
 
