@@ -32,6 +32,8 @@ class Beginning(NamedTuple):
     """The entries belong to a log that is gone."""
     unsaved: bool
     """The bookmark to write differs from the one that is there."""
+    remade: bool = False
+    """There are commits and no state: it is lost, or was deleted, and is made of what has been read before."""
 
 
 def key_of(topic: str, partition: int) -> bytes:
@@ -68,11 +70,11 @@ def beginning(place: tuple[str, int], saved: Bookmark | None, topic_id: str, bou
         if entries and committed is None:
             # Kept by a version without bookmarks, and its commits are gone with the topic or by age: nobody knows whose it is.
             return Beginning(start, None, forget=True, unsaved=False)
-        # Commits without a state: it is lost, and is made again from all there is.
         offset = committed if entries and committed is not None else start
     else:
         # Below the commit where the changelog is older than it; below the state after a rewind, whose repeats it passes over.
         offset = saved.end if committed is None else min(saved.end, committed)
     unsaved = entries if saved is None else saved.topic_id != topic_id
     loss = Loss(*place, known, start, Cause.RETENTION, epoch) if known is not None and known < start else None
-    return Beginning(max(offset, start), loss, forget=False, unsaved=unsaved)
+    remade = saved is None and not entries and committed is not None
+    return Beginning(max(offset, start), loss, forget=False, unsaved=unsaved, remade=remade)

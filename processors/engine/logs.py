@@ -66,7 +66,7 @@ class Logs:
                 await self.on_loss(begun.loss)
             elif bounds.committed is not None and begun.offset < bounds.committed:
                 self._log.warning("Read again from before the commit: the state does not hold it.", place=str(tp), offset=begun.offset)
-            self._readings[tp, epoch] = Reading(epoch, topic_id, begun.forget, begun.unsaved)
+            self._readings[tp, epoch] = Reading(epoch, topic_id, begun.forget, begun.unsaved, begun.remade)
             offsets[tp] = begun.offset
         return offsets
 

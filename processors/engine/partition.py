@@ -51,6 +51,14 @@ class Holding(Protocol):
         """Hold nothing back: do all of it now."""
 
 
+@runtime_checkable
+class Remaking(Protocol):
+    """A task that does otherwise with what has been read before, where its state is lost or was deleted (`tidewire rewind --forget`)."""
+
+    def remake(self) -> None:
+        """Take that what the log holds by now has been read, and no entry tells of it. Called once, before its first batch or tick."""
+
+
 NewTask = Callable[[str, int, Mapping[str, bytes]], PartitionTask]
 """Make the task of (topic, partition) from its saved entries, all that `dump` gave so far. Called before its first batch or tick."""
 
@@ -66,6 +74,8 @@ class Reading:
     """The saved entries belong to a log that is gone."""
     unsaved: bool = False
     """The saved bookmark says something else, and must be written though there are no events."""
+    remade: bool = False
+    """The state is made of what has been read before."""
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from processors.engine.application import create_app, gathering, reaching, run
 from processors.engine.isolation import blameless
 from processors.engine.logs import Logs
 from processors.engine.output import Output
-from processors.engine.partition import Holding, NewTask, PartitionState, PartitionTask, Place, Reading
+from processors.engine.partition import Holding, NewTask, PartitionState, PartitionTask, Place, Reading, Remaking
 from processors.engine.readiness import partitions_of, prepared
 from processors.engine.state import TABLE, SavedState, unreadable
 from processors.engine.transport import Batch, Consumer, Receipt, Revoked
@@ -186,6 +186,8 @@ class Stage:
         entries = {} if reading.forget else self._saved.entries(*place)
         try:
             task = self._new_task(*place, entries)
+            if reading.remade and not entries and isinstance(task, Remaking):
+                task.remake()
         except Exception as error:
             blameless(error)
             raise Fatal(f"{unreadable(self.name, *place)} ({reason_of(error)})") from error

@@ -25,8 +25,8 @@ WAIT_SECONDS: Final = 3.0
 MOST_HELD: Final = 50_000
 MOST_HELD_BYTES: Final = 64 * 1024 * 1024
 AGAIN: Final = "again"
-"""The entry that says until when: a state that begins empty may have been made so in order to publish again, so all that was received
-before it began is ours."""
+"""The entry that says until when: a state that is made again may have been deleted in order to publish again, so all that was received
+before that began is ours."""
 
 
 class Normalise:
@@ -41,8 +41,9 @@ class Normalise:
         self._published = Published(entries)
         self._runs = FrameRuns({venue: one.connection_sequence for venue, one in all_dialects().items() if one.counts_connection})
         self._clock = clock
-        self._again_until = int(entries.get(AGAIN, b"0")) if entries else begun_at
-        self._again_changed = not entries
+        self._begun_at = begun_at
+        self._again_until = int(entries.get(AGAIN, b"0"))
+        self._again_changed = False
         self._records: list[Record] = []
         """Those held back, and their columns."""
         self._columns: list[list[Any]] = []
@@ -50,6 +51,10 @@ class Normalise:
         """When the first of them came."""
         self._batch: Batch | None = None
         """Where they come from, emptied."""
+
+    def remake(self) -> None:
+        """See Remaking."""
+        self._again_until, self._again_changed = self._begun_at, True
 
     @property
     def holds_from(self) -> int | None:

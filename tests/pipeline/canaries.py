@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import os
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator
@@ -42,7 +43,7 @@ class Search:
 
     def files(self, folder: Path) -> None:
         """Look through every file below a folder; one that a server takes away meanwhile is gone."""
-        for path in sorted(folder.rglob("*")):
+        for path in sorted(Path(above) / name for above, _, names in os.walk(folder) for name in names):
             if path.is_file():
                 with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
                     tail = b""

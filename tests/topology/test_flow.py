@@ -52,7 +52,7 @@ def test_what_is_not_public_is_said_by_its_schema_alone(monkeypatch: pytest.Monk
 def test_each_package_that_runs_declares_a_stage() -> None:
     """What has a `__main__` in a room of stages is in the flow, under a name of its own, and each stage can be run."""
     packages = {".".join(path.parent.relative_to(ROOT).parts) for room in ROOMS for path in (ROOT / room).rglob("__main__.py")}
-    assert {stage.package for stage in stages().values()} == packages
+    assert {stage.package for stage in stages().values()} == packages - {"processors"}, "that one runs several of them in one process"
     assert all(stage.runs for stage in stages().values())
     assert [stage.name for stage in stages().values()] == list(stages())
 

@@ -14,7 +14,7 @@ from processors.normalise.work import WAIT_SECONDS, Normalise
 from tests.processors.normalise.feeding import TRADE, frame
 
 BEGUN = 1_600_000_000_000_000
-"""Before all frames of these tests: nothing is published again for being older than the state."""
+"""When a state is begun."""
 
 
 @dataclass(frozen=True)
@@ -195,8 +195,19 @@ def test_what_is_held_is_bounded() -> None:
     assert log.made.trades == list(range(60_000))
 
 
-def test_a_state_that_is_begun_anew_publishes_again() -> None:
-    """What was received before a state was begun with nothing is published, whoever has done so: it was deleted for that."""
+def test_a_first_state_publishes_nothing_again() -> None:
+    """What was received before the first state of all was begun is its producer's, who says so."""
+    log = Log()
+    log.say("a", 0)
+    first = log.trade("a", 1)
+    log.say("a", first)
+    log.work = Normalise(cast("Any", Plain()), {}, lambda: 0.0, log.records[-1].value.received_at + 1)
+    log.fetch()
+    assert log.made.trades == []
+
+
+def test_a_state_that_is_made_again_publishes_again() -> None:
+    """What was received before a state was begun again with nothing is published, whoever has done so: it was deleted for that."""
     log = Log()
     log.say("a", 0)
     first = log.trade("a", 1)
@@ -205,6 +216,7 @@ def test_a_state_that_is_begun_anew_publishes_again() -> None:
     assert log.made.trades == []
     begun = log.records[-1].value.received_at + 1
     log.work = Normalise(cast("Any", Plain()), {}, lambda: 0.0, begun)
+    log.work.remake()
     log.read = 0
     log.fetch()
     assert log.made.trades == [1]
