@@ -33,6 +33,7 @@ from topology.event_publisher import EventPublisher
 from topology.kafka import Publisher
 from topology.log import logger
 from topology.registry import Registry
+from topology.settings import Producer as ProducerSettings
 from topology.settings import Settings
 
 TICK_SECONDS: Final = 0.1
@@ -327,6 +328,11 @@ class DirectConnection:
             self.end(self._around.now(), reason)
 
 
+def lingering(producer: ProducerSettings) -> dict[str, Any]:
+    """Return librdkafka's setting of how long a frame and then its events wait for a fuller batch, where somebody waits for these."""
+    return {"linger.ms": producer.direct_linger_ms} if producer.direct_events else {}
+
+
 def open_direct(
     settings: Settings, dialect: Dialect, registry: Registry, codec: Codec, tell: Tell, until: ExitStack, *, name: str
 ) -> Direct | None:
@@ -336,7 +342,7 @@ def open_direct(
     """
     if not settings.producer.direct_events:
         return None
-    overrides = {"linger.ms": settings.producer.direct_linger_ms, "delivery.report.only.error": False}
+    overrides = {"delivery.report.only.error": False} | lingering(settings.producer)
     with ExitStack() as opened:
         publisher = opened.enter_context(closing(Publisher(settings.kafka, **overrides, **ROOMY)))
         events = EventPublisher(publisher, registry, name)

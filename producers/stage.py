@@ -23,7 +23,7 @@ from producers.backoff import Backoff
 from producers.carrying import Carrying, Part
 from producers.companions import end, is_set_within, keep_running
 from producers.connection import Connection, Surroundings
-from producers.direct import CLOSE_SECONDS, Direct, open_direct
+from producers.direct import CLOSE_SECONDS, Direct, lingering, open_direct
 from producers.feed import Feed, Policy
 from producers.frames import Frames, connection_id
 from producers.gaps import GapReader
@@ -364,7 +364,7 @@ class Stage:
             dead_letters.send_unplaced(self._topic, key, value, reason)
 
         return Outbox(
-            lambda overrides: Publisher(self._settings.kafka, **overrides),
+            lambda overrides: Publisher(self._settings.kafka, **overrides, **lingering(producer)),
             self._topic,
             venue,
             Spill(self._settings.state_dir / SPILL / venue, name, producer.spill_bytes, segment, self._sealing),

@@ -199,7 +199,7 @@ class Producer(Group):
         True,
         description="Publish the events of a connection's frames as soon as Kafka has these; else normalise makes them all, later.",
     )
-    direct_linger_ms: float = Field(1, ge=0, le=900_000, description="How long such an event waits for a fuller batch; milliseconds.")
+    direct_linger_ms: float = Field(1, ge=0, le=900_000, description="How long its frame and such an event wait for a fuller batch; ms.")
     shared: bool = Field(False, description="Share symbols with all producers of a venue that are set so and have the same `venues`.")
     session_timeout: float = Field(6.0, gt=0, le=1_800, description="A producer that shares and was killed is missed after this; seconds.")
     processes: int = Field(
