@@ -9,7 +9,9 @@ from topology.flow import STATEFUL, Stage
 from topology.settings import Settings
 
 CORES_A_PROCESS = 4
-"""A venue's feed, or a stage of the background, is a few per cent of a core at most times; an interpreter of its own costs more memory."""
+"""A venue's feed is a few per cent of a core at most times; an interpreter of its own costs more memory."""
+CORES_OF_THE_BACKGROUND = 2
+"""The same of stages of the background, which a backlog can fill a core with each."""
 
 
 class Shared(NamedTuple):
@@ -31,7 +33,7 @@ def processes_of(chosen: Sequence[Stage], venues: Iterable[str], settings: Setti
     found: list[Shared] = []
     carried = tuple(venues)
     background = [stage.name for stage in chosen if _is_of_the_background(stage)]
-    hosts = {names[0]: names for names in shared_out(background, settings.processors.processes or len(background), available)}
+    hosts = {names[0]: names for names in shared_out(background, settings.processors.processes, available, CORES_OF_THE_BACKGROUND)}
     for stage in chosen:
         if stage.per_venue:
             shares = shared_out(carried, settings.producer.processes, available)
@@ -52,10 +54,10 @@ def _is_of_the_background(stage: Stage) -> bool:
     return stage.background and bool(stage.changelog)
 
 
-def shared_out(those: Iterable[str], processes: int, available: int) -> list[tuple[str, ...]]:
+def shared_out(those: Iterable[str], processes: int, available: int, cores_each: int = CORES_A_PROCESS) -> list[tuple[str, ...]]:
     """Return whose work each process does: as many processes as asked for, or by the cores where that is 0; at most one each."""
     everyone = tuple(those)
-    count = min(len(everyone), processes or max(1, available // CORES_A_PROCESS))
+    count = min(len(everyone), processes or max(1, available // cores_each))
     return [everyone[first::count] for first in range(count)]
 
 

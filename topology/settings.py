@@ -205,7 +205,7 @@ class Producer(Group):
     processes: int = Field(
         0,
         ge=0,
-        description="Processes over which `tidewire up` shares out the venues; 0: one for each four cores, as many as venues at most.",
+        description="Processes over which `tidewire up` shares out the venues; 0: one for each four cores; never more than venues.",
     )
 
 
@@ -225,7 +225,7 @@ class Processors(Group):
         500, ge=0, description="The same for all that works in the background (candles, gaps, books): larger batches cost less CPU."
     )
     stall_seconds: float = Field(60.0, gt=0, description="A stage that has commits to make and makes none for so long ends, to start over.")
-    processes: int = Field(0, ge=0, description="Processes that `tidewire up` shares out the stages of the background to; 0: one a stage.")
+    processes: int = Field(0, ge=0, description="The same for candles, gaps and books; 0: one for each two cores.")
     data_dir: str = Field("", description="Where Faust keeps its files; empty: under state_dir.")
 
 

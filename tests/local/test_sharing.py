@@ -41,12 +41,14 @@ def test_no_venue_is_no_process() -> None:
         (1, 2, ["producers", "normalise", "processors", "clickhouse"]),
         (1, 64, ["producers", "normalise", "processors", "clickhouse"]),
         (2, 2, ["producers", "normalise", "processors-1", "{1}", "clickhouse"]),
-        (0, 2, ["producers", "normalise", "{0}", "{1}", "{2}", "clickhouse"]),
+        (0, 2, ["producers", "normalise", "processors", "clickhouse"]),
+        (0, 4, ["producers", "normalise", "processors-1", "{1}", "clickhouse"]),
+        (3, 2, ["producers", "normalise", "{0}", "{1}", "{2}", "clickhouse"]),
         (0, 64, ["producers", "normalise", "{0}", "{1}", "{2}", "clickhouse"]),
     ],
 )
 def test_stages_of_the_background_share_processes(processes: int, available: int, names: list[str]) -> None:
-    """Candles, gaps and books do where the settings say so; normalise and the sink never. Each is in one process, whose command says so."""
+    """Candles, gaps and books do, by settings or cores; normalise and the sink never. Each is in one process, whose command says so."""
     chosen = [stage for stage in stages().values() if stage.runs]
     background = [stage.name for stage in chosen if stage.background]
     settings = Settings(processors=Processors(processes=processes), producer=Producer(processes=1))

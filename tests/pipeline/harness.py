@@ -24,6 +24,7 @@ from tests.pipeline.emptying import empty
 from tests.uncounted import uncounted, uncounted_children
 from topology.clickhouse import password_of
 from topology.errors import Retry
+from topology.flow import stages
 from topology.registry import Registry
 from topology.running import running
 from topology.settings import ClickHouse, Kafka
@@ -40,8 +41,11 @@ STAGES: dict[str, tuple[str, ...]] = {
     "rebuild_books": ("processors.rebuild_books",),
     "clickhouse": ("sinks.clickhouse",),
 }
-TOGETHER = {"producers": ("producers", *PRODUCERS), **{stage: module for stage, module in STAGES.items() if stage not in PRODUCERS}}
-"""As `tidewire up` runs them on a small machine: all venues in one process."""
+HOSTED = tuple(name for name, stage in stages().items() if stage.background and stage.changelog)
+APART = {stage: module for stage, module in STAGES.items() if stage not in HOSTED} | {"processors": ("processors", *HOSTED)}
+"""Each venue in a process of its own, what works in the background in one."""
+TOGETHER = {"producers": ("producers", *PRODUCERS), **{stage: module for stage, module in APART.items() if stage not in PRODUCERS}}
+"""As `tidewire up` runs them on a small machine: all venues in one process too."""
 SERVERS = {"broker": "kafka", "schema registry": "registry", "database": "clickhouse"}
 """Parts of the stack by what the tests call them: `clickhouse` is the sink."""
 BEFORE_PYTHON = {"LD_PRELOAD", "PYTHONPATH"}
@@ -167,6 +171,10 @@ class Pipeline:
         found = {**os.environ, **self._environment}
         return found if self._counted else uncounted(found)
 
+    def carries(self, stage: str) -> bool:
+        """Whether a stage is one of this pipeline's, in a process of its own or with others."""
+        return stage in self.stages or ("processors" in self.stages and stage in HOSTED)
+
     async def start_all(self) -> None:
         """Start every stage and wait until all are ready."""
         for stage in reversed(self.stages):
@@ -181,7 +189,7 @@ class Pipeline:
 
     def start(self, stage: str) -> None:
         """Start one stage as its own process; its log goes to <directory>/<stage>.log."""
-        self.start_as(stage, (STAGES | TOGETHER).get(stage, ("producers", stage)))
+        self.start_as(stage, (STAGES | APART | TOGETHER).get(stage, ("producers", stage)))
 
     def start_as(self, stage: str, command: Sequence[str], environment: Mapping[str, str] = MappingProxyType({})) -> None:
         """Start what a command runs (module, then arguments) as a stage of any name; `environment`: settings of it alone."""

@@ -124,7 +124,7 @@ class Havoc:
         behind = sum(
             offsets.lag(stage.consumer_group, _topics_of(stage.reads), ends)
             for stage in stages().values()
-            if not stage.per_venue and stage.name in self.pipeline.stages
+            if not stage.per_venue and self.pipeline.carries(stage.name)
         )
         return behind == 0 and stored(self.pipeline) >= trades
 

@@ -41,8 +41,12 @@ def health(pipeline: Pipeline) -> dict[str, Any]:
 
 
 def failing(pipeline: Pipeline) -> dict[str, list[str]]:
-    """Return the venues that stages say are failing."""
-    return {stage: said["failing"] for stage, said in health(pipeline).items() if said.get("failing")}
+    """Return the venues that stages say are failing; of several in one process each by its own name."""
+    found: dict[str, set[str]] = {}
+    for process, said in health(pipeline).items():
+        for fault in said.get("faults", ()):
+            found.setdefault(fault["stage"] if process == "processors" else process, set()).add(fault["venue"])
+    return {stage: sorted(venues) for stage, venues in found.items()}
 
 
 def gap(pipeline: Pipeline, symbol: str) -> tuple[str, str]:
@@ -68,7 +72,7 @@ def whole(pipeline: Pipeline, key: tuple[str, str], trades: object) -> bool:
 async def test_a_bug_stays_where_it_is(tmp_path: Path, stack: LocalStack) -> None:
     """With a bug in nine places at once no process ends, what is sound arrives whole, and what failed is counted, red and refused.
 
-    Both venues are in one process.
+    Both venues are in one process, and so are candles, gaps and books.
     """
     environment = {
         "PYTHONPATH": str(Path(__file__).parent / "bugs"),

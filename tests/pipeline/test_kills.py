@@ -10,7 +10,7 @@ import pytest
 from simulator.server import Simulator
 from tests import tolls
 from tests.pipeline import havoc
-from tests.pipeline.harness import PRODUCERS, STAGES, Pipeline, settings
+from tests.pipeline.harness import APART, PRODUCERS, STAGES, Pipeline, settings
 from tests.pipeline.havoc import Blow, Havoc, load
 from tests.pipeline.ledger import Gap, candles_are, everything_is_read, gaps, made, stored, stored_trades, true_candles, true_trades
 
@@ -22,18 +22,19 @@ NO_SILENCE = {"TIDEWIRE_PRODUCER__SILENCE_SECONDS": json.dumps(dict.fromkeys(("t
 
 
 @pytest.mark.parametrize(
-    ("rounds", "parts"),
+    ("rounds", "stages", "servers"),
     [
-        pytest.param(1, (*STAGES, "broker"), marks=pytest.mark.timeout(600), id="each-stage-and-the-broker"),
-        pytest.param(4, (*STAGES, *SERVERS), marks=[pytest.mark.chaos, pytest.mark.timeout(3000)], id="chaos"),
+        pytest.param(1, tuple(APART), ("broker",), marks=pytest.mark.timeout(600), id="each-process-and-the-broker"),
+        pytest.param(4, tuple(STAGES), SERVERS, marks=[pytest.mark.chaos, pytest.mark.timeout(3000)], id="chaos"),
+        pytest.param(4, tuple(APART), SERVERS, marks=[pytest.mark.chaos, pytest.mark.timeout(3000)], id="chaos-hosted"),
     ],
 )
 async def test_whatever_is_killed_every_trade_is_there_once(
-    tmp_path: Path, record_property: Callable[[str, object], None], rounds: int, parts: Sequence[str]
+    tmp_path: Path, record_property: Callable[[str, object], None], rounds: int, stages: tuple[str, ...], servers: tuple[str, ...]
 ) -> None:
     """Every trade is in ClickHouse once, every candle is the truth's, every gap is explained by a kill of its producer."""
-    chance = random.Random(rounds)
-    async with Simulator(settings(**SLOW)) as simulator, Pipeline(tmp_path, simulator, environment=NO_SILENCE) as pipeline:
+    chance, parts = random.Random(rounds), (*stages, *servers)
+    async with Simulator(settings(**SLOW)) as simulator, Pipeline(tmp_path, simulator, stages, environment=NO_SILENCE) as pipeline:
         chaos = Havoc(simulator, pipeline)
         await simulator.step(200)
         await pipeline.until(
