@@ -42,9 +42,9 @@ STAGES: dict[str, tuple[str, ...]] = {
     "clickhouse": ("sinks.clickhouse",),
 }
 HOSTED = tuple(name for name, stage in stages().items() if stage.background and stage.changelog)
-APART = {stage: module for stage, module in STAGES.items() if stage not in HOSTED} | {"processors": ("processors", *HOSTED)}
+PROCESSES = {stage: module for stage, module in STAGES.items() if stage not in HOSTED} | {"processors": ("processors", *HOSTED)}
 """Each venue in a process of its own, what works in the background in one."""
-TOGETHER = {"producers": ("producers", *PRODUCERS), **{stage: module for stage, module in APART.items() if stage not in PRODUCERS}}
+TOGETHER = {"producers": ("producers", *PRODUCERS), **{stage: module for stage, module in PROCESSES.items() if stage not in PRODUCERS}}
 """As `tidewire up` runs them on a small machine: all venues in one process too."""
 SERVERS = {"broker": "kafka", "schema registry": "registry", "database": "clickhouse"}
 """Parts of the stack by what the tests call them: `clickhouse` is the sink."""
@@ -189,7 +189,7 @@ class Pipeline:
 
     def start(self, stage: str) -> None:
         """Start one stage as its own process; its log goes to <directory>/<stage>.log."""
-        self.start_as(stage, (STAGES | APART | TOGETHER).get(stage, ("producers", stage)))
+        self.start_as(stage, (STAGES | PROCESSES | TOGETHER).get(stage, ("producers", stage)))
 
     def start_as(self, stage: str, command: Sequence[str], environment: Mapping[str, str] = MappingProxyType({})) -> None:
         """Start what a command runs (module, then arguments) as a stage of any name; `environment`: settings of it alone."""

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from simulator.server import Simulator
 from tests import tolls
 from tests.pipeline import havoc
-from tests.pipeline.harness import STAGES, settings
+from tests.pipeline.harness import PROCESSES, settings
 from tests.pipeline.havoc import Blow, Havoc, load
 from tests.pipeline.ledger import (
     Candle,
@@ -124,7 +124,7 @@ async def ordeal(
     revives: bool = False,
     letters: str = "0",
     simulator: Simulator | None = None,
-    stages: Sequence[str] = tuple(STAGES),
+    stages: Sequence[str] = tuple(PROCESSES),
     seconds: float = SECONDS_TO_SETTLE,
     judged: Collection[str] = (),
 ) -> AsyncIterator[Ordeal]:

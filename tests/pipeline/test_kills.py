@@ -10,7 +10,7 @@ import pytest
 from simulator.server import Simulator
 from tests import tolls
 from tests.pipeline import havoc
-from tests.pipeline.harness import APART, PRODUCERS, STAGES, Pipeline, settings
+from tests.pipeline.harness import PROCESSES, PRODUCERS, STAGES, Pipeline, settings
 from tests.pipeline.havoc import Blow, Havoc, load
 from tests.pipeline.ledger import Gap, candles_are, everything_is_read, gaps, made, stored, stored_trades, true_candles, true_trades
 
@@ -24,9 +24,9 @@ NO_SILENCE = {"TIDEWIRE_PRODUCER__SILENCE_SECONDS": json.dumps(dict.fromkeys(("t
 @pytest.mark.parametrize(
     ("rounds", "stages", "servers"),
     [
-        pytest.param(1, tuple(APART), ("broker",), marks=pytest.mark.timeout(600), id="each-process-and-the-broker"),
+        pytest.param(1, tuple(PROCESSES), ("broker",), marks=pytest.mark.timeout(600), id="each-process-and-the-broker"),
         pytest.param(4, tuple(STAGES), SERVERS, marks=[pytest.mark.chaos, pytest.mark.timeout(3000)], id="chaos"),
-        pytest.param(4, tuple(APART), SERVERS, marks=[pytest.mark.chaos, pytest.mark.timeout(3000)], id="chaos-hosted"),
+        pytest.param(4, tuple(PROCESSES), SERVERS, marks=[pytest.mark.chaos, pytest.mark.timeout(3000)], id="chaos-hosted"),
     ],
 )
 async def test_whatever_is_killed_every_trade_is_there_once(

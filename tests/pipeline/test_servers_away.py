@@ -45,7 +45,7 @@ async def test_a_broker_that_restarts_without_end(tmp_path: Path, record_propert
 
 @pytest.mark.chaos
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("stage", ["normalise", "build_candles", "clickhouse", "binance"])
+@pytest.mark.parametrize("stage", ["normalise", "processors", "clickhouse", "binance"])
 async def test_a_registry_that_is_away_while_a_stage_starts(tmp_path: Path, record_property: Record, stage: str) -> None:
     """With no registry for a minute, who runs goes on; a stage that starts waits for it, says so, and works once it is there."""
     async with ordeal(tmp_path, record_property, cuts={"schema registry": ["binance"]} if stage == "binance" else {}) as trial:

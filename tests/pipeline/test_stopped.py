@@ -12,7 +12,7 @@ from tests.pipeline.ordeal import Ordeal, Record, ordeal
 
 GROUPS = {
     "sources": (*PRODUCERS, "normalise"),
-    "readers": ("build_candles", "detect_gaps", "rebuild_books", "clickhouse"),
+    "readers": ("processors", "clickhouse"),
     "servers": ("broker", "schema registry", "database"),
 }
 CUTS = {venue: (venue,) for venue in PRODUCERS}
