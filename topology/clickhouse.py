@@ -68,6 +68,9 @@ def password_of(settings: ClickHouse) -> str:
         raise Fatal(f"clickhouse.password_file {settings.password_file} can't be read: {error}") from error
 
 
+NAMELESS = "(venue, symbol) NOT IN (SELECT venue, symbol FROM instrument_names)"
+
+
 class Questions:
     """A read-only client of our database (`readonly=1`: nothing it is asked can change a row or a setting)."""
 
@@ -138,15 +141,30 @@ class Questions:
         )
 
     def candles(self, symbol: str, interval: str, venue: str, limit: int) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
-        """Return the newest candles of a market on every venue (or one), oldest first; any spelling of the symbol will do."""
+        """Return the newest candles of a market on every venue (or one), oldest first.
+
+        Where venues have a market of that canonical name (BTC-USDT, BTC-USDT-PERP; written with `-`, `/`, `_` or `:`), those are meant, and
+        markets that nobody has named and that are spelled so; else all that are spelled so, in any way.
+        """
+        named = self._markets_named(symbol)
+        spelled = "replaceRegexpAll(upper(symbol), '[-/_: ]', '') = {symbol:String}"
+        if named:
+            spelled = f"((venue, symbol) IN {{named:Array(Tuple(String, String))}} OR {spelled} AND {NAMELESS})"
         sql = (
-            "SELECT * FROM (SELECT open_time, venue, symbol, open, high, low, close, volume, trades, vwap, state, completeness, "
-            "missing_trades, covered_from, covered_to, origin "
-            "FROM candles FINAL WHERE replaceRegexpAll(upper(symbol), '[-/_: ]', '') = {symbol:String} AND interval = {interval:String} "
+            "SELECT * FROM (SELECT open_time, venue, symbol, open, high, low, close, volume, trades, vwap, state, completeness, "  # noqa: S608
+            f"missing_trades, covered_from, covered_to, origin FROM candles FINAL WHERE {spelled} AND interval = {{interval:String}} "
             "AND ({venue:String} = '' OR venue = {venue:String}) ORDER BY open_time DESC, venue LIMIT {limit:UInt32}) "
             "ORDER BY open_time, venue"
         )
-        return self.ask(sql, {"symbol": plain(symbol), "interval": interval, "venue": venue, "limit": limit})
+        return self.ask(sql, {"symbol": plain(symbol), "interval": interval, "venue": venue, "limit": limit, "named": named})
+
+    def _markets_named(self, name: str) -> list[tuple[str, str]]:
+        """Return venue and symbol of the markets of a canonical name; none where no view says names yet (sinks/clickhouse/named.py)."""
+        if not self._ask_system("SELECT 1 FROM system.tables WHERE database = {database:String} AND name = 'instrument_names'"):
+            return []
+        canonical = re.sub("[/_: ]", "-", name.strip().upper())
+        _, rows = self.ask("SELECT venue, symbol FROM instrument_names WHERE upper(canonical_name) = {name:String}", {"name": canonical})
+        return [(str(venue), str(symbol)) for venue, symbol in rows]
 
     def markets(self) -> list[tuple[str, str]]:
         """Return venue and symbol of each market of which there are trades."""

@@ -14,6 +14,7 @@ from sinks.clickhouse.writer import Writer
 from topology import log, private
 from topology.access import ensure_allowed
 from topology.clickhouse import connect
+from topology.clickhouse_reactions import Refused
 from topology.ending import words_of
 from topology.errors import FATAL_CODE, Fatal, Retry
 from topology.faults import Faults
@@ -77,6 +78,7 @@ def run(settings: Settings, stop: threading.Event, *, prepare_only: bool = False
         statements, unprepared = patiently(writer.prepare_all, "tables")
         for statement in statements:
             log.logger().info("table changed", statement=statement)
+        _name_markets(lambda: patiently(lambda: writer.name_markets(unprepared), "views"))
         if prepare_only:
             if unprepared:
                 raise Fatal("; ".join(f"{name}: {error}" for name, error in unprepared.items()))
@@ -91,6 +93,15 @@ def run(settings: Settings, stop: threading.Event, *, prepare_only: bool = False
         stage = compose(settings, writer, outlets, topics, stop, faults, unprepared, beat=health.heartbeat.beat)
         health.ready = lambda: stage.waiting
         stage.run()
+
+
+def _name_markets(make: Callable[[], Sequence[str]]) -> None:
+    """Make the views that name markets. A table is written without them too: what hinders them is told, and tried at the next start."""
+    try:
+        for statement in make():
+            log.logger().info("view made", statement=statement.partition("\n")[0])
+    except (Fatal, Refused) as error:
+        log.logger().warning("views that name markets can't be made: clickhouse.user needs CREATE VIEW and DROP VIEW", reason=str(error))
 
 
 if __name__ == "__main__":

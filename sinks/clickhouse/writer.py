@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.catalogue import Event
 from schemas.codec import PREFIX
-from sinks.clickhouse import ddl
+from sinks.clickhouse import ddl, named
 from sinks.clickhouse.batch import Message
 from sinks.clickhouse.bisect import insert_all
 from sinks.clickhouse.block import FORMAT, Blocks
@@ -93,6 +93,11 @@ class Writer:
     def prepare(self, event: Event) -> tuple[str, ...]:
         """Create and check the table of one event; return the statements that changed it. Raises Retry and Fatal."""
         return self._asked(partial(ddl.prepare, self._client(), self._settings, event))
+
+    def name_markets(self, unprepared: Collection[str]) -> tuple[str, ...]:
+        """Make the views that name markets over the tables that could be prepared; return the statements run. Raises Retry and Fatal."""
+        events = {event.name: event for event in self._topics.values() if event.name not in unprepared}
+        return self._asked(partial(named.prepare, self._client(), self._settings, tuple(events.values())))
 
     def forget(self, topic: str) -> None:
         """Forget what is known of a topic's schemas: after a fault all of it is found out again."""

@@ -8,7 +8,7 @@ import pytest
 from local import Addresses
 from local.watchdog import Watchdog
 from schemas.catalogue import Event, event, stored_events
-from sinks.clickhouse import cluster, ddl
+from sinks.clickhouse import cluster, ddl, named
 from sinks.clickhouse.columns import columns
 from sinks.clickhouse.writer import Writer
 from tests.sinks.cluster_server import Alone, ClusterServer
@@ -71,6 +71,18 @@ def test_nothing_is_said_to_a_cluster_that_has_its_tables(server: ClusterServer,
                 assert ddl.prepare(client, server.settings("made"), one) == ()
             assert cluster.is_everywhere(client, server.settings("made", name), one.table, cluster.local_table(one))
         assert client.said == []
+
+
+def test_views_lie_on_a_cluster(server: ClusterServer, made: Alone) -> None:
+    """Those that name markets are made on all servers, join what a Distributed table holds, and are left alone the next time."""
+    settings = server.settings("made")
+    client = Alone(settings)
+    statements = named.prepare(client, settings, EVENTS)
+    assert list(statements) == client.said
+    assert len(statements) > len(EVENTS) / 2
+    assert all(cluster.clause(settings) in statement for statement in statements)
+    assert client.query("SELECT canonical_name, price FROM made.trades_named").result_rows in ([], ())
+    assert named.prepare(client, settings, EVENTS) == ()
 
 
 def test_each_statement_names_the_cluster(server: ClusterServer) -> None:
