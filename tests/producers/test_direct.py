@@ -87,7 +87,7 @@ async def test_what_is_said_to_be_published_is(simulator: Simulator, producer: R
     }
     ((connection, frames),) = running.published.frames.items()
     said = Said({})
-    said.look([connection] * len(frames), [one["kind"] for one in frames], [one["payload"] for one in frames])
+    said.look([list(column) for column in zip(*(Frame(**one) for one in frames), strict=True)])
     trades = {one["connection_sequence"] for one in frames if b'"e":"trade"' in one["payload"]}
     theirs = {number for number in trades if said.marks[connection].is_theirs(number)}
     assert theirs
