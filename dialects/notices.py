@@ -30,7 +30,8 @@ class Notice(TypedDict):
     `previous` the connection that told it; with a `reason` it will not speak again, and the silence is over all the same.
     closed: the connection ended; nothing follows on it. dropped: frames given up at the spill bound (`count`).
     published: the producer publishes the events of this connection's frames by itself, and all of those up to the frame `count` are
-    delivered, but for the frames `left`, which it leaves to whoever reads frames; with a `reason` it publishes no more of them.
+    delivered, but for the frames `left` of those behind the frame `after`, of which the notice before it spoke (None: it does not say);
+    those it leaves to whoever reads frames; with a `reason` it publishes no more of them.
     """
 
     notice: Kind
@@ -41,6 +42,7 @@ class Notice(TypedDict):
     count: int
     detected_at: int | None
     left: list[int]
+    after: int | None
 
 
 def encode(
@@ -53,6 +55,7 @@ def encode(
     count: int = 0,
     detected_at: int | None = None,
     left: list[int] | None = None,
+    after: int | None = None,
 ) -> bytes:
     """Return a notice as the payload of a frame. `streams` are (channel, symbol); `since` is in microseconds since 1970 UTC."""
     return orjson.dumps(
@@ -65,6 +68,7 @@ def encode(
             count=count,
             detected_at=detected_at,
             left=left or [],
+            after=after,
         )
     )
 
@@ -80,6 +84,7 @@ class _Written(msgspec.Struct):
     count: Number
     detected_at: Number | None = None
     left: list[Number] = []
+    after: Number | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Written)

@@ -9,8 +9,8 @@
       ▼ │ published, with a reason; or nobody said anything of a frame for too long
     over: frames after `through` are ours
 
-A notice says what was left since the one before it. So where that one is not known (forgotten, or no longer on the log), nothing is known
-of the frames it spoke of: those up to `after` are ours. A notice speaks of frames before its own alone.
+A notice says what was left since the one before it. So where that one is not known (it is lost, no longer on the log, or forgotten),
+nothing is known of the frames it spoke of: those up to `after` are ours. A notice speaks of frames before its own alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -79,9 +79,13 @@ class Published:
         return refused
 
     def _note(self, connection_id: str, number: int, notice: notices.Notice) -> None:
-        through = min(notice["count"], number - 1)
-        mark = self.marks.pop(connection_id, None) or Mark(after=through)
+        through, since = min(notice["count"], number - 1), notice["after"]
+        mark = self.marks.pop(connection_id, None)
+        if mark is None:
+            mark, since = Mark(), through if since is None else since
         self.marks[connection_id] = mark
+        if since is not None and since > mark.through:
+            mark.after = min(since, through)
         mark.left.update(one for one in notice["left"] if mark.through < one <= through)
         mark.through = max(mark.through, through)
         mark.over = bool(notice["reason"])
