@@ -29,6 +29,7 @@ from producers.companions import Tell
 from schemas.codec import Codec
 from topology import metrics
 from topology.clock import now
+from topology.errors import Retry
 from topology.event_publisher import EventPublisher
 from topology.kafka import Publisher
 from topology.log import logger
@@ -44,13 +45,12 @@ BOUND_SECONDS: Final = 60.0
 CLOSE_SECONDS: Final = 2.0
 """A connection that has ended waits so long at most for its last events: what is not delivered then is left to normalise."""
 MOST_WAITING: Final = 100_000
-"""Events that wait for Kafka; beyond, a connection's are left to normalise: nothing here may wait."""
+"""Events that wait for Kafka; beyond, or where their bytes fill its client's queue, a connection's are left to normalise: nothing here may
+wait."""
 MOST_LEFT: Final = 10_000
 """Frames left to normalise since the last notice; beyond, all of the connection's are."""
-
-
-ROOMY: Final = {"queue.buffering.max.kbytes": 1_048_576}
-"""A queue that is full would stop the event loop; what waits is bounded before."""
+SPENT: Final = (KafkaException, Retry)
+"""What no frame is to blame for: Kafka's client takes nothing more."""
 
 
 class Noticing(Protocol):
@@ -61,8 +61,8 @@ class Noticing(Protocol):
     count: int
     """The number of its newest frame."""
 
-    def published(self, received_at: int, count: int, left: list[int], reason: str) -> None:
-        """Publish the notice."""
+    def published(self, received_at: int, after: int, count: int, left: list[int], reason: str) -> bool:
+        """Publish the notice; False where it was given up."""
 
 
 class Direct:
@@ -185,7 +185,10 @@ class DirectConnection:
         self._queued: deque[Queued] = deque()
         self._through = 0
         """The frame up to which all events are delivered."""
+        self._told = 0
+        """The frame up to which it was said that they are."""
         self._left: list[int] = []
+        """Frames behind that one, in order, which are left to normalise."""
         self._worth_telling = False
         self._said_at = self._bounded_at = around.clock()
         self._over = False
@@ -194,7 +197,7 @@ class DirectConnection:
 
     def begin(self, received_at: int) -> None:
         """Say that this connection's events are published here."""
-        self._frames.published(received_at, 0, [], "")
+        self._frames.published(received_at, 0, 0, [], "")
 
     def close(self, last_word: Callable[[], None]) -> None:
         """Take that no more frames come; `last_word` is called once the events of all are delivered, or after CLOSE_SECONDS."""
@@ -217,7 +220,7 @@ class DirectConnection:
             return
         self._over = True
         self._around.forget(self._frames.key)
-        self._frames.published(received_at, *self._standing(), reason)
+        self._tell(received_at, reason)
         if self._closing is not None:
             _, last_word = self._closing
             self._closing = None
@@ -238,6 +241,9 @@ class DirectConnection:
         try:
             for one in self._made(rows):
                 self._send(one, queued)
+        except Retry as error:
+            self.stop(str(error))
+            return
         except Exception as error:  # noqa: BLE001 - whatever it is, normalise meets it again and says of which frame
             self.stop(f"a fault of ours: {around.tell(error, 'direct events')}")
             return
@@ -257,13 +263,13 @@ class DirectConnection:
         elif isinstance(made, Block):
             try:
                 self._send_block(made, queued)
-            except KafkaException:
+            except SPENT:
                 raise  # a part of it may be on its way
             except Exception:  # noqa: BLE001 - one datum spoils the block: leave its frame alone, below
                 for number, part in made.parts():
                     try:
                         self._send_block(part, queued)
-                    except KafkaException:
+                    except SPENT:
                         raise
                     except Exception:  # noqa: BLE001 - normalise says what is wrong with it
                         self._leave(number)
@@ -271,6 +277,8 @@ class DirectConnection:
             queued.events += 1
             try:
                 self._around.events.publish(*made, queued.delivered)
+            except SPENT:
+                raise
             except Exception:  # noqa: BLE001 - normalise says what is wrong with it
                 queued.events -= 1
                 self._leave(self._normaliser.applied)
@@ -312,14 +320,17 @@ class DirectConnection:
             self._bounded_at = at
             self._normaliser.dump()
         if self._worth_telling and at - self._said_at >= SAY_SECONDS and self._closing is None:
-            self._said_at, self._worth_telling = at, False
-            self._frames.published(self._around.now(), *self._standing(), "")
+            self._said_at = at
+            self._worth_telling = not self._tell(self._around.now(), "")
         self._close_in_time()
 
-    def _standing(self) -> tuple[int, list[int]]:
+    def _tell(self, received_at: int, reason: str) -> bool:
+        """Say how far its events are; False where that was given up, for want of room: then the next word says it as well."""
         left = [number for number in self._left if number <= self._through]
-        self._left = self._left[len(left) :]
-        return self._through, left
+        if not self._frames.published(received_at, self._told, self._through, left, reason):
+            return False
+        self._told, self._left = self._through, self._left[len(left) :]
+        return True
 
     def stop(self, reason: str) -> None:
         """Leave the rest of the connection to normalise."""
@@ -344,7 +355,8 @@ def open_direct(
         return None
     overrides = {"delivery.report.only.error": False} | lingering(settings.producer)
     with ExitStack() as opened:
-        publisher = opened.enter_context(closing(Publisher(settings.kafka, **overrides, **ROOMY)))
+        publisher = opened.enter_context(closing(Publisher(settings.kafka, **overrides)))
+        publisher.waits = False
         events = EventPublisher(publisher, registry, name)
         events.know(sorted(dialect.events()))
         until.push(opened.pop_all())

@@ -45,7 +45,10 @@ class Frames:
         put: Put,
         direct: Direct | None = None,
     ) -> None:
-        """Put the frames of a new connection. `direct`: what publishes their events as well; None: normalise makes all of them."""
+        """Put the frames of a new connection. `direct`: what publishes their events as well; None: normalise makes all of them.
+
+        That follows it from the notice `connected` on, which is its first frame: one that never opens is nobody's to follow.
+        """
         self.connection_id = connection
         self.count = 0
         """The number of the last frame."""
@@ -62,7 +65,8 @@ class Frames:
         self._notice_head, self._notice_tail = self._learn(origin, "notice")
         self._over = self._done = False
         """Whether `closed` was said; and whether it is published: with direct events that follows what is said of them."""
-        self._direct: DirectConnection | None = None if direct is None else direct.follow(self)
+        self._publishes = direct
+        self._direct: DirectConnection | None = None
 
     def message(self, payload: bytes, received_at: int) -> None:
         """Publish a pushed frame, verbatim; `received_at` in microseconds since 1970 UTC."""
@@ -109,6 +113,8 @@ class Frames:
         if kind == "refused":
             for channel, symbol in streams or [("", "")]:
                 refused_streams.labels(self._venue, channel, symbol).inc()
+        if kind == "connected" and self._publishes is not None:
+            self._direct = self._publishes.follow(self)
         payload = notices.encode(kind, streams=streams, reason=reason, previous=previous, since=since, count=count, detected_at=detected_at)
         if kind == "closed" and self._direct is not None:
             self._direct.close(lambda: self._last(payload, received_at))
@@ -117,10 +123,10 @@ class Frames:
         if kind == "connected" and self._direct is not None:
             self._direct.begin(received_at)
 
-    def published(self, received_at: int, count: int, left: list[int], reason: str) -> None:
-        """Publish how far the events of its frames are published already; see dialects/notices.py. A notice given up costs nothing."""
-        if not self._done:
-            self._put_notice(notices.encode("published", reason=reason, count=count, left=left), received_at)
+    def published(self, received_at: int, after: int, count: int, left: list[int], reason: str) -> bool:
+        """Publish how far the events of its frames are published already; see dialects/notices.py. False where it was given up."""
+        payload = notices.encode("published", reason=reason, count=count, left=left, after=after)
+        return not self._done and self._put_notice(payload, received_at)
 
     def _last(self, payload: bytes, received_at: int) -> None:
         self._done = True

@@ -238,7 +238,11 @@ class Stage:
         return self.faults.tell(error, venue=self._dialect.venue, event=part)
 
     def _direct(self, codec: Codec, until: ExitStack) -> Direct | None:
-        return open_direct(self._settings, self._dialect, self._registry, codec, self._tell, until, name=self.name)
+        try:
+            return open_direct(self._settings, self._dialect, self._registry, codec, self._tell, until, name=self.name)
+        except Fatal as error:  # frames are captured all the same: their events are normalise's
+            self._tell(error, "direct events")
+            return None
 
     def _private_feeds(self) -> list[Feed]:
         return [feed for feed in self.feeds if self._dialect.is_private(feed.streams)]

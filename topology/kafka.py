@@ -51,6 +51,8 @@ class Publisher:
     Whoever makes one closes it, or uses it in a `with` block, which flushes first: until then its threads seek the brokers.
     """
 
+    waits = True
+    """Whether `publish` waits while the queue is full; where not, it raises Retry then."""
     _closed = True
     """Until there is something to close."""
 
@@ -126,7 +128,9 @@ class Publisher:
         while True:
             try:
                 self._produce(topic, value, key, on_delivery=delivered)
-            except BufferError:
+            except BufferError as error:
+                if not self.waits:
+                    raise Retry("Kafka takes messages slower than they come: its client's queue is full") from error
                 self._producer.poll(0.05)
                 self.check()
             except KafkaException as error:

@@ -32,8 +32,9 @@ class Beginning(NamedTuple):
     """The entries belong to a log that is gone."""
     unsaved: bool
     """The bookmark to write differs from the one that is there."""
-    remade: bool = False
-    """There are commits and no state: it is lost, or was deleted, and is made of what has been read before."""
+    remade: int = 0
+    """There are commits and no state: it is lost, or was deleted, and is made of what has been read before; that is taken to be all below
+    this offset. 0: it is not so."""
 
 
 def key_of(topic: str, partition: int) -> bytes:
@@ -76,5 +77,5 @@ def beginning(place: tuple[str, int], saved: Bookmark | None, topic_id: str, bou
         offset = saved.end if committed is None else min(saved.end, committed)
     unsaved = entries if saved is None else saved.topic_id != topic_id
     loss = Loss(*place, known, start, Cause.RETENTION, epoch) if known is not None and known < start else None
-    remade = saved is None and not entries and committed is not None
+    remade = end if saved is None and not entries and committed is not None else 0
     return Beginning(max(offset, start), loss, forget=False, unsaved=unsaved, remade=remade)

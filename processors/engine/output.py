@@ -43,9 +43,7 @@ class Output(EventPublisher):
 
     def refuse(self, batch: Batch, offset: int, reason: str, *, suspect: bool = True) -> None:
         """Send one message of a batch to dead_letters; `suspect`: too many of them would mean that the stage reads wrongly."""
-        record = batch[offset - batch.first]
-        if record.offset != offset:
-            record = next(one for one in batch if one.offset == offset)
+        record = batch.at(offset)
         self._letters.send(batch.topic, batch.partition, offset, record.key, record.value, reason, suspect=suspect)
 
     def watch(self, read: int, topic: str) -> None:

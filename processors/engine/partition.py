@@ -55,8 +55,8 @@ class Holding(Protocol):
 class Remaking(Protocol):
     """A task that does otherwise with what has been read before, where its state is lost or was deleted (`tidewire rewind --forget`)."""
 
-    def remake(self) -> None:
-        """Take that what the log holds by now has been read, and no entry tells of it. Called once, before its first batch or tick."""
+    def remake(self, end: int) -> None:
+        """Take that all below the offset `end` has been read, and no entry tells of it. Called once, before its first batch or tick."""
 
 
 NewTask = Callable[[str, int, Mapping[str, bytes]], PartitionTask]
@@ -74,8 +74,8 @@ class Reading:
     """The saved entries belong to a log that is gone."""
     unsaved: bool = False
     """The saved bookmark says something else, and must be written though there are no events."""
-    remade: bool = False
-    """The state is made of what has been read before."""
+    remade: int = 0
+    """The state is made of what has been read before: up to this offset, exclusive. 0: it is not."""
 
 
 @dataclass(slots=True)

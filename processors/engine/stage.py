@@ -187,7 +187,7 @@ class Stage:
         try:
             task = self._new_task(*place, entries)
             if reading.remade and not entries and isinstance(task, Remaking):
-                task.remake()
+                task.remake(reading.remade)
         except Exception as error:
             blameless(error)
             raise Fatal(f"{unreadable(self.name, *place)} ({reason_of(error)})") from error

@@ -7,7 +7,6 @@ from processors.engine.messages import Messages
 from processors.engine.stage import NewTask, main
 from processors.normalise.work import Normalise
 from schemas.catalogue import event
-from topology.clock import now
 from topology.registry import Registry
 from topology.settings import Settings
 
@@ -20,7 +19,7 @@ def topics_of(_settings: Settings) -> tuple[str, ...]:
 def begin_of(_settings: Settings, registry: Registry) -> NewTask:
     """Return how the work of a partition begins."""
     messages = Messages(event("frame"), registry)
-    return lambda _topic, _partition, entries: Normalise(messages, entries, time.monotonic, now())
+    return lambda _topic, _partition, entries: Normalise(messages, entries, time.monotonic)
 
 
 if __name__ == "__main__":

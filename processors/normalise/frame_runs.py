@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby, repeat
 from typing import Any
 
+from dialects.notices import PUBLISHED
 from processors.engine.messages import FARTHEST
 from processors.engine.output import Output
 from processors.engine.transport import Batch
@@ -24,8 +25,6 @@ MOST_CONNECTIONS = 256
 """Connections remembered; the one known longest is forgotten."""
 _VENUE, _ORIGIN, _CONNECTION, _SEQUENCE, _RECEIVED_AT, _KIND, _REQUEST, _PAYLOAD = range(8)
 """The fields of a frame, by their places."""
-PUBLISHED = b'{"notice":"published"'
-"""How that notice begins (dialects/notices.py)."""
 Counter = Callable[[bytes], int | None]
 """A venue's own number of a message of a connection."""
 Numbered = tuple[int, FrameRun]

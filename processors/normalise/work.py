@@ -20,41 +20,41 @@ from topology.errors import Reject
 
 FIELDS = ("venue", "origin", "connection_id", "connection_sequence", "received_at", "kind", "request", "payload")
 CONNECTION, RECEIVED_AT, KIND, PAYLOAD = (FIELDS.index(name) for name in ("connection_id", "received_at", "kind", "payload"))
+REFUSED: Final = "what a producer says of its events can't be read"
 WAIT_SECONDS: Final = 3.0
 """Events of a frame of which its producer says nothing for so long are ours: it has ended, or Kafka takes nothing of it."""
 MOST_HELD: Final = 50_000
 MOST_HELD_BYTES: Final = 64 * 1024 * 1024
-AGAIN: Final = "again"
-"""The entry that says until when: a state that is made again may have been deleted in order to publish again, so all that was received
-before that began is ours."""
+AGAIN: Final = "again_before"
+"""The entry that says before which offset: a state that is made again may have been deleted in order to publish again, so all that the log
+held when that began is ours."""
 
 
 class Normalise:
     """The work of `normalise` on one partition; see processors/engine/partition.py for who calls what.
 
-    `clock`: monotonic seconds; `begun_at`: the time now, in microseconds.
+    `clock`: monotonic seconds.
     """
 
-    def __init__(self, messages: Messages, entries: Mapping[str, bytes], clock: Callable[[], float], begun_at: int) -> None:
+    def __init__(self, messages: Messages, entries: Mapping[str, bytes], clock: Callable[[], float]) -> None:
         self._messages = messages
-        self._core = Normaliser(all_dialects(), {name: data for name, data in entries.items() if name != AGAIN})
+        self._core = Normaliser(all_dialects(), entries)
         self._published = Published(entries)
         self._runs = FrameRuns({venue: one.connection_sequence for venue, one in all_dialects().items() if one.counts_connection})
         self._clock = clock
-        self._begun_at = begun_at
-        self._again_until = int(entries.get(AGAIN, b"0"))
+        self._again_before = int(entries.get(AGAIN, b"0"))
         self._again_changed = False
         self._records: list[Record] = []
         """Those held back, and their columns."""
         self._columns: list[list[Any]] = []
-        self._since = 0.0
-        """When the first of them came."""
+        self._came: list[float] = []
+        """When each of them did; monotonic seconds."""
         self._batch: Batch | None = None
         """Where they come from, emptied."""
 
-    def remake(self) -> None:
+    def remake(self, end: int) -> None:
         """See Remaking."""
-        self._again_until, self._again_changed = self._begun_at, True
+        self._again_before, self._again_changed = end, True
 
     @property
     def holds_from(self) -> int | None:
@@ -72,27 +72,41 @@ class Normalise:
             self.settle(output)
             frames = list(self._frames(batch, values))
             came = [(offset, *frame) for offset, frame in frames if isinstance(frame, Frame)]
-            tell(self._runs, batch, list(zip(*came, strict=True)), self._core.applied, output)
+            if came:
+                offsets, *columns = (list(column) for column in zip(*came, strict=True))
+                self._hear(batch, offsets, columns, output)
             self._publish(self._core.apply(frames), batch, output)
             return None
-        tell(self._runs, batch, [[record.offset for record in batch], *columns], self._core.applied, output)
-        self._published.look(columns[CONNECTION], columns[KIND], columns[PAYLOAD])
-        if self._is_again(columns) or not (self._published.marks or self._records):
+        self._hear(batch, batch.offsets, columns, output)
+        again = self._again(batch)
+        if 0 < again < len(batch):
+            middle = batch[again].offset
+            self._do(batch.part(batch.first, middle), [one[:again] for one in columns], (), output)
+            batch, columns, again = batch.part(middle, batch.end), [one[again:] for one in columns], 0
+        if again or not (self._published.marks or self._records):
             return self._do(batch, columns, (), output)
         self._batch = batch.part(batch.first, batch.first)
-        if not self._records:
-            self._since = self._clock()
         self._records += batch
         self._columns = columns if not self._columns else [old + new for old, new in zip(self._columns, columns, strict=True)]
+        self._came += [self._clock()] * len(batch)
         return self._release(output)
 
-    def _is_again(self, columns: list[list[Any]]) -> bool:
-        if not self._again_until:
-            return False
-        if columns[RECEIVED_AT][-1] < self._again_until:
-            return True
-        self._again_until, self._again_changed = 0, True
-        return False
+    def _hear(self, batch: Batch, offsets: Sequence[int], columns: list[list[Any]], output: Output) -> None:
+        """Tell which frames came, and take what they say of those before them."""
+        tell(self._runs, batch, [offsets, *columns], self._core.applied, output)
+        for row, reason in self._published.look(columns):
+            if offsets[row] > self._core.applied:
+                output.refuse(batch, offsets[row], f"{REFUSED}: {reason}")
+
+    def _again(self, batch: Batch) -> int:
+        """Return how many of a batch's frames, from its begin, are ours whoever has published them."""
+        before = self._again_before
+        if not before:
+            return 0
+        if batch.end < before:
+            return len(batch)
+        self._again_before, self._again_changed = 0, True
+        return sum(record.offset < before for record in batch)
 
     def tick(self, now: int, output: Output) -> None:  # noqa: ARG002 - how long something is held is another clock's
         """Publish what has been held for too long."""
@@ -115,8 +129,7 @@ class Normalise:
                 columns, self._columns = [one[: len(flags)] for one in self._columns], [one[len(flags) :] for one in self._columns]
                 received_at = self._do(batch, columns, flags, output)
                 last = last if received_at is None else received_at
-                self._since = self._clock()
-            elif self._clock() - self._since > WAIT_SECONDS or self._too_much():
+            elif self._clock() - self._came[0] > WAIT_SECONDS or self._too_much():
                 self._published.give_up(self._columns[CONNECTION][0])
             else:
                 break
@@ -129,6 +142,7 @@ class Normalise:
         """Take so many records from the begin of what is held, as a batch."""
         assert self._batch is not None
         records, self._records = self._records[:count], self._records[count:]
+        self._came = self._came[count:]
         of = self._batch
         end = records[-1].offset + 1
         return Batch(
@@ -202,5 +216,5 @@ class Normalise:
         entries = self._core.dump() | self._published.dump()
         if self._again_changed:
             self._again_changed = False
-            entries[AGAIN] = b"%d" % self._again_until if self._again_until else None
+            entries[AGAIN] = b"%d" % self._again_before if self._again_before else None
         return entries

@@ -1,14 +1,18 @@
 """What a producer remarks on its connections survives the way through Kafka, or is refused."""
 
+from typing import Any
+
+import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dialects.notices import Kind, decode, encode
+from dialects.notices import LARGEST, Kind, decode, encode
 from schemas.errors import InvalidDatum
 from tests.examples import examples
 
-KINDS: tuple[Kind, ...] = ("connected", "confirmed", "refused", "silent", "resumed", "closed", "dropped")
+SAID: dict[str, Any] = orjson.loads(encode("published"))
+KINDS: tuple[Kind, ...] = ("connected", "confirmed", "refused", "silent", "resumed", "closed", "dropped", "published")
 
 
 @given(
@@ -43,6 +47,34 @@ def test_a_notice_of_an_earlier_producer_is_read() -> None:
     assert (found["notice"], found["detected_at"]) == ("resumed", None)
 
 
+ANYTHING = st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=3) | st.integers(-1, 2**64 - 1)
+
+
+@given(st.dictionaries(st.sampled_from(list(SAID)), ANYTHING | st.lists(ANYTHING | st.lists(ANYTHING, max_size=2), max_size=2)))
+@example({"since": "x"})
+@example({"streams": [["trade", 7]]})
+@example({"left": [1e20]})
+@example({"count": 2**63})
+@examples(200)
+def test_what_is_read_is_of_its_type(fields: dict[str, Any]) -> None:
+    """Whatever a notice holds, who reads it may keep it and count on with it: else it is none."""
+    try:
+        found = decode(orjson.dumps(SAID | fields))
+    except InvalidDatum:
+        return
+    numbers = [found["count"], *found["left"], *(one for one in (found["since"], found["detected_at"]) if one is not None)]
+    assert all(type(one) is int and 0 <= one <= LARGEST for one in numbers)
+    texts = [found["notice"], found["reason"], *(text for pair in found["streams"] for text in pair)]
+    assert all(type(one) is str for one in texts if one is not None)
+    assert all(len(pair) == 2 for pair in found["streams"])
+    assert found["previous"] is None or type(found["previous"]) is str
+
+
+def test_a_kind_of_a_later_producer_is_read() -> None:
+    """Who does not know it passes it over: producers may be newer than those who read them."""
+    assert str(decode(encode("closed").replace(b"closed", b"sneezed"))["notice"]) == "sneezed"
+
+
 @pytest.mark.parametrize(
     "payload",
     [
@@ -55,6 +87,9 @@ def test_a_notice_of_an_earlier_producer_is_read() -> None:
         b'{"notice":"closed"}',
         b'{"notice":"closed","streams":{}}',
         encode("closed").replace(b"[]", b"[1]"),
+        b"[" * 100_000,
+        b'{"notice":"\xff',
+        encode("closed").replace(b"closed", b"\\ud800"),
     ],
 )
 def test_what_is_no_notice_is_refused(payload: bytes) -> None:

@@ -13,6 +13,7 @@ from dialects.contract import Frame
 from dialects.normaliser import NormalisedEvent, Normaliser
 from processors.normalise.published import Published as Said
 from producers.direct import CLOSE_SECONDS, MOST_LEFT, Direct, DirectConnection
+from producers.frames import Frames
 from schemas.catalogue import event
 from schemas.codec import Codec, schema_id
 from simulator.server import Simulator
@@ -20,6 +21,7 @@ from tests.producers.conftest import VENUES, Runs
 from tests.producers.harness import Running
 from tests.topics import records
 from topology.clock import now
+from topology.errors import Fatal
 from topology.event_publisher import EventPublisher
 from topology.kafka import Publisher
 from topology.registry import Registry as SchemaRegistry
@@ -87,7 +89,7 @@ async def test_what_is_said_to_be_published_is(simulator: Simulator, producer: R
     }
     ((connection, frames),) = running.published.frames.items()
     said = Said({})
-    said.look([connection] * len(frames), [one["kind"] for one in frames], [one["payload"] for one in frames])
+    said.look([list(column) for column in zip(*(Frame(**one) for one in frames), strict=True)])
     trades = {one["connection_sequence"] for one in frames if b'"e":"trade"' in one["payload"]}
     theirs = {number for number in trades if said.marks[connection].is_theirs(number)}
     assert theirs
@@ -113,10 +115,12 @@ class Bench:
     connection_id = "c"
     count = 0
 
-    def __init__(self, kafka: Kafka, registry: Registry) -> None:
+    def __init__(self, kafka: Kafka, registry: Registry, **overrides: Any) -> None:
         self.said: list[notices.Notice] = []
         self.told: list[str] = []
-        self.publisher = Publisher(kafka, **{"delivery.report.only.error": False})
+        self.has_room = True
+        self.publisher = Publisher(kafka, **{"delivery.report.only.error": False} | overrides)
+        self.publisher.waits = False
         schemas = SchemaRegistry(registry)
         codec = schemas.codec("raw.binance", event("frame"))
         publishing = EventPublisher(self.publisher, schemas, "test")
@@ -133,10 +137,12 @@ class Bench:
         self.told.append(repr(error))
         return repr(error)
 
-    def published(self, received_at: int, count: int, left: list[int], reason: str) -> None:
-        """Take a notice."""
+    def published(self, received_at: int, after: int, count: int, left: list[int], reason: str) -> bool:
+        """Take a notice, where there is room."""
         assert received_at
-        self.said.append(notices.decode(notices.encode("published", count=count, left=left, reason=reason)))
+        if self.has_room:
+            self.said.append(notices.decode(notices.encode("published", count=count, left=left, reason=reason, after=after)))
+        return self.has_room
 
     def take(self, *payloads: bytes, stored: bool = False) -> None:
         """Hand frames over that Kafka has, as they come together; `stored`: they were on disk."""
@@ -218,6 +224,21 @@ def test_what_kafka_refuses_ends_it(bench: Bench) -> None:
     assert len(bench.said) == 1
 
 
+def test_what_could_not_be_said_is_said_later(bench: Bench) -> None:
+    """A notice that is given up, for the disk was full, is not lost with what it left: the next has all of it."""
+    bad = b'{"stream":"btcusdt@trade","data":{"e":"trade","s":"BTCUSDT"}}'
+    bench.take(TRADE % 1, bad)
+    bench.settle()
+    bench.has_room = False
+    bench.take(TRADE % 2, bad)
+    bench.settle()
+    bench.has_room = True
+    bench.settle()
+    bench.take(bad)
+    bench.settle()
+    assert [(one["after"], one["count"], one["left"]) for one in bench.said] == [(0, 2, [2]), (2, 4, [4]), (4, 5, [5])]
+
+
 def test_too_much_that_cannot_be_read_ends_it(bench: Bench) -> None:
     """The list of what is left is bounded: beyond, all is."""
     bench.take(*[b"no frame of any kind"] * (MOST_LEFT + 1))
@@ -265,3 +286,53 @@ def test_what_has_ended_already_is_closed_at_once(bench: Bench) -> None:
     bench.connection.stop("a reason")
     bench.connection.close(lambda: bench.last.append(len(bench.said)))
     assert bench.last == [1]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_queue_that_is_full_ends_it(kafka: Kafka, registry: Registry, *, together: bool) -> None:
+    """Nothing waits for Kafka in the event loop: where its client takes no more, in number or in bytes, the rest is normalise's."""
+    for bound in ({"queue.buffering.max.messages": 10}, {"queue.buffering.max.kbytes": 1, "message.max.bytes": 1_000}):
+        bench = Bench(kafka, registry, **{"linger.ms": 60_000}, **bound)
+        payloads = [TRADE % number for number in range(1, 101)]
+        for some in [payloads] if together else [[one] for one in payloads]:
+            bench.take(*some)
+        assert [(one["count"], one["left"], "queue is full" in one["reason"]) for one in bench.said] == [(0, [], True)]
+        assert not bench.told
+        assert bench.publisher.close() > 0
+
+
+async def test_what_never_opened_is_followed_by_nobody(bench: Bench) -> None:
+    """A connection that can't be opened, as in an outage for days, leaves nothing behind, and at the end nothing is said of it."""
+    bench.connection.stop("only the others are of interest")
+    put: list[bytes] = []
+
+    def take(_key: bytes, value: bytes, _frame: Frame | None) -> bool:
+        put.append(value)
+        return True
+
+    for number in range(100):
+        Frames(bench.codec, "binance", "live", "rest", f"never-{number}", take, bench.direct)
+    assert not bench.direct._connections
+    opened = Frames(bench.codec, "binance", "live", "rest", "opened", take, bench.direct)
+    opened.notice("connected", now())
+    assert list(bench.direct._connections) == [opened.key]
+    opened.notice("closed", now())
+    await bench.direct.finish(0)
+    assert {bench.codec.decode(value)["connection_id"] for value in put} == {"opened"}
+
+
+async def test_without_the_schemas_of_events_frames_are_captured(
+    simulator: Simulator, producer: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the registry refuses the schema of an event, a person must act, and is told; no frame is lost meanwhile."""
+
+    def refuse(*_arguments: object) -> None:
+        raise Fatal("the registry refuses this schema as incompatible with those before")
+
+    monkeypatch.setattr(EventPublisher, "know", refuse)
+    async with producer("binance") as running:
+        await simulator.step(50)
+        await running.until(lambda: bool(running.published.all("message")))
+        assert running.stage.faults.red()
+        await running.stop()
+    assert running.published.notices("published") == []

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import REGISTRY
 
+from dialects import notices
 from dialects.stream import Stream
 from producers.backoff import Backoff
 from simulator.faults import Fault
@@ -48,7 +49,8 @@ async def test_a_lost_connection_is_replaced_and_told(simulator: Simulator, prod
         await simulator.step(50)
         await running.drained()
         await running.until(lambda: bool(running.published.notices("closed")))
-        assert [notice["previous"] for notice in running.published.notices("connected")] == [None, before.id]
+        first = [notices.decode(running.published.frames[one.id][0]["payload"]) for one in (before, after)]
+        assert [(one["notice"], one["previous"]) for one in first] == [("connected", None), ("connected", before.id)]
         assert any(one["kind"] == "message" for one in running.published.frames[after.id])
         assert running.published.unbroken()
 

@@ -64,6 +64,16 @@ class Batch(list[Record]):
             return range(self.first, self.end)
         return [record.offset for record in self]
 
+    def at(self, offset: int) -> Record:
+        """Return its record of an offset; LookupError where it has none."""
+        place = offset - self.first  # where no offset is missing before it: nearly always
+        if 0 <= place < len(self) and self[place].offset == offset:
+            return self[place]
+        for record in self:
+            if record.offset == offset:
+                return record
+        raise LookupError(f"{self!r} has no record {offset}")
+
     def part(self, first: int, end: int) -> "Batch":
         """Return the records from `first` to `end` (exclusive) as a batch of their own."""
         records = [record for record in self if first <= record.offset < end]

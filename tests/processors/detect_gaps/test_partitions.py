@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from dialects import notices
@@ -13,6 +14,7 @@ from processors.detect_gaps.ledger import MOST_ENDED, Ended
 from processors.detect_gaps.readers import BookDeltas, Ends, Shared, Trades
 from processors.detect_gaps.silences import ORPHANED
 from processors.detect_gaps.work import DetectGaps
+from schemas.errors import InvalidDatum
 from schemas.events import Gap
 from tests.processors.desk import Desk, batch, messages
 from tests.processors.detect_gaps.feeding import HOUR, SECOND, came, frame_runs, ledger, shared, told
@@ -37,6 +39,18 @@ class Partition:
     def notice(self, kind: notices.Kind, connection: str, at: int, venue: str = "kraken", **more: Any) -> list[Gap]:
         """Take a notice."""
         return self.take("notice", notices.encode(kind, **more), connection, at, venue)
+
+
+@pytest.mark.parametrize("kind", ["silent", "resumed", "confirmed", "closed"])
+@pytest.mark.parametrize(
+    "fields", [{"since": "x"}, {"since": 1e30}, {"since": True}, {"streams": [["trade", 7]]}, {"streams": [[None, "S"]]}, {"reason": 7}]
+)
+def test_what_is_no_notice_spoils_no_state(kind: notices.Kind, fields: dict[str, Any]) -> None:
+    """A notice whose fields are of other types is refused, and the state that is kept afterwards can be read."""
+    one = Partition(shared())
+    with pytest.raises(InvalidDatum, match="not a notice"):
+        one.take("notice", orjson.dumps(orjson.loads(notices.encode(kind, streams=STREAMS, since=5)) | fields), "a", 50)
+    Partition(shared(), {name: data for name, data in one.reader.dump().items() if data is not None})
 
 
 def test_a_silence_is_a_gap_until_the_stream_speaks() -> None:

@@ -66,7 +66,7 @@ def test_retention_keeps_the_state() -> None:
 def test_a_state_older_than_its_commits_is_caught_up() -> None:
     """What was acknowledged and is not in the state is read again; all of it where there is no state at all."""
     assert begun(Bookmark("a", 40), "a", 70, range(100)).offset == 40
-    assert begun(None, "a", 70, range(100), entries=False) == Beginning(0, None, forget=False, unsaved=False, remade=True)
+    assert begun(None, "a", 70, range(100), entries=False) == Beginning(0, None, forget=False, unsaved=False, remade=100)
 
 
 def test_a_first_beginning_makes_nothing_again() -> None:

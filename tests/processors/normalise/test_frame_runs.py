@@ -183,7 +183,7 @@ class Refusing(Desk):
 
 def fed(desk: Desk, *batches: tuple[int, Sequence[Frame]]) -> list[FrameRun]:
     """Return the runs that normalise publishes of batches, each given with the offset of its first frame."""
-    work = Normalise(messages("frame"), {}, lambda: 0.0, 0)
+    work = Normalise(messages("frame"), {}, lambda: 0.0)
     for first, frames in batches:
         work.apply(batch("frame", [frame._asdict() for frame in frames], first), desk)  # type: ignore[arg-type]
     return [record for name, record in desk.made if name == "frame_run"]

@@ -1,122 +1,14 @@
 """Whose a frame's events are: its producer's, who says so, or normalise's, which leaves none out and makes none that is published."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects import notices
-from dialects.contract import Frame
-from processors.engine.transport import Batch
 from processors.normalise.work import WAIT_SECONDS, Normalise
-from tests.processors.normalise.feeding import TRADE, frame
-
-BEGUN = 1_600_000_000_000_000
-"""When a state is begun."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """A frame on the log."""
-
-    offset: int
-    value: Frame
-    timestamp: int = 0
-    timestamp_type: int = 0
-    key: bytes = b""
-    headers: tuple[tuple[str, bytes], ...] = ()
-
-
-class Plain:
-    """Messages that are frames already."""
-
-    def columns(self, values: Sequence[Frame], _fields: object) -> list[list[Any]]:
-        """Return them as columns."""
-        return [list(column) for column in zip(*values, strict=True)]
-
-
-@dataclass
-class Made:
-    """Where the work publishes to: the ids of trades, and the offsets of frames refused."""
-
-    trades: list[int] = field(default_factory=list)
-    refused: list[int] = field(default_factory=list)
-
-    def publish(self, name: str, record: Mapping[str, Any]) -> None:
-        """Take an event; that frames came is no event of theirs."""
-        if name != "frame_run":
-            self.trades.append(int(record["trade_id"]))
-
-    def publish_block(self, _name: str, columns: Mapping[str, Any], _count: int) -> list[tuple[int, str]]:
-        """Take events."""
-        self.trades += map(int, columns["trade_id"])
-        return []
-
-    def refuse(self, _batch: Batch, offset: int, _reason: str) -> None:
-        """Take a refusal."""
-        self.refused.append(offset)
-
-
-class Log:
-    """One raw partition, and the work that reads it; `restart` as after a kill."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.made = Made()
-        self.time = 0.0
-        self.table: dict[str, bytes] = {"applied": b"-1"}
-        self.read = self.kept = 0
-        self._numbers: dict[str, int] = {}
-        self._begin()
-
-    def _begin(self) -> None:
-        self.work = Normalise(cast("Any", Plain()), self.table, lambda: self.time, BEGUN)
-
-    def write(self, connection: str, payload: bytes, kind: str = "message") -> int:
-        """Append a frame of a connection; return its number there."""
-        number = self._numbers[connection] = self._numbers.get(connection, 0) + 1
-        self.records.append(Record(len(self.records), frame(number, payload, connection=connection, kind=kind)))
-        return number
-
-    def trade(self, connection: str, trade_id: int) -> int:
-        """Append a frame of one trade."""
-        return self.write(connection, TRADE % trade_id)
-
-    def say(self, connection: str, count: int, *, left: list[int] | None = None, reason: str = "") -> None:
-        """Append the remark that events are published."""
-        self.write(connection, notices.encode("published", count=count, left=left, reason=reason), "notice")
-
-    def fetch(self, most: int = 1_000_000) -> None:
-        """Let the work read on."""
-        records = self.records[self.read : self.read + most]
-        if records:
-            end = records[-1].offset + 1
-            batch = Batch(cast("Any", records), topic="raw.binance", partition=0, first=records[0].offset, end=end, generation=1)
-            self.work.apply(batch, cast("Any", self.made))
-            batch.clear()
-            self.read = end
-
-    def checkpoint(self) -> None:
-        """Keep the state, and up to where the log need not be read again."""
-        for name, data in self.work.dump().items():
-            if data is None:
-                self.table.pop(name, None)
-            else:
-                self.table[name] = data
-        held = self.work.holds_from
-        self.kept = self.read if held is None else held
-
-    def restart(self) -> None:
-        """Begin again from the last checkpoint."""
-        self.read = self.kept
-        self._begin()
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass, with nothing left to read."""
-        self.time += seconds
-        self.work.tick(0, cast("Any", self.made))
+from tests.processors.normalise.raw_log import Log, Plain
 
 
 def test_a_producer_that_says_nothing_leaves_all_to_normalise() -> None:
@@ -201,31 +93,83 @@ def test_a_first_state_publishes_nothing_again() -> None:
     log.say("a", 0)
     first = log.trade("a", 1)
     log.say("a", first)
-    log.work = Normalise(cast("Any", Plain()), {}, lambda: 0.0, log.records[-1].value.received_at + 1)
+    log.work = Normalise(cast("Any", Plain()), {}, lambda: 0.0)
     log.fetch()
     assert log.made.trades == []
 
 
-def test_a_state_that_is_made_again_publishes_again() -> None:
-    """What was received before a state was begun again with nothing is published, whoever has done so: it was deleted for that."""
+@pytest.mark.parametrize("most", [1_000, 1, 2, 3])
+@pytest.mark.parametrize("later", [1, -1, 0])
+def test_a_state_that_is_made_again_publishes_again(most: int, later: int) -> None:
+    """All that the log held when a state was begun again with nothing is published, whoever has done so: it was deleted for that.
+
+    However it is fetched, with what came after that or without, and whenever any clock says that it was received. What came after
+    that is its producer's, who says so.
+    """
+    log = Log()
+    log.say("a", 0)
+    for trade_id in range(1, 4):
+        log.trade("a", trade_id)
+    log.say("a", 4)
+    log.fetch()
+    assert log.made.trades == []
+    end = len(log.records)
+    log.table, log.kept = {}, 0
+    log.restart()
+    log.work.remake(end)
+    log.trade("a", 4)
+    log.say("a", 6)
+    log.records[3:] = [one._replace(value=one.value._replace(received_at=one.value.received_at + later)) for one in log.records[3:]]
+    while log.read < len(log.records):
+        log.fetch(most)
+        log.checkpoint()
+        if log.work.holds_from is None:
+            log.restart()
+    assert log.made.trades == [1, 2, 3]
+    assert log.work.holds_from is None
+
+
+def test_all_who_say_no_more_are_waited_for_at_once() -> None:
+    """Where a producer of many connections is killed, the events of all are published when the wait is over, not one wait after another."""
+    log, trade = Log(), 0
+    for connection in "abcdef":
+        log.say(connection, 0)
+    for _ in range(3):
+        for connection in "abcdef":
+            trade += 1
+            log.trade(connection, trade)
+    log.fetch()
+    log.wait(WAIT_SECONDS / 2)
+    assert log.made.trades == []
+    log.wait(WAIT_SECONDS)
+    assert log.made.trades == list(range(1, trade + 1))
+    assert log.work.holds_from is None
+
+
+def test_who_speaks_again_is_followed_again() -> None:
+    """A producer that was held up, and was given up for it, publishes as before: its later events are not made a second time."""
     log = Log()
     log.say("a", 0)
     first = log.trade("a", 1)
+    log.fetch()
+    log.wait(WAIT_SECONDS + 1)
+    assert log.made.trades == [1]
     log.say("a", first)
+    log.trade("a", 2)
     log.fetch()
-    assert log.made.trades == []
-    begun = log.records[-1].value.received_at + 1
-    log.work = Normalise(cast("Any", Plain()), {}, lambda: 0.0, begun)
-    log.work.remake()
-    log.read = 0
+    log.say("a", log.trade("a", 3))
     log.fetch()
     assert log.made.trades == [1]
-    log.checkpoint()
-    log.restart()
-    log.records.append(Record(3, log.records[1].value._replace(connection_sequence=4, received_at=begun, payload=TRADE % 2)))
+
+
+def test_who_has_said_the_last_word_is_not_waited_for() -> None:
+    """A producer that publishes no more of a connection leaves its frames to normalise at once."""
+    log = Log()
+    log.say("a", 0)
+    log.say("a", log.trade("a", 1), reason="Kafka takes events slower than they come")
+    log.trade("a", 2)
     log.fetch()
-    assert log.made.trades == [1]
-    assert log.work.holds_from == 3
+    assert log.made.trades == [2]
 
 
 @given(st.data())

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,3 +20,8 @@ def test_offsets_are_those_of_the_records(first: int, kept: list[bool], begin: i
     part = batch.part(first + begin, first + max(begin, end))
     assert list(batch.offsets) == [record.offset for record in batch]
     assert list(part.offsets) == [record.offset for record in part]
+    for whole in (batch, part):
+        assert [whole.at(offset).offset for offset in whole.offsets] == list(whole.offsets)
+        for missing in set(range(first - 1, first + len(kept) + 1)) - set(whole.offsets):
+            with pytest.raises(LookupError):
+                whole.at(missing)
