@@ -51,12 +51,12 @@ def cpu_seconds(pid: int) -> float:
 
 
 class Bench:
-    """A fresh local stack for one benchmark, and the environment of its stages."""
+    """A fresh local stack for one benchmark, and the environment of its stages. `partitions` as `kafka.partitions`."""
 
-    def __init__(self, directory: Path, stack: LocalStack) -> None:
+    def __init__(self, directory: Path, stack: LocalStack, partitions: int = 0) -> None:
         self.directory = directory
         self.stack = stack
-        self.kafka = Kafka(brokers=stack.addresses.kafka)
+        self.kafka = Kafka(brokers=stack.addresses.kafka, partitions=partitions)
         self.registry = Registry(RegistrySettings(url=stack.addresses.registry))
         self.settings = Settings(
             state_dir=directory / "state",
@@ -67,6 +67,7 @@ class Bench:
         self.environment = os.environ | {
             "TIDEWIRE_STATE_DIR": str(self.settings.state_dir),
             "TIDEWIRE_KAFKA__BROKERS": stack.addresses.kafka,
+            "TIDEWIRE_KAFKA__PARTITIONS": str(partitions),
             "TIDEWIRE_REGISTRY__URL": stack.addresses.registry,
             "TIDEWIRE_CLICKHOUSE__URL": stack.addresses.clickhouse,
             "TIDEWIRE_CLICKHOUSE__PASSWORD_FILE": stack.addresses.clickhouse_password_file,
@@ -138,9 +139,9 @@ class Bench:
 
 
 @contextmanager
-def fresh() -> Iterator[Bench]:
-    """Start a local stack of its own in a temporary directory, and stop it afterwards."""
+def fresh(partitions: int = 0) -> Iterator[Bench]:
+    """Start a local stack of its own in a temporary directory, and stop it afterwards; `partitions` of each topic, 0: as schemas say."""
     with tempfile.TemporaryDirectory(prefix="tidewire-bench-") as name:
         directory = Path(name)
         with LocalStack(directory / "stack") as stack:
-            yield Bench(directory, stack)
+            yield Bench(directory, stack, partitions)

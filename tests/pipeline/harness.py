@@ -61,6 +61,7 @@ class Pipeline:
     Without a simulator, frames are put straight into the raw topics (tests/pipeline/raw.py), and no producer runs.
     `counted`: coverage counts the stages' lines, which makes them slower. `stack`: one that runs already and is emptied first, for
     tests that leave the servers alone; else the pipeline has one of its own, that may be killed. `environment`: settings of the stages.
+    `topics`: how topics are made, by the names of the settings under `kafka` (partitions, replication_factor).
     """
 
     _watchdog: Watchdog
@@ -77,6 +78,7 @@ class Pipeline:
         counted: bool = False,
         stack: LocalStack | None = None,
         environment: Mapping[str, str] = MappingProxyType({}),
+        topics: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.directory = directory
         self.simulator = simulator
@@ -86,7 +88,8 @@ class Pipeline:
         self._shares = stack is not None
         self._origin = origin
         self._counted = counted
-        self._environment = dict(environment)
+        self._environment = {**{f"TIDEWIRE_KAFKA__{name.upper()}": str(value) for name, value in topics.items()}, **environment}
+        self._topics = topics
         self._client: Any = None
 
     async def __aenter__(self) -> Self:
@@ -110,7 +113,7 @@ class Pipeline:
             "TIDEWIRE_CANDLES__GRACE_SECONDS": "0.5",
             "TIDEWIRE_BOOKS__CHECKPOINT_SECONDS": "1",
         } | self._environment
-        kafka = Kafka(brokers=addresses.kafka)
+        kafka = Kafka.model_validate({"brokers": addresses.kafka, **self._topics})
         self._watchdog = Watchdog()
         self._own = self._own_forks()
         self._forks = self._own or shared()
