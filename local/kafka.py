@@ -62,6 +62,7 @@ class Kafka:
     """The broker. `state_dir` holds its log directory, its settings and its output.
 
     `settings` are of the broker's own names, and win over ours; its listeners are added to the one in plain text, which our own stack uses.
+    One of several brokers is told its `node.id`, the `controller.quorum.voters` and how often the brokers' own topics lie there.
     `lasting` as of LocalStack.
     """
 
@@ -115,10 +116,10 @@ class Kafka:
         more = self._settings.get("listeners")
         settings = {
             **SETTINGS,
+            "controller.quorum.voters": voters,
             **self._settings,
             "listeners": f"{listeners},{more}" if more else listeners,
             "advertised.listeners": f"{plain},{more}" if more else plain,
-            "controller.quorum.voters": voters,
             "log.dirs": str(self._folder / "data"),
         }
         path = self._folder / "server.properties"
