@@ -16,6 +16,8 @@ from topology.settings import Kafka
 
 DAY_MS = 86_400_000
 SECONDS_TO_BE_LISTED = 30.0
+SECONDS_FOR_CONTROLLER = 3.0
+"""What a controller may take to say what topics are."""
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
 """By the broker, as it appends. By a client's clock, a record of one that is more than an hour ahead would be refused
 (message.timestamp.after.max.ms), and what one sent that is behind would be deleted before its time."""
@@ -104,27 +106,55 @@ class Described(NamedTuple):
 
 
 class Descriptions:
-    """Asks the broker what topics are; one connection, for any thread. `timeout` in seconds."""
+    """Asks the broker what topics are; one connection to each, for any thread. `timeout` in seconds.
+
+    librdkafka asks the controller, which it takes to be the one it last heard of, and never asks anew while that is away: so it gets
+    three seconds, and then any broker is asked which it is now.
+    """
 
     def __init__(self, kafka: Kafka, timeout: float = 10.0) -> None:
         self._kafka = kafka
         self._timeout = timeout
-        self._admin = made(AdminClient, connection(kafka) | {"log_level": 2, "reconnect.backoff.max.ms": 1_000})
+        # Where it connects only as needed, it tries a controller that is away thousands of times a second: half a core for each who asks.
+        own = {"log_level": 2, "reconnect.backoff.max.ms": 1_000, "enable.sparse.connections": False}
+        self._admin = made(AdminClient, connection(kafka) | own)
 
     def of(self, names: Iterable[str]) -> dict[str, Described]:
         """Return what each topic is, those that are not there left out; Retry where the broker does not say."""
+        asked, until = list(names), time.monotonic() + self._timeout
+        while (found := self._ask(asked)) is None:
+            if time.monotonic() >= until:
+                raise self._silent("what topics are", "its controller does not answer")
+            self._find_controller()
+        return found
+
+    def _ask(self, names: list[str]) -> dict[str, Described] | None:
+        """Ask whom we take for the controller; None where it does not answer."""
         found: dict[str, Described] = {}
-        for name, future in self._admin.describe_topics(TopicCollection(list(names)), request_timeout=self._timeout).items():
+        seconds = min(self._timeout, SECONDS_FOR_CONTROLLER)
+        for name, future in self._admin.describe_topics(TopicCollection(names), request_timeout=seconds).items():
             try:
                 one = future.result()
             except KafkaException as error:
-                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    said = refusal(error.args[0], self._kafka, f"Describe topic {name}")
-                    raise Retry(f"the broker at {self._kafka.brokers} (kafka.brokers) did not say what {name} is: {said}") from error
+                code = error.args[0].code()
+                if code == KafkaError._TIMED_OUT:  # noqa: SLF001 - librdkafka's own codes are named so
+                    return None
+                if code != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise self._silent(f"what {name} is", refusal(error.args[0], self._kafka, f"Describe topic {name}")) from error
             else:
                 given = one.topic_id.get_most_significant_bits() or one.topic_id.get_least_significant_bits()
                 found[name] = Described(str(one.topic_id) if given else "", len(one.partitions))
         return found
+
+    def _find_controller(self) -> None:
+        """Learn from any broker that answers which of them is the controller now."""
+        try:
+            self._admin.list_topics(timeout=self._timeout)
+        except KafkaException as error:
+            raise self._silent("which of them is the controller", refusal(error.args[0], self._kafka)) from error
+
+    def _silent(self, what: str, reason: str) -> Retry:
+        return Retry(f"the broker at {self._kafka.brokers} (kafka.brokers) did not say {what}: {reason}")
 
 
 def agreed_partitions(stage: str, sources: Mapping[str, int], changelog: str, kept: int | None) -> int:
