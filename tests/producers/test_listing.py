@@ -102,7 +102,7 @@ async def test_a_market_that_the_venue_has_not_costs_no_others_instruments(simul
     """The venue refuses a request for many symbols where it has not one of them: the others are asked for without it, and it is told."""
     symbols = ("BTCUSDT", "BNBUSD1", "ETHUSDT")
     async with producer("binance", symbols=symbols, channels=("instrument", "quote")) as running:
-        await running.until(lambda: len(running.published.all("reply")) == 2)
+        await running.until(lambda: len(running.published.all("reply")) == 2 and bool(running.published.notices("refused")))
         (refused,) = running.published.notices("refused")
     listed = [one["symbol"] for reply in running.published.all("reply") for one in json.loads(reply["payload"])["symbols"]]
     assert sorted(listed) == ["BTCUSDT", "ETHUSDT"]

@@ -51,11 +51,16 @@ class Server:
     async def close(self) -> None:
         """Take no more connections, and end those there are once they are answered, within the runner's time."""
         self._server.close()
+        await _turns()  # who was let in just now is a connection by then, and is ended with the others
         self.connections.close()
         await self._runner.cleanup()
         self.connections.end()
-        for _ in range(TURNS_TO_END):
-            await asyncio.sleep(0)
+        await _turns()
+
+
+async def _turns() -> None:
+    for _ in range(TURNS_TO_END):
+        await asyncio.sleep(0)
 
 
 async def serve(
