@@ -29,17 +29,17 @@ def payload(number: int) -> bytes:
     )
 
 
-def frames(bench: Bench, count: int, first: int = 0) -> Iterator[tuple[bytes, bytes]]:
-    """Yield Binance trade frames of four connections as the producers publish them, from number `first` on."""
+def frames(bench: Bench, count: int, first: int = 0, connections: int = CONNECTIONS) -> Iterator[tuple[bytes, bytes]]:
+    """Yield Binance trade frames of some connections as the producers publish them, from number `first` on."""
     codec = bench.codec("frame", "raw.binance")
     for number in range(first, first + count):
         time = START + number * 37
-        connection = f"binance-20261121T114200-{number % CONNECTIONS:08x}"
+        connection = f"binance-20261121T114200-{number % connections:08x}"
         record = {
             "venue": "binance",
             "origin": "simulated",
             "connection_id": connection,
-            "connection_sequence": number // CONNECTIONS + 1,
+            "connection_sequence": number // connections + 1,
             "received_at": time + 15_000,
             "kind": "message",
             "request": None,

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from bench.normalise import payload
+from bench.normalise import frames
 from bench.result import Result, result
 from bench.stage_rate import LIMIT, SAMPLE, Bench, Rate, cpu_seconds, fresh
 from topology.errors import Retry
@@ -28,7 +28,6 @@ PARTITIONS = 8
 FRAMES = 400_000
 CONNECTIONS = 64
 """Each is in one partition: so many that none of the partitions has far more than another."""
-START = 1_763_725_000_000_000
 SESSION_SECONDS = 60
 """None of the workers is missed while it is stopped."""
 GROUP = "tidewire.normalise"
@@ -46,24 +45,6 @@ def shares(kafka: Kafka, group: str, topic: str, timeout: float = 10.0) -> list[
         raise Retry(f"the broker at {kafka.brokers} did not say who is in {group}: {error.args[0].str()}") from error
     held = [one.assignment.topic_partitions if one.assignment else [] for one in members]
     return sorted(sum(place.topic == topic for place in places) for places in held)
-
-
-def frames(bench: Bench, first: int, count: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield Binance trade frames of all connections, from number `first` on."""
-    codec = bench.codec("frame", "raw.binance")
-    for number in range(first, first + count):
-        connection_id = f"binance-20261121T114200-{number % CONNECTIONS:08x}"
-        record = {
-            "venue": "binance",
-            "origin": "simulated",
-            "connection_id": connection_id,
-            "connection_sequence": number // CONNECTIONS + 1,
-            "received_at": START + number * 37 + 15_000,
-            "kind": "message",
-            "request": None,
-            "payload": payload(number),
-        }
-        yield f"binance|{connection_id}".encode(), codec.encode(record)
 
 
 @contextmanager
@@ -113,8 +94,8 @@ def _until(holds: Callable[[], bool], what: str, workers: Sequence[subprocess.Po
 def measured(count: int) -> Rate:
     """Return how fast so many workers work off the backlog: by the clock, and by the CPU that all of them used."""
     with fresh(partitions=PARTITIONS) as bench, sharing(bench, count) as workers:
-        backlog = list(frames(bench, CONNECTIONS, FRAMES))
-        bench.load("raw.binance", frames(bench, 0, CONNECTIONS))
+        backlog = list(frames(bench, FRAMES, CONNECTIONS, CONNECTIONS))
+        bench.load("raw.binance", frames(bench, CONNECTIONS, 0, CONNECTIONS))
         _until(lambda: _published(bench, workers) >= CONNECTIONS, "each partition has been read", workers, bench)
         for worker in workers:
             worker.send_signal(signal.SIGSTOP)

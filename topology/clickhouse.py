@@ -18,6 +18,8 @@ from topology.tls import distrust, trusting
 DATABASE_ERROR_LENGTH = 2_000
 INTERVALS = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
 """Lengths of candles (schemas/avro/candle.avsc)."""
+NAMES = "instrument_names"
+"""The view that says which market of a venue has which canonical name (sinks/clickhouse/named.py)."""
 TOLD_BY_US = {"clickhouse_connect": logging.CRITICAL, "urllib3.connectionpool": logging.ERROR}
 """Loggers that say beforehand what is then raised; it is told once, in our words (topology/clickhouse_reactions.py)."""
 
@@ -66,9 +68,6 @@ def password_of(settings: ClickHouse) -> str:
         return Path(settings.password_file).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         raise Fatal(f"clickhouse.password_file {settings.password_file} can't be read: {error}") from error
-
-
-NAMELESS = "(venue, symbol) NOT IN (SELECT venue, symbol FROM instrument_names)"
 
 
 class Questions:
@@ -149,7 +148,8 @@ class Questions:
         named = self._markets_named(symbol)
         spelled = "replaceRegexpAll(upper(symbol), '[-/_: ]', '') = {symbol:String}"
         if named:
-            spelled = f"((venue, symbol) IN {{named:Array(Tuple(String, String))}} OR {spelled} AND {NAMELESS})"
+            nameless = f"(venue, symbol) NOT IN (SELECT venue, symbol FROM {NAMES})"  # noqa: S608 - a name of our own
+            spelled = f"((venue, symbol) IN {{named:Array(Tuple(String, String))}} OR {spelled} AND {nameless})"
         sql = (
             "SELECT * FROM (SELECT open_time, venue, symbol, open, high, low, close, volume, trades, vwap, state, completeness, "  # noqa: S608
             f"missing_trades, covered_from, covered_to, origin FROM candles FINAL WHERE {spelled} AND interval = {{interval:String}} "
@@ -159,11 +159,13 @@ class Questions:
         return self.ask(sql, {"symbol": plain(symbol), "interval": interval, "venue": venue, "limit": limit, "named": named})
 
     def _markets_named(self, name: str) -> list[tuple[str, str]]:
-        """Return venue and symbol of the markets of a canonical name; none where no view says names yet (sinks/clickhouse/named.py)."""
-        if not self._ask_system("SELECT 1 FROM system.tables WHERE database = {database:String} AND name = 'instrument_names'"):
+        """Return venue and symbol of the markets of a canonical name; none where no view says names yet."""
+        there = self._ask_system("SELECT name FROM system.tables WHERE database = {database:String}")
+        if not any(table == NAMES for (table,) in there):
             return []
         canonical = re.sub("[/_: ]", "-", name.strip().upper())
-        _, rows = self.ask("SELECT venue, symbol FROM instrument_names WHERE upper(canonical_name) = {name:String}", {"name": canonical})
+        sql = f"SELECT venue, symbol FROM {NAMES} WHERE upper(canonical_name) = {{name:String}}"  # noqa: S608 - a name of our own
+        _, rows = self.ask(sql, {"name": canonical})
         return [(str(venue), str(symbol)) for venue, symbol in rows]
 
     def markets(self) -> list[tuple[str, str]]:

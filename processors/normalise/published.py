@@ -38,6 +38,7 @@ class Mark:
     """Of those that are not decided yet."""
     over: bool = False
     after: int = 0
+    """Up to this frame nothing is known of what was left: all are ours."""
 
     def is_theirs(self, number: int) -> bool | None:
         """Whether the events of a frame are published; None: not known yet."""

@@ -4,6 +4,7 @@ What is not known yet is held back, in order, until it is said (published.py): a
 by whoever owns the partition next.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -47,8 +48,8 @@ class Normalise:
         self._records: list[Record] = []
         """Those held back, and their columns."""
         self._columns: list[list[Any]] = []
-        self._came: list[float] = []
-        """When each of them did; monotonic seconds."""
+        self._came: deque[tuple[int, float]] = deque()
+        """The last offset of each batch of which some are, and when it came; monotonic seconds."""
         self._batch: Batch | None = None
         """Where they come from, emptied."""
 
@@ -88,7 +89,7 @@ class Normalise:
         self._batch = batch.part(batch.first, batch.first)
         self._records += batch
         self._columns = columns if not self._columns else [old + new for old, new in zip(self._columns, columns, strict=True)]
-        self._came += [self._clock()] * len(batch)
+        self._came.append((self._records[-1].offset, self._clock()))
         return self._release(output)
 
     def _hear(self, batch: Batch, offsets: Sequence[int], columns: list[list[Any]], output: Output) -> None:
@@ -129,7 +130,7 @@ class Normalise:
                 columns, self._columns = [one[: len(flags)] for one in self._columns], [one[len(flags) :] for one in self._columns]
                 received_at = self._do(batch, columns, flags, output)
                 last = last if received_at is None else received_at
-            elif self._clock() - self._came[0] > WAIT_SECONDS or self._too_much():
+            elif self._clock() - self._came[0][1] > WAIT_SECONDS or self._too_much():
                 self._published.give_up(self._columns[CONNECTION][0])
             else:
                 break
@@ -142,9 +143,10 @@ class Normalise:
         """Take so many records from the begin of what is held, as a batch."""
         assert self._batch is not None
         records, self._records = self._records[:count], self._records[count:]
-        self._came = self._came[count:]
         of = self._batch
         end = records[-1].offset + 1
+        while self._came and self._came[0][0] < end:
+            self._came.popleft()
         return Batch(
             records, topic=of.topic, partition=of.partition, first=records[0].offset, end=end, generation=of.generation, epoch=of.epoch
         )

@@ -12,11 +12,11 @@ from schemas.catalogue import Event
 from sinks.clickhouse import cluster
 from sinks.clickhouse.columns import columns
 from sinks.clickhouse.ddl import made_columns
+from topology.clickhouse import NAMES
 from topology.settings import ClickHouse
 
 SOURCE: Final = "instrument"
 """The event that says names."""
-NAMES: Final = "instrument_names"
 SUFFIX: Final = "_named"
 _MARKET: Final = {"venue", "symbol"}
 

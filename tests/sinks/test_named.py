@@ -9,7 +9,7 @@ from schemas.catalogue import Event, event, stored_events
 from sinks.clickhouse import named
 from tests.sinks.market import START, trade
 from tests.sinks.tables import Tables
-from topology.clickhouse import Questions
+from topology.clickhouse import NAMES, Questions
 from topology.settings import ClickHouse
 
 EVENTS = tuple(stored_events().values())
@@ -134,5 +134,5 @@ def test_candles_are_asked_for_by_name(market: Tables) -> None:
     assert venues("BTC-USDT") == venues("btc/usdt") == ["binance", "kraken", "okx"]
     assert venues("BTC-USDT-PERP") == ["binance_usdm"]
     assert venues("BTCUSDT") == ["binance", "binance_usdm", "kraken", "okx"]
-    market.client.command(f"DROP VIEW {market.settings.database}.{named.NAMES}")
+    market.client.command(f"DROP VIEW {market.settings.database}.{NAMES}")
     assert venues("BTC-USDT") == ["binance", "binance_usdm", "kraken", "okx"]

@@ -50,8 +50,10 @@ class Server:
 
     async def close(self) -> None:
         """Take no more connections, and end those there are once they are answered, within the runner's time."""
+        for listening in self._server.sockets:  # asyncio leaves a socket open that it takes in as its server closes: first none is taken in
+            asyncio.get_running_loop().remove_reader(listening)
+        await _turns()
         self._server.close()
-        await _turns()  # who was let in just now is a connection by then, and is ended with the others
         self.connections.close()
         await self._runner.cleanup()
         self.connections.end()

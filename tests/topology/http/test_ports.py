@@ -1,9 +1,12 @@
 """Every HTTP port of ours refuses the same: each kind of port, as it is really opened, met by each kind of request, over real sockets."""
 
 import asyncio
+import gc
 import gzip
+import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
@@ -15,6 +18,7 @@ from local.ports import remembered_ports
 from local.watchdog import Watchdog
 from simulator.server import Simulator, SimulatorSettings
 from tests.topology.http.raw import PATIENCE, all_of, ask, connect
+from topology import http
 from topology.health import Health
 from topology.http import PORTS, Port, connections, server
 from topology.settings import Http, Settings
@@ -224,3 +228,20 @@ def test_whoever_has_asked_and_idles_locks_nobody_out(port: Port, address: str, 
             return  # of whoever gives no password no connection is kept
         clients[-1].sendall(f"GET {page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         assert all_of(clients[-1]).status not in {0, 503}
+
+
+async def test_who_is_taken_in_as_a_port_closes_is_ended() -> None:
+    """However far a connection has come by then, its socket is closed; the garbage collector finds none that is open."""
+    for turns in range(server.TURNS_TO_END):
+        opened = await http.serve(http.application(http.HEALTH), http.listen("127.0.0.1", 0))
+        host, port = opened.address.split(":")
+        clients = [socket.create_connection((host, int(port))) for _ in range(8)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", ResourceWarning)
+            await opened.close()
+            gc.collect()
+        for client in clients:
+            client.close()
+        assert [str(one.message) for one in told if "unclosed" in str(one.message)] == [], f"after {turns} turns"
