@@ -42,8 +42,11 @@ async def test_whatever_is_killed_every_trade_is_there_once(
         )  # a first frame has to be delivered to be missed
         async with load(simulator):
             for number in range(rounds):
-                for part in parts if rounds == 1 else chance.sample(parts, len(parts)):
-                    await chaos.strike(part, recover=number > 0 or (rounds > 1 and chance.random() < 2 / 3))
+                order = parts if rounds == 1 else chance.sample(parts, len(parts))
+                for part in order:
+                    # The last of a round may be the first of the next: killed before it is connected, it would be away once, and not twice.
+                    recovers = number > 0 or part == order[-1] or chance.random() < 2 / 3
+                    await chaos.strike(part, recover=rounds > 1 and recovers)
         await simulator.step(200)
         await simulator.pause()
         await pipeline.until(lambda: stored(pipeline) >= made(simulator), f"{made(simulator)} trades are in ClickHouse")
